@@ -1,0 +1,1 @@
+"""Runs rime: configuration, plugins, sources and transports, and the rime command."""

@@ -1,0 +1,60 @@
+"""What plugins implement, and what they are given.
+
+A *source* writes resources through a `Writer` (`rime_core.plane.Writer`); a *transport* carries streams from a `Server`
+to clients. Both are made from the text of a specification, `kind:place?key=value`: `place` is what stands between the
+colon and the question mark, `options` what follows it. Making one must be quick and must not do I/O beyond looking
+whether the place can be used; all work happens in `run`.
+
+`rime_core.testing` has the contract tests that each implementation should pass.
+"""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from rime_core.plane import Writer
+from rime_core.server import Server
+
+
+class Source(Protocol):
+    """Something that resources come from: a folder, a Kubernetes cluster, a database of yours.
+
+    Raises, when made:
+        UsageError: the place or an option cannot be used; the program ends with this line.
+    """
+
+    def __init__(self, place: str, options: Mapping[str, str]) -> None: ...
+
+    async def run(self, writer: Writer) -> None:
+        """Keep what `writer` holds equal to what the source holds, until cancelled.
+
+        It must call `writer.ready()` when the first full state is written, `writer.incomplete([...])` while there is
+        something that it cannot read, and `writer.incomplete([])` when it can again. Returning or raising is reported,
+        what was written stays in service, and `run` is called again after a while, with the same writer.
+        """
+        ...
+
+
+class Started(Protocol):
+    """What a transport calls, once, when it listens: `started("127.0.0.1:18000")`."""
+
+    def started(self, address: str) -> None:
+        """Report the bound address: what a client connects to, with the real port."""
+        ...
+
+
+class Transport(Protocol):
+    """Something that carries the streams of clients.
+
+    Raises, when made:
+        UsageError: the place or an option cannot be used; the program ends with this line.
+    """
+
+    def __init__(self, place: str, options: Mapping[str, str]) -> None: ...
+
+    async def run(self, server: Server, *, task_status: Started) -> None:
+        """Serve clients from `server` until cancelled, then end their streams so that they come back.
+
+        Raises:
+            UsageError: before `task_status.started`: the address is in use or cannot be bound.
+        """
+        ...

@@ -1,0 +1,114 @@
+"""The options that a plugin is given, as text, read into values.
+
+Options reach a plugin as a `Mapping[str, str]`, from `kind:place?key=value` or from `rime.toml`. Each plugin's
+`config.py` reads them through an `OptionReader`, so that a duration is written the same way everywhere.
+"""
+
+import difflib
+import re
+from collections.abc import Mapping
+from typing import Final, Never
+
+from rime_core.errors import UsageError
+
+_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+_SIZE: Final = re.compile(r"(\d+)(B|KiB|MiB|GiB)?")
+_SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_BYTES: Final = {None: 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+_FLAGS: Final = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+
+
+class OptionReader:
+    """Reads the options of one plugin; each read names the key, its default and, by the method, how it is written.
+
+    `finish()` must be called after the last read: it refuses keys that nobody read.
+
+    >>> read = OptionReader("file", {"quiet": "100ms"})
+    >>> read.duration("quiet", default=0.02)
+    0.1
+    >>> read.finish()
+
+    Every method raises `UsageError` naming the plugin's kind, the key and what was expected.
+    """
+
+    def __init__(self, kind: str, options: Mapping[str, str]) -> None:
+        self._kind = kind
+        self._options = options
+        self._read: dict[str, None] = {}
+
+    def text(self, key: str, *, default: str) -> str:
+        """The value as it stands."""
+        value = self._value(key)
+        return default if value is None else value
+
+    def flag(self, key: str, *, default: bool) -> bool:
+        """true or false; a key without a value is true."""
+        value = self._value(key)
+        if value is None:
+            return default
+        if value == "":
+            return True
+        flag = _FLAGS.get(value.lower())
+        if flag is None:
+            self._refuse(key, value, "true or false")
+        return flag
+
+    def duration(self, key: str, *, default: float) -> float:
+        """Seconds, written with their unit: 100ms, 1.5s, 2m, 1h; a bare 0 needs none."""
+        value = self._value(key)
+        if value is None:
+            return default
+        if value == "0":
+            return 0.0
+        found = _DURATION.fullmatch(value)
+        if found is None:
+            self._refuse(key, value, "a duration such as 100ms, 1.5s or 2m")
+        return float(found[1]) * _SECONDS[found[2]]
+
+    def size(self, key: str, *, default: int) -> int:
+        """Bytes: 4194304, 512KiB, 4MiB."""
+        value = self._value(key)
+        if value is None:
+            return default
+        found = _SIZE.fullmatch(value)
+        if found is None:
+            self._refuse(key, value, "a size such as 512KiB or 4MiB")
+        return int(found[1]) * _BYTES[found[2]]
+
+    def number(self, key: str, *, default: int) -> int:
+        """A whole number that is not negative."""
+        value = self._value(key)
+        if value is None:
+            return default
+        if not (value.isascii() and value.isdigit()):
+            self._refuse(key, value, "a whole number")
+        return int(value)
+
+    def share(self, key: str, *, default: float) -> float:
+        """A share of a whole, 0 to 1: 50%, or 0.5."""
+        value = self._value(key)
+        if value is None:
+            return default
+        try:
+            share = float(value[:-1]) / 100 if value.endswith("%") else float(value)
+        except ValueError:
+            share = -1.0
+        if not 0 <= share <= 1:
+            self._refuse(key, value, "a share such as 50%")
+        return share
+
+    def finish(self) -> None:
+        """Refuse the keys that were given and never read."""
+        for key in self._options:
+            if key not in self._read:
+                near = difflib.get_close_matches(key, self._read, n=1)
+                known = ", ".join(sorted(self._read)) or "none"
+                hint = f"did you mean {near[0]!r}?" if near else f"its options: {known}"
+                raise UsageError(f"{self._kind}: there is no option {key!r}; {hint}")
+
+    def _value(self, key: str) -> str | None:
+        self._read[key] = None
+        return self._options.get(key)
+
+    def _refuse(self, key: str, value: str, expected: str) -> Never:
+        raise UsageError(f"{self._kind}: {key}={value!r} should be {expected}")

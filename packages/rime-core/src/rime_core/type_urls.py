@@ -1,0 +1,96 @@
+"""The types of xDS resources, and what differs between them, as data.
+
+A type URL is `type.googleapis.com/<package>.<Message>`. People use the short names: `clusters`, `cluster` or `cds`.
+A type that is not listed here is served like any other, by the rules for types of the user's own.
+
+Sources: the xDS protocol document, "Resource Types" and "Eventual consistency considerations" (the order); which types
+begin with an empty request that means everything: `scoped_rds.h` in Envoy, and the rules R36–R38 in docs/protocol.md.
+"""
+
+from dataclasses import dataclass
+
+CLUSTER = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
+ENDPOINT = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"
+LISTENER = "type.googleapis.com/envoy.config.listener.v3.Listener"
+ROUTE = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration"
+SCOPED_ROUTE = "type.googleapis.com/envoy.config.route.v3.ScopedRouteConfiguration"
+VIRTUAL_HOST = "type.googleapis.com/envoy.config.route.v3.VirtualHost"
+SECRET = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret"  # noqa: S105 - a type URL
+RUNTIME = "type.googleapis.com/envoy.service.runtime.v3.Runtime"
+EXTENSION_CONFIG = "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig"
+
+
+@dataclass(frozen=True, slots=True)
+class XdsType:
+    """What is particular to one type of resource.
+
+    `order` is the place of its additions in a batch: make before break. `legacy_wildcard`: a first request without
+    names means "*" (R37, R38). `star`: "*" gives what there is; where False it gives nothing, and a resource has to be
+    named, because a client that asks for all must not get every key there is.
+    """
+
+    url: str
+    plural: str
+    singular: str
+    abbreviation: str
+    order: int
+    legacy_wildcard: bool = False
+    star: bool = True
+
+
+TYPES: tuple[XdsType, ...] = (
+    XdsType(SECRET, "secrets", "secret", "sds", 0, star=False),
+    XdsType(CLUSTER, "clusters", "cluster", "cds", 1, legacy_wildcard=True),
+    XdsType(ENDPOINT, "endpoints", "endpoint", "eds", 2),
+    XdsType(EXTENSION_CONFIG, "extensions", "extension", "ecds", 3),
+    XdsType(LISTENER, "listeners", "listener", "lds", 4, legacy_wildcard=True),
+    XdsType(SCOPED_ROUTE, "scoped-routes", "scoped-route", "srds", 5, legacy_wildcard=True),
+    XdsType(ROUTE, "routes", "route", "rds", 6),
+    XdsType(VIRTUAL_HOST, "virtual-hosts", "virtual-host", "vhds", 7),
+    XdsType(RUNTIME, "runtimes", "runtime", "rtds", 8),
+)
+
+_BY_URL = {xds_type.url: xds_type for xds_type in TYPES}
+_BY_SHORT_NAME = {
+    name: xds_type for xds_type in TYPES for name in (xds_type.plural, xds_type.singular, xds_type.abbreviation)
+}
+_LAST = len(TYPES)
+
+
+def check_type_url(type_url: str) -> None:
+    """Raise unless `type_url` is `<authority>/<package>.<Message>`.
+
+    Raises:
+        TypeError: it is not a `str`.
+        ValueError: it has no "/", or no "package.Message" after it.
+    """
+    if not isinstance(type_url, str):
+        raise TypeError(f"a type URL is a str such as rime_core.CLUSTER, not {type(type_url).__name__}")
+    authority, slash, message = type_url.rpartition("/")
+    if not (authority and slash and all(part.isidentifier() for part in message.split(".")) and "." in message):
+        raise ValueError(f"{type_url!r} is no type URL: it should look like {CLUSTER!r}")
+
+
+def describe(type_url: str) -> XdsType:
+    """What is known of a type; one of the user's own comes after all others and has the legacy wildcard (R45)."""
+    known = _BY_URL.get(type_url)
+    if known is not None:
+        return known
+    message = type_url.rpartition("/")[2].rpartition(".")[2]
+    return XdsType(type_url, message, message, message, _LAST, legacy_wildcard=True)
+
+
+def by_short_name(name: str) -> XdsType:
+    """The type that people call `name`: `clusters`, `cluster`, `cds`; a type URL is taken too.
+
+    Raises:
+        ValueError: there is no such short name; the text lists those there are.
+    """
+    found = _BY_SHORT_NAME.get(name)
+    if found is not None:
+        return found
+    if "/" in name:
+        check_type_url(name)
+        return describe(name)
+    known = ", ".join(xds_type.plural for xds_type in TYPES)
+    raise ValueError(f"{name!r} is no type of resource; there are {known}, or a type URL")

@@ -1,0 +1,1 @@
+"""A folder of Envoy YAML and JSON as a source of rime."""

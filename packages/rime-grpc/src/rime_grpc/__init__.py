@@ -1,0 +1,1 @@
+"""Serves a rime Plane to Envoy over gRPC: aggregated discovery, incremental."""
