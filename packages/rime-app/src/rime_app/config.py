@@ -1,0 +1,141 @@
+"""What `rime serve` is told: by a file, by flags, or by both.
+
+The file is TOML: tables `[[sources]]` and `[[transports]]`, each with `kind`, `place` and its plugin's options, and one
+table `[serve]`. A flag wins over the file: `--source`, given once or more, replaces the file's sources,
+`--transport` its transports, and any other flag the key of `[serve]` with its name.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from rime_app.spec import KIND, SourceSpec, Spec, as_source, parse_spec
+from rime_core.errors import UsageError
+from rime_core.options import OptionReader
+
+DEFAULT_TRANSPORT: Final = "grpc:127.0.0.1:18000"
+"""Loopback, because what is served may hold secrets and goes unencrypted."""
+
+FORMATS: Final = ("text", "json")
+LEVELS: Final = ("debug", "info", "warning", "error")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The table `[serve]`; docs/configuration.md says what each key does.
+
+    `ready_timeout` is in seconds, `max_removal` a share from 0 to 1.
+    """
+
+    ready_timeout: float = 30.0
+    max_removal: float = 0.5
+    log: str = "text"
+    log_level: str = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All that `rime serve` needs to know; it says nothing of whether the kinds are installed."""
+
+    sources: tuple[SourceSpec, ...] = ()
+    transports: tuple[Spec, ...] = ()
+    settings: Settings = field(default_factory=Settings)
+
+
+def read_config(
+    path: Path | None = None,
+    *,
+    sources: Sequence[str] = (),
+    transports: Sequence[str] = (),
+    settings: Mapping[str, str] | None = None,
+) -> Config:
+    """The configuration, from a file when there is one, and from flags: specifications, and keys of `[serve]` as text.
+
+    Raises:
+        UsageError: the file cannot be read, or something in it or in the flags is not as it should be.
+    """
+    config = Config() if path is None else read_file(path)
+    from_flags = tuple(as_source(parse_spec(text, origin=f"--source {text}")) for text in sources)
+    to_flags = tuple(parse_spec(text, origin=f"--transport {text}") for text in transports)
+    return Config(
+        sources=from_flags or config.sources,
+        transports=to_flags or config.transports or (parse_spec(DEFAULT_TRANSPORT, origin="the default transport"),),
+        settings=_read_settings("rime serve", settings or {}, config.settings),
+    )
+
+
+def read_file(path: Path) -> Config:
+    """The configuration that a file holds, without the defaults for what it leaves out.
+
+    Raises:
+        UsageError: it cannot be read, is not TOML, or a key is unknown or not as it should be; the text names the key.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: is not UTF-8, which TOML has to be") from error
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path}: is not TOML: {error}") from error
+    _check_keys(str(path), document, ("serve", "sources", "transports"))
+    serve = document.get("serve", {})
+    if not isinstance(serve, dict):
+        raise UsageError(f"{path}: serve should be a table, [serve]")
+    return Config(
+        sources=tuple(as_source(spec) for spec in _read_specs(path, document, "sources")),
+        transports=tuple(_read_specs(path, document, "transports")),
+        settings=_read_settings(f"{path} [serve]", _texts(f"{path} [serve]", serve), Settings()),
+    )
+
+
+def _read_specs(path: Path, document: Mapping[str, Any], key: str) -> Iterator[Spec]:
+    tables = document.get(key, [])
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise UsageError(f"{path}: {key} should be a list of tables, each written under [[{key}]]")
+    for number, table in enumerate(tables, start=1):
+        origin = f"{path} [[{key}]] no. {number}"
+        options = _texts(origin, table)
+        kind, place = options.pop("kind", ""), options.pop("place", "")
+        if not KIND.fullmatch(kind):
+            raise UsageError(f'{origin}: kind should be a name such as "file" or "grpc"')
+        yield Spec(kind, place, options, origin)
+
+
+def _read_settings(origin: str, values: Mapping[str, str], default: Settings) -> Settings:
+    read = OptionReader(origin, values)
+    settings = Settings(
+        ready_timeout=read.duration("ready_timeout", default=default.ready_timeout),
+        max_removal=read.share("max_removal", default=default.max_removal),
+        log=_one_of(FORMATS, origin, "log", read.text("log", default=default.log)),
+        log_level=_one_of(LEVELS, origin, "log_level", read.text("log_level", default=default.log_level)),
+    )
+    read.finish()
+    return settings
+
+
+def _one_of(allowed: Sequence[str], origin: str, key: str, value: str) -> str:
+    if value not in allowed:
+        raise UsageError(f"{origin}: {key}={value!r} should be {', '.join(allowed[:-1])} or {allowed[-1]}")
+    return value
+
+
+def _texts(origin: str, table: Mapping[str, Any]) -> dict[str, str]:
+    """A table's values as the text that options are: `100`, `0.5`, `true`."""
+    texts = {}
+    for key, value in table.items():
+        if not isinstance(value, str | int | float):
+            raise UsageError(f"{origin}: {key} should be text, a number, true or false")
+        texts[key] = str(value).lower() if isinstance(value, bool) else str(value)
+    return texts
+
+
+def _check_keys(origin: str, table: Mapping[str, Any], known: Sequence[str]) -> None:
+    for key in table:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+            raise UsageError(f"{origin}: there is no key {key!r}; {hint}")

@@ -1,0 +1,201 @@
+"""What `rime serve` runs: sources writing to Planes, and transports serving from them.
+
+Everything starts at once: transports listen while sources still read, and the Plane leaves clients without an answer
+until it is ready. Sources and transports alike are started again when they end; a transport that cannot begin at all
+ends the program, because that is how a port in use is noticed.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import anyio
+
+from rime_app.config import Config
+from rime_app.errors import in_one_line, root_error
+from rime_app.plugins import Offer, Plugins, pick
+from rime_app.spec import DEFAULT_GROUP, Spec
+from rime_app.supervise import keep_running
+from rime_core import PeerError, Plane, Server, Source, Transport, UsageError, Writer
+
+if TYPE_CHECKING:
+    from rime_core.protocol.messages import Node
+
+    from rime_core import Notice
+
+T = TypeVar("T", Source, Transport)
+
+NO_SOURCE: Final = (
+    "there is no source: name one, such as --source file:conf (pip install rime-file-source);"
+    " docs/plugins.md says how to write your own"
+)
+
+_LEVEL_OF_NOTICE: Final = {"complete": logging.INFO, "removal-released": logging.INFO}
+_READY_CHECK: Final = 0.02  # seconds; shorter than people notice, and it ends with the start
+
+log: Final = logging.getLogger(__name__)
+
+
+class StartError(UsageError):
+    """A transport ended before it listened."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunningSource:
+    """A source, what it is called, and the writer that is its own."""
+
+    name: str
+    source: Source
+    writer: Writer
+
+    async def run(self) -> None:
+        """The source's own `run`."""
+        await self.source.run(self.writer)
+
+
+class RunningTransport:
+    """A transport, what it is called, and where it listens once it does."""
+
+    def __init__(self, spec: Spec, transport: Transport, server: Server) -> None:
+        self.name = spec.name
+        self.kind = spec.kind
+        self.address: str | None = None
+        self.listening = anyio.Event()
+        self._spec = spec
+        self._transport = transport
+        self._server = server
+
+    def started(self, address: str) -> None:
+        """Called by the transport, at each of its runs."""
+        if self.address is not None:
+            log.info("%s listens again at %s", self.name, address)
+        self.address = address
+        self.listening.set()
+
+    async def run(self) -> None:
+        """The transport's own `run`.
+
+        Raises:
+            StartError: it ended without ever having listened.
+        """
+        try:
+            await self._transport.run(self._server, task_status=self)
+        except Exception as error:
+            if self.address is None:
+                raise StartError(f"{self._spec.origin}: {in_one_line(error)}") from error
+            raise
+        if self.address is None:
+            raise StartError(f"{self._spec.origin}: ended without listening")
+
+
+class Service:
+    """Sources, Planes and transports as configured, not yet running.
+
+    Raises, when made:
+        UsageError: a kind is not installed, or a place or an option cannot be used.
+        ConflictError: two sources of one group have the same kind and place, or two plugins offer one kind.
+    """
+
+    def __init__(self, config: Config, plugins: Plugins) -> None:
+        if not config.sources:
+            raise UsageError(NO_SOURCE)
+        self._settings = config.settings
+        self._plugins = plugins
+        self._references = plugins.references()
+        self._planes = {DEFAULT_GROUP: self._make_plane()}
+        self._sources = []
+        kinds = plugins.sources()
+        for spec in config.sources:
+            source = _make("source", spec, kinds)
+            plane = self._planes.get(spec.group) or self._planes.setdefault(spec.group, self._make_plane())
+            self._sources.append(
+                RunningSource(spec.name, source, plane.writer(spec.name, allow_empty=spec.allow_empty))
+            )
+        offers = plugins.transports()
+        self._transports = [(spec, _make("transport", spec, offers)) for spec in config.transports]
+
+    async def run(self, announce: Callable[[str], None]) -> None:
+        """Run until cancelled; `announce` is called once, with the line that says that clients are answered and where.
+
+        Raises:
+            UsageError: a transport cannot listen.
+        """
+        server = self._server()
+        transports = [RunningTransport(spec, transport, server) for spec, transport in self._transports]
+        try:
+            async with anyio.create_task_group() as tasks:
+                for source in self._sources:
+                    tasks.start_soon(keep_running, source.name, source.run)
+                for transport in transports:
+                    tasks.start_soon(partial(keep_running, transport.name, transport.run, fatal=StartError))
+                await self._until_ready()
+                for transport in transports:
+                    await transport.listening.wait()
+                announce(self._ready_line(transports))
+        except ExceptionGroup as several:
+            raise root_error(several) from several
+        finally:
+            for plane in self._planes.values():
+                plane.close()
+
+    def release(self) -> None:
+        """Let go the removals that are held because they were so many at once."""
+        for plane in self._planes.values():
+            plane.release()
+
+    def _make_plane(self) -> Plane:
+        return Plane(references=self._references, max_removal=self._settings.max_removal, report=_log_notice)
+
+    def _server(self) -> Server:
+        if len(self._planes) == 1:
+            return self._planes[DEFAULT_GROUP].server()
+        servers = {group: plane.server() for group, plane in self._planes.items()}
+        return self._planes[DEFAULT_GROUP].server(group=partial(_server_of, self._plugins, servers))
+
+    async def _until_ready(self) -> None:
+        """Wait until every Plane is, or the configured time is over: then open those that are not."""
+        with anyio.move_on_after(self._settings.ready_timeout):
+            while not all(plane.ready for plane in self._planes.values()):
+                await anyio.sleep(_READY_CHECK)
+            return
+        for plane in self._planes.values():
+            if not plane.ready:
+                late = ", ".join(writer.name for writer in plane.status().writers if not writer.ready)
+                log.error(
+                    "clients are answered although %s has not delivered its first full state within %g s;"
+                    " nothing is removed from a client until it has",
+                    late,
+                    self._settings.ready_timeout,
+                )
+                plane.open()
+
+    def _ready_line(self, transports: Sequence[RunningTransport]) -> str:
+        addresses = " ".join(f"{transport.kind}://{transport.address}" for transport in transports)
+        count = sum(len(resources) for plane in self._planes.values() for resources in plane.snapshot().values())
+        return f"ready {addresses} with {count} resource{'' if count == 1 else 's'}"
+
+
+def _make(what: str, spec: Spec, offers: Mapping[str, Offer[type[T]]]) -> T:
+    """The source or transport of a specification; whatever goes wrong is the specification's fault."""
+    try:
+        return pick(what, spec.kind, offers)(spec.place, spec.options)
+    except Exception as error:  # a plugin's constructor may raise anything
+        raise UsageError(f"{spec.origin}: {in_one_line(error)}") from error
+
+
+def _server_of(plugins: Plugins, servers: Mapping[str, Server], node: "Node") -> Server:
+    """The Server of a client's group."""
+    try:
+        group = plugins.group(node)
+    except Exception as error:
+        log.exception("the group of client %r cannot be told, so its stream ends", node.id)
+        raise PeerError("the group of this client cannot be told; rime's log says why", code="UNAVAILABLE") from error
+    if group is not None and group not in servers:
+        log.warning("client %r is of group %r, which no source writes to; it gets the group default", node.id, group)
+    return servers.get(group or DEFAULT_GROUP, servers[DEFAULT_GROUP])
+
+
+def _log_notice(notice: "Notice") -> None:
+    log.log(_LEVEL_OF_NOTICE.get(notice.kind, logging.WARNING), "%s", notice.text, extra={"notice": notice.kind})
