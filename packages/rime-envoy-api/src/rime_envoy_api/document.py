@@ -1,0 +1,253 @@
+"""A file of resources: what it holds, and what is wrong with it.
+
+Three shapes are read, told apart by their first level:
+
+- `resources:` with a list, the DiscoveryResponse that Envoy's own filesystem subscription reads; a resource may be
+  wrapped in `envoy.service.discovery.v3.Resource`, which gives it aliases, or a name when its message has none;
+- an Envoy bootstrap: the clusters, listeners and secrets of its `static_resources` become resources, except the
+  clusters through which that Envoy reaches its control plane so far. The rest of it is between the user and Envoy;
+- one resource, with "@type".
+
+A file may hold several documents. A resource with a fault does not take the others of its file with it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, Final
+
+from rime_core.type_urls import CLUSTER, LISTENER, SECRET, describe
+
+from rime_envoy_api import scalars
+from rime_envoy_api.control_plane import clusters_of_control_plane
+from rime_envoy_api.convert import convert, field_names, locate, unknown_field, unknown_type
+from rime_envoy_api.json_tree import read_json
+from rime_envoy_api.names import name_of
+from rime_envoy_api.pool import AUTHORITY, class_of_type_url
+from rime_envoy_api.rules import Path, violations
+from rime_envoy_api.tree import Node, SyntaxFault, read_yaml
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedResource:
+    """One resource of a file; `line` is where it begins."""
+
+    type_url: str
+    name: str
+    body: bytes
+    line: int
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something wrong in a file, for people: `str()` of it is one line that says where and what.
+
+    `path` leads through the resource, or through the file when it isn't known which resource this is.
+    """
+
+    origin: str
+    line: int
+    message: str
+    path: str = ""
+    type_url: str | None = None
+    name: str | None = None
+
+    def __str__(self) -> str:
+        parts = [f"{self.origin}:{self.line}"]
+        if self.type_url is not None:
+            plural = describe(self.type_url).plural
+            parts.append(plural if self.name is None else f"{plural} {self.name!r}")
+        if self.path:
+            parts.append(self.path)
+        return ": ".join((*parts, self.message))
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What a file holds: the resources that are right, and everything that is wrong."""
+
+    origin: str
+    resources: tuple[ParsedResource, ...]
+    faults: tuple[Fault, ...]
+
+
+def parse(text: str | bytes, *, origin: str) -> Document:
+    """Read a file of resources; `origin` is what people call it, and ".json" at its end makes it JSON.
+
+    Whatever the text is, it raises nothing: what is wrong is in the faults.
+    """
+    reading = _Reading(origin)
+    try:
+        documents = _trees(text, origin)
+        if not documents:
+            raise SyntaxFault(1, "there is nothing in it: to serve no resources, write `resources: []`")
+        for node in documents:
+            reading.document(node)
+    except SyntaxFault as fault:
+        reading.fault(fault.line, str(fault))
+    return Document(origin, tuple(reading.resources), tuple(reading.faults))
+
+
+def _trees(text: str | bytes, origin: str) -> list[Node]:
+    if isinstance(text, bytes):
+        try:
+            text = text.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            line = text.count(b"\n", 0, error.start) + 1
+            raise SyntaxFault(line, f"not UTF-8: the byte {text[error.start]:#04x} has no place there") from None
+    return read_json(text) if origin.endswith(".json") else read_yaml(text)
+
+
+def show_path(path: Path) -> str:
+    """A path for people: load_assignment.endpoints[0]."""
+    shown = ""
+    for step in path:
+        if isinstance(step, int):
+            shown += f"[{step}]"
+        elif step.isidentifier():
+            shown += f".{step}"
+        else:
+            shown += f"[{step!r}]"
+    return shown.removeprefix(".")
+
+
+_STATIC: Final = {"clusters": CLUSTER, "listeners": LISTENER, "secrets": SECRET}
+_BOOTSTRAP: Final = "envoy.config.bootstrap.v3.Bootstrap"
+_RESPONSE: Final = "envoy.service.discovery.v3.DiscoveryResponse"
+_WRAPPER: Final = "envoy.service.discovery.v3.Resource"
+
+
+class _Reading:
+    def __init__(self, origin: str) -> None:
+        self.resources: list[ParsedResource] = []
+        self.faults: list[Fault] = []
+        self._origin = origin
+        self._lines: dict[tuple[str, str], int] = {}
+
+    def fault(
+        self, line: int, message: str, path: Path = (), type_url: str | None = None, name: str | None = None
+    ) -> None:
+        self.faults.append(Fault(self._origin, line, message, show_path(path), type_url, name))
+
+    def document(self, node: Node) -> None:
+        if not isinstance(node.value, dict):
+            found = scalars.describe_value(node.value)
+            raise SyntaxFault(node.line, f"{found} where a mapping belongs, such as `resources:` with a list")
+        if "@type" in node.value:
+            self._resource(node, ())
+        elif "resources" in node.value:
+            self._response(node, node.value)
+        elif node.value.keys() & field_names(_BOOTSTRAP):
+            self._bootstrap(node.value)
+        else:
+            expected = ("resources", *sorted(field_names(_BOOTSTRAP)))
+            near = [close for key in node.value for close in get_close_matches(key, expected, n=1, cutoff=0.8)]
+            hint = f"did you mean `{near[0]}`?" if near else "it has none of `resources`, `static_resources`, `@type`"
+            raise SyntaxFault(node.line, f"neither a list of resources nor an Envoy bootstrap: {hint}")
+
+    def _response(self, node: Node, entries: dict[str, Node]) -> None:
+        rest = {key: value for key, value in entries.items() if key != "resources"}
+        for fault in convert(Node(rest, node.line), _RESPONSE)[1]:
+            self.fault(fault.line, fault.message, fault.path)
+        for place, item in _items(entries["resources"]):
+            self._resource(item, ("resources", place))
+
+    def _bootstrap(self, entries: dict[str, Node]) -> None:
+        for key in entries.keys() - field_names(_BOOTSTRAP):
+            self.fault(entries[key].line, unknown_field(_BOOTSTRAP, key), (key,))
+        static = entries.get("static_resources") or entries.get("staticResources")
+        if static is None or static.value is None:
+            return
+        if not isinstance(static.value, dict):
+            self.fault(
+                static.line, f"wants a mapping, not {scalars.describe_value(static.value)}", ("static_resources",)
+            )
+            return
+        own = clusters_of_control_plane(entries)
+        for key, items in static.value.items():
+            path = ("static_resources", key)
+            if key not in _STATIC:
+                self.fault(items.line, unknown_field(f"{_BOOTSTRAP}.StaticResources", key), path)
+                continue
+            for place, item in _items(items):
+                if key != "clusters" or _text(item, "name") not in own:
+                    self._message(item, _STATIC[key], (*path, place))
+
+    def _resource(self, node: Node, path: Path) -> None:
+        """One entry of `resources`, or a whole file: a message with "@type"."""
+        try:
+            type_url, content = _typed(node)
+            if type_url != f"{AUTHORITY}{_WRAPPER}":
+                self._message(content, type_url, path)
+                return
+            assert isinstance(content.value, dict)  # noqa: S101 - for the type checker: `_typed` made it one
+            wrapped = content.value.pop("resource", None)
+            if wrapped is None or wrapped.value is None:
+                raise ValueError("wants a `resource`")
+            wrapper: Any
+            wrapper, faults = convert(content, _WRAPPER)
+            for fault in faults:
+                self.fault(fault.line, fault.message, (*path, *fault.path))
+            if wrapper.HasField("ttl"):
+                self.fault(content.line, "a file cannot give a resource a time to live", (*path, "ttl"))
+            elif not faults:
+                type_url, content = _typed(wrapped)
+                self._message(content, type_url, (*path, "resource"), wrapper.name, tuple(wrapper.aliases))
+        except ValueError as error:
+            self.fault(node.line, str(error), path)
+
+    def _message(
+        self, node: Node, type_url: str, path: Path, outer_name: str = "", aliases: tuple[str, ...] = ()
+    ) -> None:
+        """Take the resource that `node` describes, or say what is wrong with it; `path` leads to it in the file."""
+        message, found = convert(node, type_url.removeprefix(AUTHORITY))
+        wrong = {fault.path: (fault.line, fault.message) for fault in found}
+        for where, complaint in violations(message):
+            wrong.setdefault(where, (locate(node, where), complaint))
+        own_name = name_of(message)
+        name = outer_name if own_name is None else own_name
+        if not name and not any(where in wrong for where in (("name",), ("cluster_name",))):
+            wrong[()] = node.line, "it has no name"
+        elif not name.isprintable():
+            wrong[()] = node.line, f"its name holds a character that cannot be shown: {name!r}"
+        elif outer_name and outer_name != name:
+            wrong[()] = node.line, f"`Resource.name` is {outer_name!r}, but it calls itself {name!r}: they must agree"
+        elif (before := self._lines.setdefault((type_url, name), node.line)) is not node.line:
+            wrong[()] = node.line, f"this name is taken in line {before} already"
+        for where, (line, complaint) in wrong.items():
+            shown = where if name else (*path, *where)
+            self.fault(line, complaint, shown, type_url, name or None)
+        if not wrong:
+            body = message.SerializeToString(deterministic=True)
+            self.resources.append(ParsedResource(type_url, name, body, node.line, aliases))
+
+
+def _typed(node: Node) -> tuple[str, Node]:
+    """The type that "@type" names, under the authority that xDS uses, and the rest.
+
+    Raises:
+        ValueError: there is none, or Envoy's API has no such message.
+    """
+    if not isinstance(node.value, dict):
+        raise ValueError(f"wants a mapping, not {scalars.describe_value(node.value)}")
+    given = node.value.get("@type")
+    if given is None:
+        raise ValueError('wants an "@type", such as type.googleapis.com/envoy.config.cluster.v3.Cluster')
+    type_url = scalars.read_text(given.value)
+    made = class_of_type_url(type_url)
+    if made is None or "/" not in type_url:
+        raise ValueError(unknown_type(type_url))
+    rest = {key: value for key, value in node.value.items() if key != "@type"}
+    return AUTHORITY + made.DESCRIPTOR.full_name, Node(rest, node.line)
+
+
+def _items(node: Node) -> Iterator[tuple[int, Node]]:
+    """The entries of a list; one alone may stand for a list of it, and what is null is not there."""
+    nodes = node.value if isinstance(node.value, list) else [node]
+    return ((place, item) for place, item in enumerate(nodes) if item.value is not None)
+
+
+def _text(node: Node, key: str) -> str | None:
+    found = node.value.get(key) if isinstance(node.value, dict) else None
+    return found.value if found is not None and isinstance(found.value, str) else None

@@ -1,0 +1,20 @@
+"""What a resource is called."""
+
+from typing import Any
+
+_FIELDS = {"envoy.config.endpoint.v3.ClusterLoadAssignment": "cluster_name"}
+
+
+def name_field(full_name: str) -> str:
+    """The field that holds the name of messages of this type."""
+    return _FIELDS.get(full_name, "name")
+
+
+def name_of(message: Any) -> str | None:  # noqa: ANN401 - classes made at run time have untyped fields
+    """The name that `message` gives itself; None when messages of its type have none."""
+    field = name_field(message.DESCRIPTOR.full_name)
+    described = message.DESCRIPTOR.fields_by_name.get(field)
+    if described is None or described.type != described.TYPE_STRING or described.is_repeated:
+        return None
+    name: str = getattr(message, field)
+    return name

@@ -1,0 +1,57 @@
+"""Envoy's messages, in a descriptor pool of this package's own.
+
+A private pool clashes with nobody: a program may have xds-protos, envoy-data-plane or generated code of its own in the
+default pool, in another version of the API. The pool is read on first use (about 15 ms) and kept for the life of the
+process, with every class that was made from it.
+"""
+
+import zlib
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, OneofDescriptor
+from google.protobuf.message import Message
+
+AUTHORITY = "type.googleapis.com/"
+
+
+@cache
+def pool() -> descriptor_pool.DescriptorPool:
+    """The pool with everything in it; made once."""
+    packed = resources.files(__package__).joinpath("envoy.binpb.z").read_bytes()
+    files = descriptor_pb2.FileDescriptorSet.FromString(zlib.decompress(packed))
+    made = descriptor_pool.DescriptorPool()
+    for file in files.file:
+        made.AddSerializedFile(file.SerializeToString())
+    return made
+
+
+@cache
+def message_class(full_name: str) -> type[Message]:
+    """The class of the message called `full_name`, such as "envoy.config.cluster.v3.Cluster".
+
+    Raises:
+        KeyError: Envoy's API has no such message.
+    """
+    descriptor: Descriptor = pool().FindMessageTypeByName(full_name)
+    return message_factory.GetMessageClass(descriptor)
+
+
+def class_of_type_url(type_url: str) -> type[Message] | None:
+    """The class that a type URL stands for, or None when Envoy's API has no such message."""
+    try:
+        return message_class(type_url.rpartition("/")[2])
+    except KeyError:
+        return None
+
+
+def option(described: FieldDescriptor | OneofDescriptor, extension: str) -> Any:  # noqa: ANN401 - of any type
+    """What the option `extension` of a field or oneof holds; its default when it is not given.
+
+    Descriptors hand out options of the default pool, which doesn't know Envoy's extensions; so they are read again.
+    """
+    given = described.GetOptions()
+    read = message_class(given.DESCRIPTOR.full_name).FromString(given.SerializeToString())
+    return read.Extensions[pool().FindExtensionByName(extension)]
