@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     import click
-    from rime_core.protocol.messages import Node
 
     from rime_core.adapter import Source, Transport
+    from rime_core.protocol.messages import Node
 
 PROJECT: Final = "rime"
 """The name that markers, the plugin registry and the entry points' group share."""

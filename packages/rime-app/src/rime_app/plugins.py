@@ -20,9 +20,9 @@ from rime_core.errors import ConflictError, UsageError
 
 if TYPE_CHECKING:
     import click
-    from rime_core.protocol.messages import Node
 
     from rime_core.adapter import Source, Transport
+    from rime_core.protocol.messages import Node
 
 T = TypeVar("T")
 

@@ -9,7 +9,6 @@ import logging
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable
 from types import FrameType
 from typing import Final
@@ -21,8 +20,8 @@ from rime_app.log import configure_log
 from rime_app.plugins import Plugins
 from rime_app.serve import Service
 
-STOP_WITHIN: Final = 0.9
-"""Seconds from the signal to the end; then the process ends although something still runs."""
+END_WITHIN: Final = 0.9
+"""Seconds from the signal to the end; what still runs then is left behind."""
 
 log: Final = logging.getLogger(__name__)
 
@@ -37,36 +36,40 @@ def run_process(config: Config, plugins: Plugins, announce: Callable[[str], None
     configure_log(sys.stderr, form=config.settings.log, level=config.settings.log_level)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _end_before_the_beginning)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # nothing is held yet, and its default would end the process
     anyio.run(_run, Service(config, plugins), announce)
 
 
 async def _run(service: Service, announce: Callable[[str], None]) -> None:
     wake = asyncio.get_running_loop().call_soon_threadsafe
-    told_to_stop = anyio.Event()
+    with anyio.CancelScope() as scope:
 
-    def stop(number: int, _frame: FrameType | None) -> None:
-        deadline = threading.Timer(STOP_WITHIN, _end_regardless)
-        deadline.daemon = True
-        deadline.start()
-        log.info("%s: ending", signal.Signals(number).name)
-        wake(told_to_stop.set)
+        def end(name: str) -> None:
+            log.info("%s: ending", name)
+            scope.cancel()
 
-    def release(_number: int, _frame: FrameType | None) -> None:
-        wake(service.release)
+        def told_to_end(number: int, _frame: FrameType | None) -> None:
+            for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(each, signal.SIG_IGN)  # one is enough, and the loop that handles it will be closed
+            signal.setitimer(signal.ITIMER_REAL, END_WITHIN)
+            wake(end, signal.Signals(number).name)
 
-    signal.signal(signal.SIGINT, stop)
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGHUP, release)
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(service.run, announce)
-        await told_to_stop.wait()
-        tasks.cancel_scope.cancel()
+        def told_to_release(_number: int, _frame: FrameType | None) -> None:
+            wake(service.release)
+
+        signal.signal(signal.SIGINT, told_to_end)
+        signal.signal(signal.SIGTERM, told_to_end)
+        signal.signal(signal.SIGHUP, told_to_release)
+        signal.signal(signal.SIGALRM, _end_regardless)
+        await service.run(announce)
 
 
 def _end_before_the_beginning(_number: int, _frame: FrameType | None) -> None:
     sys.exit(0)
 
 
-def _end_regardless() -> None:
-    log.warning("a source or transport did not end within %g s; ending without it", STOP_WITHIN)
-    os._exit(0)
+def _end_regardless(_number: int, _frame: FrameType | None) -> None:
+    try:
+        log.warning("a source or transport did not end within %g s; ending without it", END_WITHIN)
+    finally:
+        os._exit(0)

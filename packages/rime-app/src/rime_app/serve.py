@@ -21,9 +21,8 @@ from rime_app.supervise import keep_running
 from rime_core import PeerError, Plane, Server, Source, Transport, UsageError, Writer
 
 if TYPE_CHECKING:
-    from rime_core.protocol.messages import Node
-
     from rime_core import Notice
+    from rime_core.protocol.messages import Node
 
 T = TypeVar("T", Source, Transport)
 
@@ -33,7 +32,6 @@ NO_SOURCE: Final = (
 )
 
 _LEVEL_OF_NOTICE: Final = {"complete": logging.INFO, "removal-released": logging.INFO}
-_READY_CHECK: Final = 0.02  # seconds; shorter than people notice, and it ends with the start
 
 log: Final = logging.getLogger(__name__)
 
@@ -155,13 +153,16 @@ class Service:
         return self._planes[DEFAULT_GROUP].server(group=partial(_server_of, self._plugins, servers))
 
     async def _until_ready(self) -> None:
-        """Wait until every Plane is, or the configured time is over: then open those that are not."""
-        with anyio.move_on_after(self._settings.ready_timeout):
-            while not all(plane.ready for plane in self._planes.values()):
-                await anyio.sleep(_READY_CHECK)
-            return
+        """Wait until every Plane is ready, or the configured time is over: then open those that are not."""
+        deadline = anyio.current_time() + self._settings.ready_timeout
         for plane in self._planes.values():
-            if not plane.ready:
+            server, ready = plane.server(), anyio.Event()
+            if server.ready:
+                continue
+            server.when_ready(ready.set)
+            with anyio.CancelScope(deadline=deadline):
+                await ready.wait()
+            if not ready.is_set():
                 late = ", ".join(writer.name for writer in plane.status().writers if not writer.ready)
                 log.error(
                     "clients are answered although %s has not delivered its first full state within %g s;"

@@ -1,0 +1,298 @@
+"""What rime serve runs: sources, Planes and transports, here with fakes in one process."""
+
+import logging
+from contextlib import asynccontextmanager
+
+import anyio
+import pytest
+
+from rime_app import hookimpl
+from rime_app.config import read_config
+from rime_app.serve import NO_SOURCE, Service
+from rime_core import CLUSTER, ClosedError, ConflictError, Node, PeerError, UsageError
+from tests.rime_app.plugin_fakes import Fakes, FakeSource, FakeTransport, plugins_with
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def forget_what_was_made():
+    FakeSource.made.clear()
+    FakeTransport.made.clear()
+
+
+def service(sources=("fake:a",), transports=("fake:127.0.0.1:1",), plugins=None, **settings):
+    config = read_config(sources=sources, transports=transports, settings=settings)
+    return Service(config, plugins or plugins_with(Fakes()))
+
+
+@asynccontextmanager
+async def running(made):
+    """Run a service, and give the lines that it announced, once it has come as far as it can."""
+    lines = []
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(made.run, lines.append)
+        await anyio.wait_all_tasks_blocked()
+        yield lines
+        tasks.cancel_scope.cancel()
+
+
+def names(server, type_url=CLUSTER):
+    return sorted(server.snapshot()[type_url])
+
+
+async def test_what_a_source_writes_is_what_a_transport_serves():
+    async with running(service()) as lines:
+        [transport] = FakeTransport.made
+        assert names(transport.server) == ["a"]
+
+    assert lines == ["ready fake://127.0.0.1:1 with 1 resource"]
+
+
+async def test_the_ready_line_names_every_address():
+    made = service(["fake:a", "fake:b"], ["fake:127.0.0.1:1", "fake:[::1]:2"])
+
+    async with running(made) as lines:
+        pass
+
+    assert lines == ["ready fake://127.0.0.1:1 fake://[::1]:2 with 2 resources"]
+
+
+async def test_options_reach_the_plugin_without_rimes_own():
+    service(["fake:a?quiet=1s&group=edge"], ["fake:x?y=z"])
+
+    assert (FakeSource.made[0].place, FakeSource.made[0].options) == ("a", {"quiet": "1s"})
+    assert (FakeTransport.made[0].place, FakeTransport.made[0].options) == ("x", {"y": "z"})
+
+
+async def test_transports_listen_before_sources_are_ready_and_ready_is_said_when_both_are():
+    async with running(service(["never:a", "fake:b"])) as lines:
+        assert FakeTransport.made[0].server is not None
+        assert not FakeTransport.made[0].server.ready
+        assert lines == []
+
+        FakeSource.made[0].writer.ready()
+        await anyio.wait_all_tasks_blocked()
+
+        assert lines == ["ready fake://127.0.0.1:1 with 1 resource"]
+
+
+async def test_when_the_wait_is_over_clients_are_answered_loudly(caplog):
+    made = service(["never:a", "fake:b"], ready_timeout="0")
+    async with running(made) as lines:
+        assert FakeTransport.made[0].server.ready
+        assert lines == ["ready fake://127.0.0.1:1 with 1 resource"]
+
+    [line] = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert line.getMessage() == (
+        "clients are answered although never:a has not delivered its first full state within 0 s;"
+        " nothing is removed from a client until it has"
+    )
+
+
+async def test_the_first_configured_source_wins_a_name_that_two_claim(caplog):
+    made = service(["fake:a?x=1", "broken:b"])
+    second = made._planes["default"].writer("late")
+    async with running(made):
+        assert second.apply(CLUSTER, "a", b"other") is False
+
+    assert "'a' is claimed by fake:a and by late" in caplog.text
+
+
+async def test_a_source_that_fails_does_not_stop_the_others(caplog):
+    async with running(service(["broken:conf", "fake:a"], ready_timeout="0")) as lines:
+        assert lines == ["ready fake://127.0.0.1:1 with 1 resource"]
+
+    [line] = [record for record in caplog.records if "broken:conf failed" in record.getMessage()]
+    assert str(line.exc_info[1]) == "conf cannot be read"
+
+
+async def test_an_empty_source_may_be_believed():
+    made = service(["never:a?allow_empty"])
+    async with running(made):
+        FakeSource.made[0].writer.ready()
+
+        assert made._planes["default"].complete
+
+
+async def test_an_empty_source_is_not_believed_otherwise():
+    made = service(["never:a"])
+    async with running(made):
+        FakeSource.made[0].writer.ready()
+
+        assert made._planes["default"].ready
+        assert not made._planes["default"].complete
+
+
+async def test_removing_too_much_at_once_is_held_until_released(caplog):
+    caplog.set_level(logging.INFO)
+    made = service(max_removal="50%")
+    async with running(made):
+        writer, server = FakeSource.made[0].writer, FakeTransport.made[0].server
+        writer.remove(CLUSTER, "a")
+        assert names(server) == ["a"]
+
+        made.release()
+        assert names(server) == []
+
+    kinds = [(record.notice, record.levelname) for record in caplog.records if hasattr(record, "notice")]
+    assert ("removal-held", "WARNING") in kinds
+    assert ("removal-released", "INFO") in kinds
+
+
+async def test_at_the_end_transports_end_and_the_planes_are_closed():
+    made = service()
+    async with running(made):
+        pass
+
+    assert FakeTransport.made[0].ended
+    with pytest.raises(ClosedError):
+        FakeSource.made[0].writer.apply(CLUSTER, "b", b"")
+
+
+@pytest.mark.parametrize(
+    ("transport", "complaint"),
+    [
+        ("taken:127.0.0.1:1", "--transport taken:127.0.0.1:1: 127.0.0.1:1 is in use by another program"),
+        ("buggy:x", "--transport buggy:x: ZeroDivisionError: division by zero (plugin_fakes.py:"),
+        ("silent:x", "--transport silent:x: ended without listening"),
+    ],
+)
+async def test_a_transport_that_cannot_begin_ends_it_all(transport, complaint):
+    with pytest.raises(UsageError) as raised:
+        await service(transports=["fake:1", transport]).run(lambda line: None)
+
+    assert str(raised.value).startswith(complaint)
+
+
+async def test_a_transport_that_dies_later_is_started_again(caplog, monkeypatch):
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr("rime_app.supervise.FIRST_PAUSE", 0.0)
+    async with running(service(transports=["dying:x", "fake:y"])) as lines:
+        FakeTransport.made[0].die.set()
+        while FakeTransport.made[0].runs < 2:
+            await anyio.wait_all_tasks_blocked()
+
+    assert lines == ["ready dying://x:1 fake://y with 1 resource"]
+    messages = [record.getMessage() for record in caplog.records]
+    assert "dying:x failed and starts again in 0.0 s" in messages
+    assert "dying:x listens again at x:2" in messages
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"sources": ["picky:x"]}, "--source picky:x: picky: there is no place 'x'"),
+        ({"sources": ["buggy:x"]}, "--source buggy:x: KeyError: 'x' (plugin_fakes.py:"),
+        ({"sources": ["file:x"]}, "--source file:x: the source 'file' is not installed; it comes with rime-file-"),
+        ({"sources": ["fkae:x"]}, "--source fkae:x: there is no source 'fkae'; did you mean 'fake'?"),
+        ({"sources": ["zzz:x"]}, "--source zzz:x: there is no source 'zzz'; installed: broken, buggy, fake, never, "),
+        ({"transports": ["grpc:x"]}, "--transport grpc:x: the transport 'grpc' is not installed; it comes with rime-g"),
+        ({"transports": []}, "the default transport: the transport 'grpc' is not installed; it comes with rime-grpc:"),
+        ({"sources": []}, NO_SOURCE),
+    ],
+)
+async def test_what_cannot_be_made_says_so_in_one_line(options, complaint):
+    with pytest.raises(UsageError) as raised:
+        service(**options)
+
+    assert str(raised.value).startswith(complaint)
+    assert "\n" not in str(raised.value)
+
+
+async def test_no_source_names_rime_file_source_and_where_to_read_about_ones_own():
+    assert "rime-file-source" in NO_SOURCE
+    assert "docs/plugins.md" in NO_SOURCE
+
+
+async def test_the_same_source_twice_is_a_conflict():
+    with pytest.raises(ConflictError, match="fake:a"):
+        service(["fake:a", "fake:a?quiet=1s"])
+
+
+async def test_the_same_source_may_be_in_two_groups():
+    service(["fake:a", "fake:a?group=edge"])
+
+
+# --- groups
+
+
+class ByCluster:
+    """A client's group is the cluster it says that it is of."""
+
+    @hookimpl
+    def rime_group(self, node):
+        if node.cluster == "crash":
+            raise RuntimeError("no database")
+        return node.cluster or None
+
+
+@pytest.fixture
+def grouped():
+    return service(["fake:a", "fake:b?group=edge"], plugins=plugins_with(Fakes(), ByCluster()))
+
+
+@pytest.mark.parametrize(("cluster", "served"), [("edge", ["b"]), ("", ["a"]), ("unknown", ["a"]), ("default", ["a"])])
+async def test_a_client_is_served_from_its_group(grouped, cluster, served):
+    async with running(grouped):
+        server = FakeTransport.made[0].server
+
+        assert names(server.serving(Node(id="n", cluster=cluster))) == served
+
+
+async def test_a_group_that_no_source_writes_to_is_told(grouped, caplog):
+    async with running(grouped):
+        FakeTransport.made[0].server.serving(Node(id="n1", cluster="unknown"))
+
+    assert "client 'n1' is of group 'unknown', which no source writes to; it gets the group default" in caplog.text
+
+
+async def test_a_hook_that_raises_ends_that_stream_and_no_more(grouped, caplog):
+    async with running(grouped):
+        with pytest.raises(PeerError) as raised:
+            FakeTransport.made[0].server.serving(Node(id="n1", cluster="crash"))
+
+    assert raised.value.code == "UNAVAILABLE"
+    assert "no database" not in str(raised.value)
+    assert "the group of client 'n1' cannot be told" in caplog.text
+
+
+async def test_every_group_must_be_ready(caplog):
+    made = service(["fake:a", "never:b?group=edge"])
+    async with running(made) as lines:
+        assert lines == []
+        FakeSource.made[1].writer.ready()
+        await anyio.wait_all_tasks_blocked()
+        assert lines == ["ready fake://127.0.0.1:1 with 1 resource"]
+
+
+async def test_with_one_group_nobody_is_asked():
+    made = service(plugins=plugins_with(Fakes(), ByCluster()))
+    async with running(made):
+        server = FakeTransport.made[0].server
+
+        assert server.serving(Node(cluster="crash")) is server
+
+
+# --- references
+
+
+class Referring:
+    @hookimpl
+    def rime_references(self):
+        def refuse(type_url, body):
+            raise ValueError("references were asked for")
+
+        return refuse
+
+
+async def test_the_planes_ask_the_plugins_callable_for_references(caplog):
+    async with running(service(plugins=plugins_with(Fakes(), Referring()))):
+        pass
+
+    assert "references were asked for" in caplog.text
