@@ -1,1 +1,90 @@
-"""The kernel of rime: an xDS control plane's state and protocol, without I/O."""
+"""rime's kernel: the resources of an xDS control plane, who has what of them, and the protocol, without any I/O.
+
+    from rime_core import CLUSTER, Plane
+
+    plane = Plane()
+    plane.apply(CLUSTER, "backend", body)
+    with plane.server().subscribe(CLUSTER) as subscriber:
+        update = subscriber.initial()
+
+Plane writes, Server reads; `rime_core.protocol` speaks xDS over them; `rime_core.adapter` is what plugins implement.
+"""
+
+from rime_core.adapter import Source, Started, Transport
+from rime_core.delivery import Rejected
+from rime_core.errors import (
+    ClosedError,
+    ConflictError,
+    FellBehindError,
+    PeerError,
+    RimeError,
+    SourceError,
+    UsageError,
+)
+from rime_core.options import OptionReader
+from rime_core.plane import HeldRemoval, Notice, Plane, PlaneStatus, WriterStatus
+from rime_core.protocol.messages import Node
+from rime_core.resource import Resource
+from rime_core.server import Server
+from rime_core.snapshot import Snapshot
+from rime_core.subscriber import Subscriber
+from rime_core.type_urls import (
+    CLUSTER,
+    ENDPOINT,
+    EXTENSION_CONFIG,
+    LISTENER,
+    ROUTE,
+    RUNTIME,
+    SCOPED_ROUTE,
+    SECRET,
+    TYPES,
+    VIRTUAL_HOST,
+    XdsType,
+    by_short_name,
+    check_type_url,
+    describe,
+)
+from rime_core.update import Update
+from rime_core.writer import Transaction, Writer
+
+__all__ = [
+    "CLUSTER",
+    "ENDPOINT",
+    "EXTENSION_CONFIG",
+    "LISTENER",
+    "ROUTE",
+    "RUNTIME",
+    "SCOPED_ROUTE",
+    "SECRET",
+    "TYPES",
+    "VIRTUAL_HOST",
+    "ClosedError",
+    "ConflictError",
+    "FellBehindError",
+    "HeldRemoval",
+    "Node",
+    "Notice",
+    "OptionReader",
+    "PeerError",
+    "Plane",
+    "PlaneStatus",
+    "Rejected",
+    "Resource",
+    "RimeError",
+    "Server",
+    "Snapshot",
+    "Source",
+    "SourceError",
+    "Started",
+    "Subscriber",
+    "Transaction",
+    "Transport",
+    "Update",
+    "UsageError",
+    "Writer",
+    "WriterStatus",
+    "XdsType",
+    "by_short_name",
+    "check_type_url",
+    "describe",
+]

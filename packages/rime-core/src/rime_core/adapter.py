@@ -1,6 +1,6 @@
 """What plugins implement, and what they are given.
 
-A *source* writes resources through a `Writer` (`rime_core.plane.Writer`); a *transport* carries streams from a `Server`
+A *source* writes resources through a `Writer`; a *transport* carries streams from a `Server`
 to clients. Both are made from the text of a specification, `kind:place?key=value`: `place` is what stands between the
 colon and the question mark, `options` what follows it. Making one must be quick and must not do I/O beyond looking
 whether the place can be used; all work happens in `run`.
@@ -11,8 +11,8 @@ whether the place can be used; all work happens in `run`.
 from collections.abc import Mapping
 from typing import Protocol
 
-from rime_core.plane import Writer
 from rime_core.server import Server
+from rime_core.writer import Writer
 
 
 class Source(Protocol):

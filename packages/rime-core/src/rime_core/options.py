@@ -15,7 +15,16 @@ _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _SIZE: Final = re.compile(r"(\d+)(B|KiB|MiB|GiB)?")
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _BYTES: Final = {None: 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
-_FLAGS: Final = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+_FLAGS: Final = {
+    "true": True,
+    "yes": True,
+    "on": True,
+    "1": True,
+    "false": False,
+    "no": False,
+    "off": False,
+    "0": False,
+}
 
 
 class OptionReader:
@@ -42,7 +51,7 @@ class OptionReader:
         return default if value is None else value
 
     def flag(self, key: str, *, default: bool) -> bool:
-        """true or false; a key without a value is true."""
+        """True or false; a key without a value is true."""
         value = self._value(key)
         if value is None:
             return default

@@ -26,7 +26,8 @@ class XdsType:
 
     `order` is the place of its additions in a batch: make before break. `legacy_wildcard`: a first request without
     names means "*" (R37, R38). `star`: "*" gives what there is; where False it gives nothing, and a resource has to be
-    named, because a client that asks for all must not get every key there is.
+    named, because a client that asks for all must not get every key there is. `warmed_by`: the type of what Envoy waits
+    for when one of these changes (R72).
     """
 
     url: str
@@ -36,11 +37,12 @@ class XdsType:
     order: int
     legacy_wildcard: bool = False
     star: bool = True
+    warmed_by: str | None = None
 
 
 TYPES: tuple[XdsType, ...] = (
     XdsType(SECRET, "secrets", "secret", "sds", 0, star=False),
-    XdsType(CLUSTER, "clusters", "cluster", "cds", 1, legacy_wildcard=True),
+    XdsType(CLUSTER, "clusters", "cluster", "cds", 1, legacy_wildcard=True, warmed_by=ENDPOINT),
     XdsType(ENDPOINT, "endpoints", "endpoint", "eds", 2),
     XdsType(EXTENSION_CONFIG, "extensions", "extension", "ecds", 3),
     XdsType(LISTENER, "listeners", "listener", "lds", 4, legacy_wildcard=True),
@@ -71,12 +73,17 @@ def check_type_url(type_url: str) -> None:
         raise ValueError(f"{type_url!r} is no type URL: it should look like {CLUSTER!r}")
 
 
+def is_known(type_url: str) -> bool:
+    """Whether the type is one of `TYPES`."""
+    return type_url in _BY_URL
+
+
 def describe(type_url: str) -> XdsType:
     """What is known of a type; one of the user's own comes after all others and has the legacy wildcard (R45)."""
     known = _BY_URL.get(type_url)
     if known is not None:
         return known
-    message = type_url.rpartition("/")[2].rpartition(".")[2]
+    message = type_url.rpartition("/")[2]
     return XdsType(type_url, message, message, message, _LAST, legacy_wildcard=True)
 
 

@@ -1,0 +1,89 @@
+"""Change: what a writer wants, prepared so that carrying it out cannot fail."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from rime_core.index import Entry, Index
+from rime_core.resource import Digest, Reference, Resource, check_name, copied, version_of
+from rime_core.type_urls import check_type_url
+
+Body = bytes | bytearray | memoryview
+"""What a body may be given as; it is copied unless it is `bytes`."""
+
+References = Callable[[str, bytes], Iterable[Reference]]
+"""(type URL, body) → the resources that the body refers to."""
+
+
+class Change:
+    """`name` becomes `resource`, or is removed where that is None."""
+
+    __slots__ = ("name", "resource", "type_url")
+
+    def __init__(self, type_url: str, name: str, resource: Resource | None) -> None:
+        self.type_url: Final = type_url
+        self.name: Final = name
+        self.resource: Final = resource
+
+
+class Preparation:
+    """Makes Changes: everything that can fail about one fails here, before anything is changed."""
+
+    __slots__ = ("_digest", "_indexes", "_references", "count")
+
+    def __init__(self, indexes: dict[str, Index], digest: Digest, references: References | None) -> None:
+        self._indexes: Final = indexes
+        self._digest: Final = digest
+        self._references: Final = references
+        self.count = 0
+        """Tells apart what has equal hashes."""
+
+    def applying(self, type_url: str, name: str, body: Body, aliases: Sequence[str], on_demand: bool) -> Change:
+        """The change that `Writer.apply` asks for."""
+        index = self._indexes.get(type_url)
+        if index is None:
+            check_type_url(type_url)
+        if type(body) is not bytes:
+            body = copied(body)
+        entry = index.entries.get(name) if index is not None else None
+        if entry is None:
+            check_name(name)
+        checked = _checked(aliases) if aliases else ()
+        version = version_of(self._digest, body, checked)
+        if entry is not None:
+            old = entry.resource
+            if old is not None and old.body == body and old.aliases == checked and old.on_demand is on_demand:
+                return Change(type_url, name, old)
+            if _collides(entry, version, body, checked):
+                self.count += 1
+                version = f"{version}~{self.count}"
+        references = tuple(self._references(type_url, body)) if self._references is not None else ()
+        return Change(type_url, name, Resource(type_url, name, version, body, checked, on_demand, references))
+
+    def removing(self, type_url: str, name: str) -> Change:
+        """The change that `Writer.remove` asks for."""
+        if type_url not in self._indexes:
+            check_type_url(type_url)
+        return Change(type_url, name, None)
+
+
+def _collides(entry: Entry, version: str, body: bytes, aliases: tuple[str, ...]) -> bool:
+    """Whether other content had this version, of which some client may believe that it is the same."""
+    old = entry.resource
+    if old is not None and _hash(old.version) == version and (old.body != body or old.aliases != aliases):
+        return True
+    return any(
+        past.version is not None and _hash(past.version) == version and past.fingerprint != hash(body)
+        for past in entry.past
+    )
+
+
+def _hash(version: str) -> str:
+    return version.partition("~")[0]
+
+
+def _checked(aliases: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(aliases, str):
+        raise TypeError(f"aliases is a collection of names, not one: pass [{aliases!r}]")
+    for alias in aliases:
+        check_name(alias)
+    return tuple(dict.fromkeys(aliases))

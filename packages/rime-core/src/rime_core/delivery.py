@@ -1,0 +1,141 @@
+"""Delivery: what became of what one client was sent.
+
+Sent, acknowledged and rejected are three facts. They are kept for whole responses, by their manifests (names and
+versions, no bodies), so that acknowledging is O(1) for any interest; a client that reads and never acknowledges costs
+at most `IN_FLIGHT` of them, and what it has not acknowledged merges into "since the last one that it did".
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Final, NamedTuple
+
+from rime_core.resource import Resource
+from rime_core.update import Manifest, Update
+
+IN_FLIGHT: Final = 64
+"""How many unacknowledged updates are told apart; Envoy withholds an acknowledgement for up to 15 s while it warms."""
+
+
+class Rejected(NamedTuple):
+    """A version that the client refused, and the reason that it gave."""
+
+    version: str
+    why: str
+
+
+class Rejection:
+    """One response that was refused; `over`: the names for which another version was sent since."""
+
+    __slots__ = ("over", "since", "versions", "why")
+
+    def __init__(self, versions: Mapping[str, str | None], why: str, since: int) -> None:
+        self.versions: Final = versions
+        self.why: Final = why
+        self.since: Final = since
+        """What the client had acknowledged before."""
+        self.over: set[str] = {name for name, version in versions.items() if version is None}
+
+
+class Delivery:
+    """The part of a Subscriber that keeps account of its client."""
+
+    __slots__ = ("_acknowledged", "_cursor", "_in_flight", "_partly", "_rejections")
+
+    def __init__(self, cursor: int) -> None:
+        self._cursor = cursor
+        """The ordinal up to which everything of its interest was sent."""
+        self._acknowledged = 0
+        """The ordinal up to which everything that was sent is settled."""
+        self._in_flight: list[Manifest] = []
+        self._partly: dict[Manifest, set[str]] | None = None
+        """What is missing of updates that are acknowledged one resource at a time."""
+        self._rejections: list[Rejection] = []
+
+    def acknowledge(self, name: str, version: str) -> None:
+        """The client has applied this one resource; what was never sent, or is no longer in flight, is ignored."""
+        for manifest in self._in_flight:
+            if manifest.versions.get(name) == version:
+                if self._partly is None:
+                    self._partly = {}
+                left = self._partly.get(manifest)
+                if left is None:
+                    left = {each for each, sent in manifest.versions.items() if sent is not None}
+                    self._partly[manifest] = left
+                left.discard(name)
+                if not left:
+                    self.acknowledge_update(manifest)
+                return
+
+    def acknowledge_update(self, update: Update | Manifest) -> None:
+        """The client has applied all of `update`; one that is not in flight is ignored. O(1) for any interest."""
+        manifest = update if isinstance(update, Manifest) else update.manifest
+        in_flight = self._in_flight
+        if in_flight and in_flight[0] is manifest:
+            del in_flight[0]
+            if not in_flight:
+                self._acknowledged = self._cursor
+            elif in_flight[0].ordinal > manifest.ordinal:
+                self._acknowledged = manifest.ordinal
+        elif manifest in in_flight:
+            in_flight.remove(manifest)
+        if self._partly is not None:
+            self._partly.pop(manifest, None)
+
+    def reject(self, update: Update | Manifest, why: str) -> None:
+        """The client refused `update`: none of its versions is sent again; the next version of each is.
+
+        One that is not in flight is ignored.
+        """
+        manifest = update if isinstance(update, Manifest) else update.manifest
+        if manifest not in self._in_flight:
+            return
+        rejection = Rejection(manifest.versions, why, self._acknowledged)
+        self.acknowledge_update(manifest)
+        if len(rejection.over) < len(rejection.versions):
+            self._rejections.append(rejection)
+
+    @property
+    def in_flight(self) -> int:
+        """How many updates were sent and neither acknowledged nor rejected, up to `IN_FLIGHT`."""
+        return len(self._in_flight)
+
+    @property
+    def rejected(self) -> Mapping[str, Rejected]:
+        """Name → version and reason, of what the client refused last and nothing else was sent for since."""
+        found: dict[str, Rejected] = {}
+        for rejection in self._rejections:
+            for name, version in rejection.versions.items():
+                if version is not None and name not in rejection.over:
+                    found[name] = Rejected(version, rejection.why)
+        return found
+
+    def pins(self) -> Iterator[int]:
+        """The ordinals at which this client's state must remain known."""
+        yield self._cursor
+        yield self._acknowledged
+        for rejection in self._rejections:
+            yield rejection.since
+
+    def _sent(self, update: Update) -> Update:
+        in_flight = self._in_flight
+        if len(in_flight) >= IN_FLIGHT:
+            # what is acknowledged after this no longer says anything of the oldest, only of those since
+            oldest = in_flight.pop(0)
+            if self._partly is not None:
+                self._partly.pop(oldest, None)
+        in_flight.append(update.manifest)
+        return update
+
+    def _refused(self, resource: Resource) -> bool:
+        return any(
+            rejection.versions.get(resource.name) == resource.version and resource.name not in rejection.over
+            for rejection in self._rejections
+        )
+
+    def _supersede(self, name: str) -> None:
+        """Something else was sent for `name`, or it was given up: what was refused before no longer counts."""
+        for rejection in self._rejections:
+            if name in rejection.versions:
+                rejection.over.add(name)
+        self._rejections = [
+            rejection for rejection in self._rejections if len(rejection.over) < len(rejection.versions)
+        ]

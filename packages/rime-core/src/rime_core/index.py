@@ -1,0 +1,320 @@
+"""Index: the resources of one type, in order of last change.
+
+The order is what keeps a change flat. Each entry has an *ordinal*, the number of its last change; a reader that has
+everything up to ordinal *c* (its *cursor*) lacks exactly the entries at the end of the order with an ordinal above *c*.
+Finding them costs what changed, never what there is.
+
+- The order is an `OrderedDict`: moving an entry to its end and walking from its end are O(1) a step. (A plain dict from
+  which a changed name is popped and re-inserted has the same interface, and leaves a hole for each change: with one hot
+  name among 100,000 the walk over holes was measured at 9 µs instead of 0.2.)
+- An entry remembers the versions that a cursor still stands on (`past`), so what a slow client had is known without a
+  map per client: content that went away and came back meanwhile is not sent again. Versions that nobody was sent are
+  not remembered.
+- A removed name stays as a tombstone until there are more than `TOMBSTONES`; a wildcard cursor below `floor`, the
+  highest ordinal of a forgotten one, has nothing to compare with and is answered with everything.
+- What the subscribers at one cursor must be sent is computed once (`since`) and shared; equal content is one Update,
+  and so one serialization, whoever asks (`update_of`).
+"""
+
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Iterator
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from rime_core.interest import Interest
+from rime_core.resource import Resource
+from rime_core.type_urls import describe
+from rime_core.update import Update
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rime_core.interest import NameSet
+    from rime_core.subscriber import Subscriber
+    from rime_core.writer import Writer
+
+TOMBSTONES: Final = 10_000
+"""How many removed names are remembered for each type: about 3 MB."""
+
+_PAST: Final = 8
+"""How many past versions an entry gathers before those on which no cursor stands are dropped (a power of two)."""
+
+
+class Past(NamedTuple):
+    """The state of a name from `ordinal` on; `version` is None where it was removed.
+
+    `fingerprint` is another hash of the body, Python's own: it tells content with equal versions apart.
+    """
+
+    ordinal: int
+    version: str | None
+    on_demand: bool
+    fingerprint: int
+
+
+class Entry:
+    """One name of an Index: its resource (`None`: a tombstone), its ordinal, its past, and who wrote it."""
+
+    __slots__ = ("ordinal", "owner", "past", "resource")
+
+    def __init__(self, resource: Resource | None, ordinal: int, owner: "Writer") -> None:
+        self.resource = resource
+        self.ordinal = ordinal
+        self.owner = owner
+        self.past: tuple[Past, ...] = ()
+
+    def state(self) -> Past:
+        """The present state, as it will be remembered."""
+        resource = self.resource
+        if resource is None:
+            return Past(self.ordinal, None, False, 0)
+        return Past(self.ordinal, resource.version, resource.on_demand, hash(resource.body))
+
+    def state_at(self, cursor: int) -> Past | None:
+        """The state as of `cursor`; None where the name did not exist then."""
+        if self.ordinal <= cursor:
+            return self.state()
+        for past in reversed(self.past):
+            if past.ordinal <= cursor:
+                return past
+        return None
+
+
+class Index:
+    """The resources of one type. Only a Writer changes it; subscribers read it at their cursors."""
+
+    __slots__ = (
+        "_aliases",
+        "_snapshot",
+        "_tombstones",
+        "described",
+        "entries",
+        "floor",
+        "interest",
+        "observed",
+        "on_demand",
+        "ordinal",
+        "resources",
+        "shared",
+        "subscribers",
+        "tombstone_limit",
+        "touched",
+        "type_url",
+        "updates",
+        "waiting",
+    )
+
+    def __init__(self, type_url: str, *, tombstone_limit: int = TOMBSTONES) -> None:
+        self.type_url: Final = type_url
+        self.described: Final = describe(type_url)
+        self.tombstone_limit: Final = tombstone_limit
+        self.entries: Final[OrderedDict[str, Entry]] = OrderedDict()
+        self.ordinal = 0
+        """The number of the last change."""
+        self.observed = 0
+        """The highest ordinal at which somebody read: what changed above it, nobody has seen."""
+        self.floor = 0
+        """The highest ordinal of a forgotten tombstone."""
+        self.resources = 0
+        """How many resources there are; tombstones do not count."""
+        self.on_demand = 0
+        """How many of them are on demand."""
+        self.subscribers: dict[Subscriber, None] = {}
+        self.waiting: dict[Subscriber, None] = {}
+        """The wildcard subscribers to wake at the next change."""
+        self.interest: Final = Interest()
+        self.touched: dict[NameSet, None] = {}
+        """The sets of names among which something changed since the last wake-up."""
+        self.shared: dict[int, Update | None] = {}
+        """Cursor → what those who hold "*" and stand there must be sent; for the present ordinal only."""
+        self.updates: dict[tuple[tuple[Resource, ...], tuple[str, ...]], Update] = {}
+        """Content → the Update that carries it; for the present ordinal only."""
+        self._aliases: Final[dict[str, dict[str, None]]] = {}
+        self._tombstones: Final[deque[tuple[str, int]]] = deque()
+        self._snapshot: Mapping[str, Resource] | None = None
+
+    # --- writing -----------------------------------------------------------------------------------------------------
+
+    def put(self, name: str, resource: Resource | None, owner: "Writer") -> None:
+        """Make `resource` the present state of `name`; None removes it. The caller has checked that it differs."""
+        ordinal = self.ordinal = self.ordinal + 1
+        entry = self.entries.get(name)
+        old = None
+        if entry is None:
+            self.entries[name] = entry = Entry(resource, ordinal, owner)
+        else:
+            old = entry.resource
+            if entry.ordinal <= self.observed:
+                self._remember(entry)
+            entry.resource = resource
+            entry.ordinal = ordinal
+            entry.owner = owner
+            self.entries.move_to_end(name)
+        if self.shared:
+            self.shared.clear()
+        if self.updates:
+            self.updates.clear()
+        self._snapshot = None
+        if old is None or resource is None or old.on_demand or resource.on_demand:
+            self._count(name, old, resource, ordinal)
+        names: tuple[str, ...] = (name,)
+        if (old is not None and old.aliases) or (resource is not None and resource.aliases):
+            names += self._realias(name, old, resource)
+        if self.interest:
+            self._touch(name, names, ordinal)
+
+    def _remember(self, entry: Entry) -> None:
+        entry.past += (entry.state(),)
+        length = len(entry.past)
+        if length >= _PAST and length & (length - 1) == 0:
+            self._forget_past(entry)
+
+    def _forget_past(self, entry: Entry) -> None:
+        """Keep of an entry's past what some cursor stands on: at most one state for each of them."""
+        pins = {pin for subscriber in self.subscribers for pin in subscriber.pins()}
+        ends = [*(past.ordinal for past in entry.past[1:]), self.ordinal]
+        entry.past = tuple(
+            past for past, end in zip(entry.past, ends, strict=True) if any(past.ordinal <= pin < end for pin in pins)
+        )
+
+    def _count(self, name: str, old: Resource | None, new: Resource | None, ordinal: int) -> None:
+        self.resources += (new is not None) - (old is not None)
+        self.on_demand += (new is not None and new.on_demand) - (old is not None and old.on_demand)
+        if new is None:
+            self._tombstones.append((name, ordinal))
+            while len(self._tombstones) > self.tombstone_limit:
+                oldest, died = self._tombstones.popleft()
+                entry = self.entries.get(oldest)
+                # one that lives again, or died again later, has nothing to forget yet
+                if entry is not None and entry.resource is None and entry.ordinal == died:
+                    del self.entries[oldest]
+                    self.floor = died
+
+    def _realias(self, name: str, old: Resource | None, new: Resource | None) -> tuple[str, ...]:
+        before = old.aliases if old is not None else ()
+        after = new.aliases if new is not None else ()
+        for alias in before:
+            if alias not in after:
+                named = self._aliases[alias]
+                del named[name]
+                if not named:
+                    del self._aliases[alias]
+        for alias in after:
+            self._aliases.setdefault(alias, {})[name] = None
+        return tuple(dict.fromkeys((*before, *after)))
+
+    def _touch(self, name: str, names: tuple[str, ...], ordinal: int) -> None:
+        for each in names:
+            for holder in self.interest.holders(each):
+                holder.touched(name, ordinal)
+                self.touched[holder] = None
+
+    def wake(self) -> None:
+        """Wake, once each, those who wait for what changed since the last call."""
+        woken: list[Subscriber] = []
+        if self.waiting:
+            woken += self.waiting
+            self.waiting = {}
+        if self.touched:
+            for names in self.touched:
+                names.shared.clear()
+                if names.waiting:
+                    woken += names.waiting
+                    names.waiting = {}
+            self.touched = {}
+        if woken:
+            call_all([subscriber.woken for subscriber in woken])
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    def tail(self, cursor: int) -> Iterator[tuple[str, Entry]]:
+        """The entries that changed after `cursor`, the latest first."""
+        for name, entry in reversed(self.entries.items()):
+            if entry.ordinal <= cursor:
+                return
+            yield name, entry
+
+    def matches(self, name: str) -> list[Resource]:
+        """The resources that answer to `name`, by name or by alias (R35)."""
+        found = []
+        entry = self.entries.get(name)
+        if entry is not None and entry.resource is not None:
+            found.append(entry.resource)
+        for named in self._aliases.get(name, ()):
+            resource = self.entries[named].resource
+            if resource is not None and resource not in found:
+                found.append(resource)
+        return found
+
+    def in_star(self, resource: Resource) -> bool:
+        """Whether "*" gives this resource."""
+        return self.described.star and not resource.on_demand
+
+    def since(self, cursor: int) -> Update | None:
+        """What a subscriber of "*" alone must be sent that has everything up to `cursor`; made once for all of them."""
+        try:
+            return self.shared[cursor]
+        except KeyError:
+            update = self.shared[cursor] = self._since(cursor)
+            return update
+
+    def _since(self, cursor: int) -> Update | None:
+        if cursor < self.floor:
+            return self.everything(full=True)
+        resources = []
+        removed = []
+        for name, entry in self.tail(cursor):
+            past = entry.state_at(cursor)
+            had = past.version if past is not None and self.described.star and not past.on_demand else None
+            resource = entry.resource
+            if resource is not None and self.in_star(resource):
+                if resource.version != had:
+                    resources.append(resource)
+            elif had is not None:
+                removed.append(name)
+        return self.update_of(tuple(reversed(resources)), tuple(reversed(removed)))
+
+    def everything(self, *, full: bool = False) -> Update:
+        """All that "*" gives."""
+        resources = tuple(
+            entry.resource
+            for entry in self.entries.values()
+            if entry.resource is not None and self.in_star(entry.resource)
+        )
+        if full:
+            return Update(resources, (), ordinal=self.ordinal, full=True)
+        return self.update_of(resources, ()) or Update((), (), ordinal=self.ordinal)
+
+    def update_of(self, resources: tuple[Resource, ...], removed: tuple[str, ...]) -> Update | None:
+        """The one Update with this content, at this moment; None where there is nothing in it."""
+        if not resources and not removed:
+            return None
+        content = (resources, removed)
+        update = self.updates.get(content)
+        if update is None:
+            update = self.updates[content] = Update(resources, removed, ordinal=self.ordinal)
+        return update
+
+    def view(self) -> "Mapping[str, Resource]":
+        """Name → Resource of all there are, immutable; made anew only after a change."""
+        if self._snapshot is None:
+            self._snapshot = MappingProxyType(
+                {name: entry.resource for name, entry in self.entries.items() if entry.resource is not None}
+            )
+        return self._snapshot
+
+
+def call_all(callbacks: Iterable[Callable[[], None]]) -> None:
+    """Call each; one that raises does not keep the others from being called.
+
+    Raises:
+        Exception: the first that a callback raised, after all have been called.
+    """
+    failure: Exception | None = None
+    for callback in callbacks:
+        try:
+            callback()
+        except Exception as error:
+            failure = failure or error
+    if failure is not None:
+        raise failure

@@ -1,0 +1,145 @@
+"""Interest, indexed backwards: from a name to those who asked for it.
+
+Thousands of Envoys name the same thousands of assignments. So a set of names is kept once, however many subscribers
+hold it (they *follow* it), and what a change costs is the number of different sets that hold the name, plus those it
+wakes: never the number of names, nor of subscribers that named others.
+
+- Sets are found by their content through an order-independent key that is kept up to date in O(names added). A set that
+  has one follower is changed in place; one that has more is left, and the set it leads to is remembered, so that the
+  second of a thousand followers that add the same name finds it at once.
+- Each set has its own order of change, as the Index has: what changed among these names since a cursor is its tail.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Final
+from weakref import WeakValueDictionary
+
+if TYPE_CHECKING:
+    from rime_core.subscriber import Subscriber
+    from rime_core.update import Update
+
+_Key = tuple[int, int]
+_Step = tuple[frozenset[str], frozenset[str]]
+
+
+class NameSet:
+    """Names that somebody subscribed to, and what changed among them."""
+
+    __slots__ = ("__weakref__", "changed", "followers", "key", "names", "shared", "since", "steps", "waiting")
+
+    def __init__(self, names: set[str], key: _Key, since: int) -> None:
+        self.names: Final = names
+        self.key = key
+        self.followers = 0
+        self.since = since
+        """The ordinal from which on `changed` is complete."""
+        self.changed: OrderedDict[str, int] = OrderedDict()
+        """Resource name → ordinal, in order of last change."""
+        self.waiting: dict[Subscriber, None] = {}
+        self.shared: dict[int, Update | None] = {}
+        """Cursor → what those who stand there must be sent; for the present ordinal only."""
+        self.steps: WeakValueDictionary[_Step, NameSet] = WeakValueDictionary()
+
+    def touched(self, name: str, ordinal: int) -> None:
+        """Record that the resource `name` changed, for followers."""
+        self.changed[name] = ordinal
+        self.changed.move_to_end(name)
+
+    def tail(self, cursor: int) -> Iterator[str]:
+        """The names that changed after `cursor`, the latest first."""
+        for name, ordinal in reversed(self.changed.items()):
+            if ordinal <= cursor:
+                return
+            yield name
+
+
+class Interest:
+    """Every set of names of one type, and which sets hold a name."""
+
+    __slots__ = ("_by_key", "_holders")
+
+    def __init__(self) -> None:
+        self._by_key: dict[_Key, NameSet] = {}
+        self._holders: dict[str, dict[NameSet, None]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._holders)
+
+    def holders(self, name: str) -> Iterable[NameSet]:
+        """The sets that hold `name`."""
+        return self._holders.get(name, ())
+
+    def follow(self, names: Iterable[str], since: int) -> NameSet:
+        """The set of exactly these names, with one follower more; `since`: the present ordinal."""
+        wanted = set(names)
+        key = (len(wanted), _fold(wanted))
+        found = self._by_key.get(key)
+        if found is None or found.names != wanted:
+            found = self._added(NameSet(wanted, key, since))
+        found.followers += 1
+        return found
+
+    def leave(self, names: NameSet) -> None:
+        """One follower less; a set that nobody follows is forgotten."""
+        names.followers -= 1
+        if not names.followers:
+            for name in names.names:
+                self._let_go(name, names)
+            if self._by_key.get(names.key) is names:
+                del self._by_key[names.key]
+
+    def step(self, current: NameSet, added: frozenset[str], removed: frozenset[str], since: int) -> NameSet:
+        """Move one follower of `current` to the set with `added` and without `removed`; the two must not overlap."""
+        added = added - current.names
+        removed = removed & current.names
+        if not added and not removed:
+            return current
+        key = (len(current.names) + len(added) - len(removed), current.key[1] ^ _fold(added) ^ _fold(removed))
+        target = current.steps.get((added, removed))
+        # a set that was left by all or changed in place since is no longer where this step leads
+        if target is not None and target.followers and target.key == key:
+            target.followers += 1
+        elif current.followers == 1 and key not in self._by_key:
+            self._change_in_place(current, key, added, removed)
+            return current
+        else:
+            target = self.follow((current.names | added) - removed, since)
+            current.steps[added, removed] = target
+        self.leave(current)
+        return target
+
+    def _added(self, names: NameSet) -> NameSet:
+        self._by_key.setdefault(names.key, names)
+        for name in names.names:
+            self._holders.setdefault(name, {})[names] = None
+        return names
+
+    def _change_in_place(self, names: NameSet, key: _Key, added: frozenset[str], removed: frozenset[str]) -> None:
+        if self._by_key.get(names.key) is names:
+            del self._by_key[names.key]
+        for name in removed:
+            self._let_go(name, names)
+            names.changed.pop(name, None)
+        for name in added:
+            self._holders.setdefault(name, {})[names] = None
+        names.names.difference_update(removed)
+        names.names.update(added)
+        names.key = key
+        names.shared.clear()
+        names.steps.clear()
+        self._by_key[key] = names
+
+    def _let_go(self, name: str, names: NameSet) -> None:
+        holders = self._holders[name]
+        del holders[names]
+        if not holders:
+            del self._holders[name]
+
+
+def _fold(names: Iterable[str]) -> int:
+    """A key of a set of names that does not depend on their order."""
+    key = 0
+    for name in names:
+        key ^= hash(name)
+    return key

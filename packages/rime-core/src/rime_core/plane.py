@@ -1,0 +1,401 @@
+"""Plane: the single writer's handle on one set of resources.
+
+All that changes goes through `commit`, in three steps: who may (contested names), whether now (held removals), and then
+one change of the indexes and one wake-up. What can fail has failed before, in `Preparation`; so a transaction is all or
+nothing, and readers never see half of one.
+
+Removals need a complete view. What a source cannot read now looks the same as what is gone, so while any writer has not
+delivered its first state or has something that it cannot read, and whenever too much would go at once, the removal is
+held: the resource stays in service, the status says what holds it, and it goes when the reason is gone.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from rime_core.change import Change, Preparation, References
+from rime_core.errors import ConflictError
+from rime_core.index import TOMBSTONES, Index, call_all
+from rime_core.resource import Digest, Resource, content_digest
+from rime_core.server import Route, Server
+from rime_core.snapshot import Snapshot
+from rime_core.type_urls import check_type_url
+from rime_core.writer import Writer
+
+if TYPE_CHECKING:
+    from rime_core.subscriber import Subscriber
+
+Key = tuple[str, str]
+"""(type URL, name)"""
+
+
+NoticeKind = Literal["conflict", "removal-held", "removal-released", "incomplete", "complete"]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that people should know; `text` is one line."""
+
+    kind: NoticeKind
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRemoval:
+    """A removal that `writer` asked for and that has not happened, and why."""
+
+    type_url: str
+    name: str
+    writer: str
+    why: str
+    too_many: bool
+    """Whether it waits for `Plane.release`; else for a complete view."""
+
+
+@dataclass(frozen=True, slots=True)
+class WriterStatus:
+    """One writer: how many resources it has in service, and what its view lacks, a line each."""
+
+    name: str
+    ready: bool
+    incomplete: tuple[str, ...]
+    resources: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlaneStatus:
+    """What a Plane is waiting for, if anything."""
+
+    sequence: int
+    ready: bool
+    complete: bool
+    writers: tuple[WriterStatus, ...]
+    held: tuple[HeldRemoval, ...]
+    contested: dict[Key, tuple[str, ...]]
+    """Name → the writers that claim it, the winner first."""
+
+
+class Plane(Writer):
+    """One set of resources, and the writer that owns it.
+
+    >>> from rime_core import CLUSTER, Plane
+    >>> plane = Plane()
+    >>> plane.apply(CLUSTER, "backend", b"...")
+    True
+
+    A Plane is a Writer of rank 0. It belongs to one thread, together with its Subscribers; Snapshots are free.
+
+    Args:
+        digest: another hash of content; equal content must give equal text on every replica.
+        references: what a body refers to; called once for each changed resource. When it raises, so does the change,
+            and nothing has changed.
+        max_removal: the share of a writer's resources that may go in one transaction; a removal of more is held. 1
+            holds nothing.
+        tombstones: how many removed names are remembered for each type; a stream that is further behind is ended.
+        report: called with each Notice.
+    """
+
+    def __init__(
+        self,
+        *,
+        digest: Digest = content_digest,
+        references: References | None = None,
+        max_removal: float = 1.0,
+        tombstones: int = TOMBSTONES,
+        report: Callable[[Notice], None] | None = None,
+    ) -> None:
+        self.indexes: Final[dict[str, Index]] = {}
+        self.preparation: Final = Preparation(self.indexes, digest, references)
+        super().__init__(self, "the program", 0, allow_empty=True)
+        self.closed = False
+        self.sequence = 0
+        """How many commits changed something."""
+        self.answering = True
+        """Whether clients are answered: every writer has delivered its first state, or the wait is over."""
+        self.complete = True
+        """Whether every writer has delivered its first state and none lacks anything; removals wait for it."""
+        self.held: Final[dict[Key, HeldRemoval]] = {}
+        self.keepers: Final[dict[Subscriber, None]] = {}
+        """The subscribers that keep something until the view is complete."""
+        self._writers: Final[dict[str, Writer]] = {}
+        self._contested: Final[dict[Key, dict[Writer, Resource]]] = {}
+        """Name → what the writers that lost it would have it be."""
+        self._max_removal: Final = max_removal
+        self._tombstones: Final = tombstones
+        self._report: Final = report
+        self._opened = False
+        self._lacks: tuple[str, ...] = ()
+        self._snapshot: Snapshot | None = None
+        self._gate: dict[Callable[[], None], None] = {}
+        """Whom to call once the Plane is ready."""
+
+    # --- for whoever embeds it ---------------------------------------------------------------------------------------
+
+    def writer(self, name: str, *, allow_empty: bool = False) -> Writer:
+        """A writer for one source. The order of these calls is the configuration's: the first wins a contested name.
+
+        From now on the Plane is ready, and complete, only when this writer says so.
+
+        Raises:
+            ConflictError: there is one of that name.
+        """
+        self._check_open()
+        if name in self._writers:
+            raise ConflictError(f"two writers are called {name!r}; each needs a name of its own")
+        writer = self._writers[name] = Writer(self, name, len(self._writers) + 1, allow_empty=allow_empty)
+        self.review()
+        return writer
+
+    def server(self, group: Route | None = None) -> Server:
+        """The readers' handle. `group` says from which Server a client is served, by its node; None: this one."""
+        return Server(self, group)
+
+    def snapshot(self) -> Snapshot:
+        """Everything as it is now; copies only the types that changed since the last one."""
+        if self._snapshot is None or self._snapshot.sequence != self.sequence:
+            views = {type_url: index.view() for type_url, index in self.indexes.items() if index.resources}
+            self._snapshot = Snapshot(self.sequence, views)
+        return self._snapshot
+
+    def open(self) -> None:
+        """Answer clients although not every writer has delivered its first state: the wait is over."""
+        self._opened = True
+        self.review()
+
+    def release(self) -> None:
+        """Let go the removals that are held because they were too many at once."""
+        self._let_go([held for held in self.held.values() if held.too_many], sure=True)
+
+    def status(self) -> PlaneStatus:
+        """What there is, what is waited for, and what is held."""
+        return PlaneStatus(
+            sequence=self.sequence,
+            ready=self.answering,
+            complete=self.complete,
+            writers=tuple(
+                WriterStatus(writer.name, writer.is_ready, writer.lacks, writer.owned)
+                for writer in self._writers.values()
+            ),
+            held=tuple(self.held.values()),
+            contested={
+                key: (self.indexes[key[0]].entries[key[1]].owner.name, *(writer.name for writer in waiting))
+                for key, waiting in self._contested.items()
+            },
+        )
+
+    def close(self) -> None:
+        """Close every Subscriber; nothing can be written or subscribed to any more. Twice is fine."""
+        self.closed = True
+        for index in tuple(self.indexes.values()):
+            for subscriber in tuple(index.subscribers):
+                subscriber.close()
+
+    # --- committing --------------------------------------------------------------------------------------------------
+
+    def commit(self, writer: Writer, changes: Sequence[Change], *, sure: bool = False) -> bool:
+        """Carry out prepared changes of `writer`; True where what clients are to have differs.
+
+        `sure`: removals happen however many they are.
+        """
+        why = self._why_hold(writer, changes, sure=sure)
+        touched: dict[Index, None] = {}
+        for change in changes:
+            index = self.indexes.get(change.type_url)
+            if index is None:
+                index = self.index(change.type_url)
+            resource = change.resource
+            if resource is not None:
+                differs = self._apply(writer, index, change.name, resource)
+            else:
+                differs = self._remove(writer, index, change.name, why)
+            if differs:
+                touched[index] = None
+        if touched:
+            self.sequence += 1
+            for index in touched:
+                index.wake()
+        if writer.owned and writer.note_written():
+            self.review()
+        return bool(touched)
+
+    def _apply(self, writer: Writer, index: Index, name: str, resource: Resource) -> bool:
+        entry = index.entries.get(name)
+        old = entry.resource if entry is not None else None
+        if entry is not None and old is not None:
+            held = self.held.pop((index.type_url, name), None) if self.held else None
+            owner = entry.owner
+            if owner is not writer:
+                if held is None and not self._wins(writer, owner, index, name, old, resource):
+                    return False
+                owner.owned -= 1
+                writer.owned += 1
+                entry.owner = writer
+            if resource is old:
+                return False
+        else:
+            writer.owned += 1
+        index.put(name, resource, writer)
+        return True
+
+    def _remove(self, writer: Writer, index: Index, name: str, why: tuple[str, bool] | None) -> bool:
+        key = (index.type_url, name)
+        entry = index.entries.get(name)
+        if entry is None or entry.resource is None or entry.owner is not writer:
+            self._withdraw(key, writer)
+            return False
+        heir = min(self._contested.get(key, ()), key=_rank, default=None)
+        if heir is not None:
+            inherited = self._contested[key][heir]
+            self._withdraw(key, heir)
+            writer.owned -= 1
+            heir.owned += 1
+            self.held.pop(key, None)
+            entry.owner = heir
+            if inherited is entry.resource:
+                return False
+            index.put(name, inherited, heir)
+            return True
+        if why is not None:
+            if key not in self.held:
+                self.held[key] = HeldRemoval(index.type_url, name, writer.name, *why)
+                self._tell("removal-held", f"the removal of {index.described.singular} {name!r} is held: {why[0]}")
+            return False
+        self.held.pop(key, None)
+        writer.owned -= 1
+        index.put(name, None, writer)
+        return True
+
+    def _wins(self, writer: Writer, owner: Writer, index: Index, name: str, old: Resource, new: Resource) -> bool:
+        """Settle a contested name: who comes first in the configuration has it, the other's content waits."""
+        key = (index.type_url, name)
+        first_time = key not in self._contested or not {writer, owner} & self._contested[key].keys()
+        waiting = self._contested.setdefault(key, {})
+        wins = writer.rank < owner.rank
+        if wins:
+            waiting.pop(writer, None)
+            waiting[owner] = old
+        else:
+            waiting[writer] = new
+        if first_time:
+            winner, loser = (writer, owner) if wins else (owner, writer)
+            self._tell(
+                "conflict",
+                f"{index.described.singular} {name!r} is claimed by {winner.name} and by {loser.name}; "
+                f"{winner.name} has it, as it comes first in the configuration",
+            )
+        return wins
+
+    def _withdraw(self, key: Key, writer: Writer) -> None:
+        waiting = self._contested.get(key)
+        if waiting is not None:
+            waiting.pop(writer, None)
+            if not waiting:
+                del self._contested[key]
+
+    # --- holding removals --------------------------------------------------------------------------------------------
+
+    def _why_hold(self, writer: Writer, changes: Sequence[Change], *, sure: bool) -> tuple[str, bool] | None:
+        """Why removals among `changes` must wait, and whether for being too many; None: they need not.
+
+        Nothing waits before the Plane is ready: nobody has been answered.
+        """
+        if not self.answering:
+            return None
+        if not self.complete:
+            return (self._lacks[0] + (f" (and {len(self._lacks) - 1} more)" if len(self._lacks) > 1 else ""), False)
+        if self._max_removal >= 1 or sure:
+            return None
+        going = sum(change.resource is None and self._is_gone(writer, change) for change in changes)
+        if going <= self._max_removal * writer.owned:
+            return None
+        return (f"{writer.name} would lose {going} of {writer.owned} resources at once, more than allowed", True)
+
+    def _is_gone(self, writer: Writer, change: Change) -> bool:
+        index = self.indexes.get(change.type_url)
+        entry = index.entries.get(change.name) if index is not None else None
+        key = (change.type_url, change.name)
+        return entry is not None and entry.resource is not None and entry.owner is writer and key not in self._contested
+
+    def _let_go(self, held: Iterable[HeldRemoval], *, sure: bool) -> None:
+        by_writer: dict[Writer, list[Change]] = {}
+        for each in held:
+            del self.held[each.type_url, each.name]
+            owner = self.indexes[each.type_url].entries[each.name].owner
+            by_writer.setdefault(owner, []).append(Change(each.type_url, each.name, None))
+        for writer, changes in by_writer.items():
+            if self.commit(writer, changes, sure=sure):
+                self._tell("removal-released", f"{len(changes)} held removals of {writer.name} have happened")
+
+    # --- readiness ---------------------------------------------------------------------------------------------------
+
+    def review(self) -> None:
+        """See anew whether clients may be answered and whether removals may happen."""
+        writers = self._writers.values()
+        was_ready, was_complete, lacked = self.answering, self.complete, self._lacks
+        self._lacks = tuple(line for writer in writers for line in writer.lacks)
+        self.complete = not self._lacks
+        self.answering = self._opened or all(writer.is_ready for writer in writers)
+        if self.answering and self._lacks and (self._lacks != lacked or not was_ready):
+            for line in self._lacks:
+                if line not in lacked or not was_ready:
+                    self._tell("incomplete", f"removals are held while this lasts: {line}")
+        if self.complete and not was_complete:
+            self._tell("complete", "everything can be read")
+            self._let_go([held for held in self.held.values() if not held.too_many], sure=False)
+            keepers = list(self.keepers)
+            self.keepers.clear()
+            call_all([keeper.nudge for keeper in keepers])
+        if self.answering and not was_ready:
+            gate, self._gate = self._gate, {}
+            call_all(list(gate))
+
+    def when_ready(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once the Plane is ready; asking twice is asking once."""
+        self._gate[callback] = None
+
+    def not_when_ready(self, callback: Callable[[], None]) -> None:
+        """Take that back."""
+        self._gate.pop(callback, None)
+
+    # --- for its own rooms -------------------------------------------------------------------------------------------
+
+    def index(self, type_url: str) -> Index:
+        """The Index of a type, made where there is none.
+
+        Raises:
+            TypeError, ValueError: as `check_type_url`.
+            ClosedError: the Plane is closed.
+        """
+        self._check_open()
+        index = self.indexes.get(type_url)
+        if index is None:
+            check_type_url(type_url)
+            index = self.indexes[type_url] = Index(type_url, tombstone_limit=self._tombstones)
+        return index
+
+    def unsubscribed(self, subscriber: "Subscriber", index: Index) -> None:
+        """Forget a closed subscriber, and an Index that only existed because somebody asked for its type."""
+        del index.subscribers[subscriber]
+        self.keepers.pop(subscriber, None)
+        if not index.subscribers and not index.entries:
+            self.indexes.pop(index.type_url, None)
+
+    def names_of(self, writer: Writer, type_url: str) -> list[str]:
+        """The names of one type that `writer` claims, contested ones included."""
+        index = self.indexes.get(type_url)
+        owned = [
+            name
+            for name, entry in (index.entries.items() if index is not None else ())
+            if entry.resource is not None and entry.owner is writer
+        ]
+        return owned + [
+            name for (url, name), waiting in self._contested.items() if url == type_url and writer in waiting
+        ]
+
+    def _tell(self, kind: NoticeKind, text: str) -> None:
+        if self._report is not None:
+            self._report(Notice(kind, text))
+
+
+def _rank(writer: Writer) -> int:
+    return writer.rank

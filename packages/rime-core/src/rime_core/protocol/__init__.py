@@ -1,0 +1,1 @@
+"""The xDS protocol, sans I/O: requests in, responses and events out."""

@@ -1,0 +1,35 @@
+"""What a stream has to tell besides its responses: for logs, metrics and status."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """The client has applied a response."""
+
+    type_url: str
+    nonce: str
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedResponse:
+    """The client refused a response; `versions` are those it carried, none where it was too long ago to be known.
+
+    `message` is the client's, redacted and cut.
+    """
+
+    type_url: str
+    nonce: str
+    versions: Mapping[str, str | None]
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownType:
+    """The client asked for a type that rime does not know and no source has written (R8)."""
+
+    type_url: str
+
+
+Event = Acknowledged | RejectedResponse | UnknownType

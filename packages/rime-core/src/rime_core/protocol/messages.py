@@ -1,0 +1,48 @@
+"""What goes over the wire, as plain values. A transport makes requests from bytes and bytes from responses."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rime_core.update import Update
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """Who a client says that it is (`envoy.config.core.v3.Node`); nothing of it is proven."""
+
+    id: str = ""
+    cluster: str = ""
+    region: str = ""
+    zone: str = ""
+    sub_zone: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    client_features: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class DeltaRequest:
+    """`envoy.service.discovery.v3.DeltaDiscoveryRequest`."""
+
+    type_url: str = ""
+    node: Node | None = None
+    subscribe: Sequence[str] = ()
+    unsubscribe: Sequence[str] = ()
+    initial_versions: Mapping[str, str] = field(default_factory=dict)
+    nonce: str = ""
+    error: str | None = None
+    """The message of error_detail; None where the request has none. A transport redacts it before it gets here."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeltaResponse:
+    """`envoy.service.discovery.v3.DeltaDiscoveryResponse`: one Update, and the nonce by which it is answered.
+
+    `shared`: every stream that is sent this Update is sent it with this nonce, so that the encoded bytes, nonce
+    included, can be kept on the Update (`Update.encoded`) and made once.
+    """
+
+    type_url: str
+    update: Update
+    nonce: str
+    shared: bool

@@ -1,0 +1,35 @@
+"""What a request says about the names a client wants, as a table with the rule of each branch.
+
+A client holds names, and it may hold "*", which stands for what the server's own logic gives it. For some types a first
+request without any name means "*" too: the *legacy wildcard*. From the xDS protocol document, "How the client specifies
+what resources to return" and, for the incremental variant, "Subscribing to Resources" and "Unsubscribing from
+Resources". The rules are numbered as in docs/protocol.md.
+
+| request, incremental                           | becomes                       | rule     |
+|------------------------------------------------|-------------------------------|----------|
+| the first of a type, both lists empty          | + "*", where the type has the | R38, R45 |
+|                                                | legacy wildcard, else nothing |          |
+| the first of a type, "*" in both lists         | "*" is not subscribed to      | R46      |
+| a name in both lists                           | unsubscribed, then subscribed | R50      |
+| a later one, both lists empty                  | nothing                       | R30, R41 |
+| an unsubscription of what is not held          | nothing                       | R47      |
+| an unsubscription of a name while "*" is held  | an answer for that name       | R43      |
+
+The last two are `Subscriber.discard`'s own.
+"""
+
+from collections.abc import Sequence
+
+from rime_core.subscriber import STAR
+from rime_core.type_urls import XdsType
+
+NOTHING: tuple[str, ...] = ()
+
+
+def first_names(described: XdsType, subscribe: Sequence[str], unsubscribe: Sequence[str]) -> Sequence[str]:
+    """What a stream's first incremental request of a type subscribes to."""
+    if not subscribe and not unsubscribe:
+        return (STAR,) if described.legacy_wildcard else NOTHING
+    if STAR in subscribe and STAR in unsubscribe:
+        return [name for name in subscribe if name != STAR]
+    return subscribe

@@ -1,0 +1,79 @@
+"""Server: the readers' handle on a Plane. It hands out Subscribers and Snapshots; it has no way to write."""
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Final
+
+from rime_core.protocol.messages import Node
+from rime_core.snapshot import Snapshot
+from rime_core.subscriber import Subscriber
+
+if TYPE_CHECKING:
+    from rime_core.plane import Plane
+
+Route = Callable[[Node], "Server"]
+"""From which Server the client with this node is served."""
+
+
+class Server:
+    """What transports, and programs that only read, are given. Made by `Plane.server`."""
+
+    __slots__ = ("_group", "_plane")
+
+    def __init__(self, plane: "Plane", group: Route | None = None) -> None:
+        self._plane: Final = plane
+        self._group: Final = group
+
+    @property
+    def ready(self) -> bool:
+        """Whether clients may be answered: every source has delivered its first full state."""
+        return self._plane.answering
+
+    @property
+    def complete(self) -> bool:
+        """Whether what is not here is gone; else it may only be unreadable."""
+        return self._plane.complete
+
+    def when_ready(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once clients may be answered; asking twice is asking once."""
+        self._plane.when_ready(callback)
+
+    def not_when_ready(self, callback: Callable[[], None]) -> None:
+        """Take that back."""
+        self._plane.not_when_ready(callback)
+
+    def knows(self, type_url: str) -> bool:
+        """Whether there are, or were, resources of this type, or somebody asks for it."""
+        return type_url in self._plane.indexes
+
+    def serving(self, node: Node) -> "Server":
+        """The Server that the client with this node is served from."""
+        return self if self._group is None else self._group(node)
+
+    def subscribe(
+        self,
+        type_url: str,
+        names: Iterable[str] | None = None,
+        *,
+        wake: Callable[[], None] | None = None,
+        max_bytes: int | None = None,
+    ) -> Subscriber:
+        """A new Subscriber; close it when its client goes (it is a context manager).
+
+        Args:
+            type_url: such as `rime_core.CLUSTER`.
+            names: what it wants: None for everything, an empty collection for nothing yet; "*" among them stands for
+                everything.
+            wake: called when there may be something to send, at most once between two polls. It must return soon; what
+                it raises reaches the writer, after all others were called and with the change done.
+            max_bytes: split updates so that none is much larger on the wire.
+
+        Raises:
+            TypeError: `type_url` is not a `str`; `names` is one `str`, or holds something else.
+            ValueError: `type_url` is none; a name is empty or cannot be encoded.
+            ClosedError: the Plane is closed.
+        """
+        return Subscriber(self._plane, self._plane.index(type_url), names, wake, max_bytes)
+
+    def snapshot(self) -> Snapshot:
+        """Everything as it is now; may be read from any thread."""
+        return self._plane.snapshot()

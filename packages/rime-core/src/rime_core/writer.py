@@ -1,0 +1,213 @@
+"""Writer and Transaction: the only ways to change a Plane.
+
+Each source has a Writer of its own, which owns what it wrote. Where two claim one name, the one that comes first in the
+configuration wins, whoever came first in time, so that a restart or another replica decides the same; the other's
+content waits and takes over when the winner gives the name up.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Literal, Self
+
+from rime_core.change import Body, Change
+from rime_core.errors import ClosedError, UsageError
+
+if TYPE_CHECKING:
+    from rime_core.plane import Plane
+
+
+class Writer:
+    """One source's way to write; made by `Plane.writer`, and a Plane is one itself.
+
+    `name` is what people are shown; `rank` decides contested names, the lower one wins. All calls belong to the thread
+    that owns the Plane.
+    """
+
+    def __init__(self, plane: "Plane", name: str, rank: int, *, allow_empty: bool) -> None:
+        self.name: Final = name
+        self.rank: Final = rank
+        self.owned = 0
+        """How many resources it has in service; what another writer's hide does not count."""
+        self.in_transaction = False
+        """Whether a transaction of it is open."""
+        self._plane: Final = plane
+        self._indexes: Final = plane.indexes
+        self._allow_empty: Final = allow_empty
+        self._wrote = False
+        self._ready = False
+        self._incomplete: tuple[str, ...] = ()
+
+    # --- writing -----------------------------------------------------------------------------------------------------
+
+    def apply(
+        self, type_url: str, name: str, body: Body, *, aliases: Sequence[str] = (), on_demand: bool = False
+    ) -> bool:
+        """Make `body` the content of `name`; True when what clients are to have differs from before.
+
+        Args:
+            type_url: such as `rime_core.CLUSTER`.
+            name: what clients call it.
+            body: the serialized message; copied unless it is `bytes`.
+            aliases: other names that it answers to.
+            on_demand: keep it outside "*": only who names it is given it.
+
+        Raises:
+            TypeError: `body` is not bytes-like, `name` is not a `str`, `aliases` is one `str`.
+            ValueError: `type_url` is none, `name` is empty or cannot be encoded.
+            UsageError: a transaction of this writer is open.
+            ClosedError: the Plane is closed.
+        """
+        self._check_idle()
+        index = self._indexes.get(type_url)
+        if index is not None and not self._plane.held:
+            # the way of a change that changes nothing: the most frequent one of a source that polls
+            entry = index.entries.get(name)
+            if entry is not None and entry.owner is self:
+                old = entry.resource
+                if old is not None and old.body == body and old.aliases == aliases and old.on_demand is on_demand:
+                    return False
+        change = self._plane.preparation.applying(type_url, name, body, aliases, on_demand)
+        return self._plane.commit(self, (change,))
+
+    def remove(self, type_url: str, name: str) -> bool:
+        """Take back what this writer wrote as `name`; True where that changes what clients are to have.
+
+        While the Plane's view is not complete, the removal is held: the resource stays until it is.
+
+        Raises:
+            ValueError: `type_url` is none.
+            UsageError: a transaction of this writer is open.
+            ClosedError: the Plane is closed.
+        """
+        self._check_idle()
+        return self._plane.commit(self, (self._plane.preparation.removing(type_url, name),))
+
+    def replace(self, type_url: str, bodies: Mapping[str, Body]) -> bool:
+        """Make `bodies` (name → content) all that this writer has of the type; True when anything differs.
+
+        What other writers wrote stays. Readers see all of it or nothing.
+
+        Raises:
+            As `apply`.
+        """
+        with self.transaction() as change:
+            for name, body in bodies.items():
+                change.apply(type_url, name, body)
+            for name in self._plane.names_of(self, type_url):
+                if name not in bodies:
+                    change.remove(type_url, name)
+        return change.changed
+
+    def transaction(self) -> "Transaction":
+        """Changes that happen together at the end of the `with` block: all or nothing, one wake-up.
+
+        Raises:
+            UsageError: another transaction of this writer is open.
+            ClosedError: the Plane is closed.
+        """
+        self._check_idle()
+        return Transaction(self, self._plane)
+
+    # --- saying how complete it is -----------------------------------------------------------------------------------
+
+    def ready(self) -> None:
+        """The first full state is written. Until every writer has said so, clients are not answered.
+
+        A first state with nothing in it counts as incomplete until something is written, unless the writer was made
+        with `allow_empty`: a folder that is not mounted yet must not empty a fleet.
+        """
+        self._check_open()
+        self._ready = True
+        self._plane.review()
+
+    def incomplete(self, reasons: Iterable[str]) -> None:
+        """What cannot be read now, a line each; replaces what was said before, and nothing means all can be read.
+
+        While there is anything, removals (anybody's) are held back: what seems gone may only be unreadable.
+        """
+        self._check_open()
+        if isinstance(reasons, str):
+            raise TypeError(f"reasons is a collection of lines, not one: pass [{reasons!r}]")
+        self._incomplete = tuple(reasons)
+        self._plane.review()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether `ready()` was called."""
+        return self._ready
+
+    @property
+    def lacks(self) -> tuple[str, ...]:
+        """Why its view is not complete, a line each; empty where it is."""
+        if not self._ready:
+            return (f"{self.name} has not delivered its first state yet", *self._incomplete)
+        if not self._wrote and not self._allow_empty:
+            return (f"{self.name} is empty", *self._incomplete)
+        return self._incomplete
+
+    def note_written(self) -> bool:
+        """Something of this writer is in service; True the first time."""
+        first, self._wrote = not self._wrote, True
+        return first
+
+    # --- inside ------------------------------------------------------------------------------------------------------
+
+    def _check_open(self) -> None:
+        if self._plane.closed:
+            raise ClosedError("the Plane is closed")
+
+    def _check_idle(self) -> None:
+        if self._plane.closed:
+            raise ClosedError("the Plane is closed")
+        if self.in_transaction:
+            raise UsageError(f"a transaction of {self.name} is open: change through it, or after it")
+
+
+class Transaction:
+    """Changes of one Writer that happen together when the `with` block ends, or not at all when it raises.
+
+    The last change of a name counts. It is used once; every method raises `UsageError` outside its block.
+    """
+
+    def __init__(self, writer: Writer, plane: "Plane") -> None:
+        self.changed = False
+        """After the block: whether anything differs from before."""
+        self._writer: Final = writer
+        self._plane: Final = plane
+        self._changes: dict[tuple[str, str], Change] = {}
+        self._state: Literal["new", "open", "over"] = "new"
+
+    def apply(
+        self, type_url: str, name: str, body: Body, *, aliases: Sequence[str] = (), on_demand: bool = False
+    ) -> None:
+        """As `Writer.apply`, at the end of the block; what is wrong with it is raised here."""
+        self._check_open()
+        change = self._plane.preparation.applying(type_url, name, body, aliases, on_demand)
+        self._changes[type_url, name] = change
+
+    def remove(self, type_url: str, name: str) -> None:
+        """As `Writer.remove`, at the end of the block."""
+        self._check_open()
+        self._changes[type_url, name] = self._plane.preparation.removing(type_url, name)
+
+    def __enter__(self) -> Self:
+        if self._state != "new" or self._writer.in_transaction:
+            raise UsageError(f"{self._writer.name} has a transaction open, or this one is over: each is used once")
+        self._state = "open"
+        self._writer.in_transaction = True
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> Literal[False]:
+        self._state = "over"
+        self._writer.in_transaction = False
+        if kind is None:
+            if self._plane.closed:
+                raise ClosedError("the Plane was closed while a transaction was open; it did not happen")
+            self.changed = self._plane.commit(self._writer, tuple(self._changes.values()))
+        return False
+
+    def _check_open(self) -> None:
+        if self._state != "open":
+            raise UsageError("this transaction is not open: use it inside its with block")
