@@ -1,4 +1,7 @@
+# ruff: noqa: ARG002  # a fake has the signature of what it stands for
 """Sources and transports for the tests, and plugins that offer them, registered nowhere but where a test says so."""
+
+from typing import Any, ClassVar
 
 import anyio
 
@@ -9,7 +12,7 @@ from rime_core import CLUSTER, SourceError, UsageError
 
 def plugins_with(*modules):
     """A registry with these plugins, each called after its class; what goes wrong is in its `faults`."""
-    plugins = Plugins(make_registry(), report=lambda fault: None)
+    plugins = Plugins(make_registry(), report=lambda _fault: None)
     for module in modules:
         plugins.register(module, Plugin(getattr(module, "distribution", type(module).__name__), "1.0"))
     return plugins
@@ -18,7 +21,7 @@ def plugins_with(*modules):
 class FakeSource:
     """Writes one cluster, named by its place, and then waits for ever; `made` has all that were made."""
 
-    made = []
+    made: ClassVar[list[Any]] = []
 
     def __init__(self, place, options):
         self.place, self.options = place, options
@@ -57,7 +60,7 @@ class BuggySource:
 class FakeTransport:
     """Listens at its place, until cancelled; the instance knows the server that it was given."""
 
-    made = []
+    made: ClassVar[list[Any]] = []
 
     def __init__(self, place, options):
         self.place, self.options = place, options

@@ -165,7 +165,7 @@ async def test_at_the_end_transports_end_and_the_planes_are_closed():
 )
 async def test_a_transport_that_cannot_begin_ends_it_all(transport, complaint):
     with pytest.raises(UsageError) as raised:
-        await service(transports=["fake:1", transport]).run(lambda line: None)
+        await service(transports=["fake:1", transport]).run(lambda _line: None)
 
     assert str(raised.value).startswith(complaint)
 
@@ -262,7 +262,7 @@ async def test_a_hook_that_raises_ends_that_stream_and_no_more(grouped, caplog):
     assert "the group of client 'n1' cannot be told" in caplog.text
 
 
-async def test_every_group_must_be_ready(caplog):
+async def test_every_group_must_be_ready():
     made = service(["fake:a", "never:b?group=edge"])
     async with running(made) as lines:
         assert lines == []
@@ -285,7 +285,7 @@ async def test_with_one_group_nobody_is_asked():
 class Referring:
     @hookimpl
     def rime_references(self):
-        def refuse(type_url, body):
+        def refuse(_type_url, _body):
             raise ValueError("references were asked for")
 
         return refuse

@@ -29,18 +29,19 @@ def serve(
     config: Path | None,
     **settings: str | None,
 ) -> None:
-    r"""Serve resources to Envoy, until Ctrl-C or SIGTERM.
+    """Serve resources to Envoy, until Ctrl-C or SIGTERM.
 
     A SPEC is kind:place, and options follow as in a URL. `rime plugins` lists the installed kinds.
 
     \b
       rime serve --source file:conf
-      rime serve --source "file:conf?quiet=100ms" --transport grpc:127.0.0.1:18000
+      rime serve --source "file:conf?quiet=100ms" --source file:more
+      rime serve --source file:conf --transport grpc:127.0.0.1:18001
       rime serve --config rime.toml --log json
 
     When clients are answered, one line on stdout begins with "ready" and names every address. Without --transport it is
     grpc:127.0.0.1:18000. SIGHUP lets go the removals that --max-removal held.
-    """
+    """  # noqa: D301  # \b is click's mark for a paragraph that is shown as it stands
     from rime_app.process import run_process  # noqa: PLC0415  # brings asyncio, which no other command needs
 
     given = {key: value for key, value in settings.items() if value is not None}

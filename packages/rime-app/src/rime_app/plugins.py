@@ -167,9 +167,9 @@ class Plugins:
         return group
 
     def references(self) -> Callable[[str, bytes], Iterable[tuple[str, str]]] | None:
-        """The first plugin's callable for `Plane(references=...)`."""
+        """A plugin's callable for `Plane(references=...)`; of several that of the one registered last, as in pluggy."""
         answers = self._ask("rime_references", lambda answer: answer)
-        return answers[0].value if answers else None
+        return answers[-1].value if answers else None
 
     def _offers(self, what: str, hook: str) -> dict[str, Offer[Any]]:
         if hook not in self._answers:
@@ -187,11 +187,10 @@ class Plugins:
     def _ask(self, hook: str, read: Callable[[Any], T]) -> list[Offer[T]]:
         """What each plugin answers to a hook without arguments, as `read` makes of it; None is no answer.
 
-        The plugins are called one by one, in the registry's order (the last registered first), because the registry's
-        own call stops at the first that raises.
+        The plugins are called one by one, because the registry's own call stops at the first that raises.
         """
         answers = []
-        for implementation in reversed(getattr(self._registry.hook, hook).get_hookimpls()):
+        for implementation in getattr(self._registry.hook, hook).get_hookimpls():
             plugin = self._plugins[implementation.plugin]
             try:
                 answer = implementation.function()
