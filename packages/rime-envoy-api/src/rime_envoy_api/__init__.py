@@ -7,8 +7,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rime_envoy_api.bootstrap import make_bootstrap
     from rime_envoy_api.document import Document, Fault, ParsedResource, parse
+    from rime_envoy_api.output import to_json, to_yaml
     from rime_envoy_api.pool import message_class
+    from rime_envoy_api.redaction import redact_text
     from rime_envoy_api.referenced import references
     from rime_envoy_api.typed import EnvoyResource, resource
 
@@ -17,10 +20,14 @@ _HOMES = {
     "EnvoyResource": "typed",
     "Fault": "document",
     "ParsedResource": "document",
+    "make_bootstrap": "bootstrap",
     "message_class": "pool",
     "parse": "document",
+    "redact_text": "redaction",
     "references": "referenced",
     "resource": "typed",
+    "to_json": "output",
+    "to_yaml": "output",
 }
 
 __all__ = [
@@ -28,10 +35,14 @@ __all__ = [
     "EnvoyResource",
     "Fault",
     "ParsedResource",
+    "make_bootstrap",
     "message_class",
     "parse",
+    "redact_text",
     "references",
     "resource",
+    "to_json",
+    "to_yaml",
 ]
 
 

@@ -6,12 +6,10 @@ packed again, the innermost first. Types that can hold no `Any`, at no depth, ar
 """
 
 from functools import cache
-from typing import Any
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 
-from rime_envoy_api.pool import class_of_type_url
+from rime_envoy_api.pool import Dynamic, class_of_type_url
 
 _ANY = "google.protobuf.Any"
 
@@ -38,7 +36,7 @@ def settle(message: Message) -> None:
                 settle(part)
 
 
-def unpack(packed: Any) -> Message | None:  # noqa: ANN401 - classes made at run time have untyped fields
+def unpack(packed: Dynamic) -> Message | None:
     """The message that an `Any` holds, or None when its type is not known or its bytes are not of that type."""
     made = class_of_type_url(packed.type_url)
     if made is None:
@@ -51,20 +49,20 @@ def unpack(packed: Any) -> Message | None:  # noqa: ANN401 - classes made at run
     return content
 
 
-def _repack(packed: Any) -> None:  # noqa: ANN401 - as above
+def _repack(packed: Dynamic) -> None:
     content = unpack(packed)
     if content is not None:
         packed.value = serialize(content)
 
 
-def _parts(field: FieldDescriptor, value: Any) -> Any:  # noqa: ANN401 - one message, a list or a map of them
+def _parts(field: Dynamic, value: Dynamic) -> Dynamic:
     if not field.is_repeated:
         return (value,)
     return value.values() if field.message_type.GetOptions().map_entry else value
 
 
 @cache
-def _reaches_any(descriptor: Descriptor) -> bool:
+def _reaches_any(descriptor: Dynamic) -> bool:
     seen: set[str] = set()
     waiting = [descriptor]
     while waiting:

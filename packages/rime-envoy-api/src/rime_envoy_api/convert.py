@@ -3,22 +3,18 @@
 What Envoy accepts is accepted: field names as in the .proto file or in lowerCamelCase, null for "not given", one value
 where a list of them belongs, `{seconds: 5}` for a duration and `{value: 5}` for a wrapped number.
 
-A message is made from the innermost `Any` outwards: what goes into one is complete, and is serialized deterministically,
+A message is made from the innermost `Any` outwards: what goes into one is complete, and serialized deterministically,
 before what holds it. So what comes out has one serialized form, whatever the order of keys and in every process.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
-from typing import Any, Final, TypeAlias
-
-from google.protobuf.descriptor import FieldDescriptor
-from google.protobuf.message import Message
+from typing import Final, TypeAlias
 
 from rime_envoy_api import scalars
-from rime_envoy_api.pool import class_of_type_url, message_class
+from rime_envoy_api.pool import Dynamic, class_of_type_url, message_class
 from rime_envoy_api.rules import Path
 from rime_envoy_api.tree import Node
 
@@ -32,7 +28,7 @@ class FieldFault:
     message: str
 
 
-def convert(node: Node, full_name: str) -> tuple[Message, list[FieldFault]]:
+def convert(node: Node, full_name: str) -> tuple[Dynamic, list[FieldFault]]:
     """The message called `full_name` that `node` describes, and what is wrong with it.
 
     With faults, the message holds what could be read.
@@ -47,7 +43,7 @@ def convert(node: Node, full_name: str) -> tuple[Message, list[FieldFault]]:
 
 
 def locate(node: Node, path: Path) -> int:
-    """The line of what `path` leads to, from the message that `node` describes; of what is nearest when it isn't there."""
+    """The line of what `path` leads to in the message that `node` describes, or of the nearest that is there."""
     for step in path:
         if isinstance(node.value, list) and isinstance(step, int):
             node = node.value[step] if step < len(node.value) else node
@@ -78,7 +74,7 @@ def _fields(full_name: str) -> dict[str, _Field]:
     return found
 
 
-def _describe(descriptor: FieldDescriptor) -> _Field:
+def _describe(descriptor: Dynamic) -> _Field:
     entry = descriptor.message_type
     is_map = entry is not None and entry.GetOptions().map_entry
     content = entry.fields_by_name["value"] if is_map else descriptor
@@ -99,16 +95,10 @@ class _Converter:
         self.faults: list[FieldFault] = []
         self._path: list[str | int] = []
 
-    @contextmanager
-    def _at(self, *steps: str | int) -> Iterator[None]:
-        self._path.extend(steps)
-        yield
-        del self._path[-len(steps) :]
+    def _fault(self, node: Node, message: str, *further: str) -> None:
+        self.faults.append(FieldFault((*self._path, *further), node.line, message))
 
-    def _fault(self, node: Node, message: str) -> None:
-        self.faults.append(FieldFault(tuple(self._path), node.line, message))
-
-    def message(self, message: Message, node: Node) -> None:
+    def message(self, message: Dynamic, node: Node) -> None:
         """Fill `message` with what `node` says."""
         full_name = message.DESCRIPTOR.full_name
         special = _SPECIAL.get(full_name)
@@ -116,35 +106,33 @@ class _Converter:
             if special is not None and (not isinstance(node.value, dict) or full_name in _MAPPING_FORMS):
                 special(self, message, node)
             else:
-                self._entries(message, node, _mapping(node))
-        except ValueError as error:
+                self._entries(message, _mapping(node))
+        except scalars.UnfitError as error:
             self._fault(node, str(error))
 
-    def _entries(self, message: Message, node: Node, entries: dict[str, Node]) -> None:
+    def _entries(self, message: Dynamic, entries: dict[str, Node]) -> None:
         full_name = message.DESCRIPTOR.full_name
         fields = _fields(full_name)
         given: dict[str, str] = {}
         for key, value in entries.items():
             field = fields.get(key)
             if field is None:
-                with self._at(key):
-                    self._fault(value, unknown_field(full_name, key))
+                self._fault(value, unknown_field(full_name, key), key)
                 continue
             if value.value is None and not field.accepts_null:
                 continue
             before = given.setdefault(field.oneof or field.name, key)
             if before is not key:
-                with self._at(key):
-                    self._fault(value, f"is given together with `{before}`: only one of the two can be")
+                self._fault(value, f"is given together with `{before}`: only one of the two can be", key)
                 continue
             self._path.append(field.name)
             try:
                 self._field(message, field, value)
-            except ValueError as error:
+            except scalars.UnfitError as error:
                 self._fault(value, str(error))
             self._path.pop()
 
-    def _field(self, message: Message, field: _Field, node: Node) -> None:
+    def _field(self, message: Dynamic, field: _Field, node: Node) -> None:
         if field.key is not None:
             self._map(getattr(message, field.name), field, node)
         elif field.repeated:
@@ -156,7 +144,7 @@ class _Converter:
             part.SetInParent()
             self.message(part, node)
 
-    def _list(self, items: Any, field: _Field, node: Node) -> None:  # noqa: ANN401 - upb's containers are untyped
+    def _list(self, items: Dynamic, field: _Field, node: Node) -> None:
         nodes = node.value if isinstance(node.value, list) else [node]
         for place, item in enumerate(nodes):
             if item.value is None and not field.accepts_null:
@@ -167,11 +155,11 @@ class _Converter:
                     self.message(items.add(), item)
                 else:
                     items.append(field.read(item.value))
-            except ValueError as error:
+            except scalars.UnfitError as error:
                 self._fault(item, str(error))
             self._path.pop()
 
-    def _map(self, entries: Any, field: _Field, node: Node) -> None:  # noqa: ANN401 - upb's containers are untyped
+    def _map(self, entries: Dynamic, field: _Field, node: Node) -> None:
         assert field.key is not None  # noqa: S101 - for the type checker: only a map comes here
         for key, value in _mapping(node).items():
             self._path.append(key)
@@ -183,58 +171,58 @@ class _Converter:
                     entries.get_or_create(read_key)
                 else:
                     self.message(entries.get_or_create(read_key), value)
-            except ValueError as error:
+            except scalars.UnfitError as error:
                 self._fault(value, str(error))
             self._path.pop()
 
-    def any(self, message: Any, node: Node) -> None:  # noqa: ANN401 - classes made at run time have untyped fields
+    def any(self, message: Dynamic, node: Node) -> None:
         """Pack what `node` says, as the type that its "@type" names."""
         entries = dict(_mapping(node))
         if not entries:
             return
         given = entries.pop("@type", None)
         if given is None:
-            raise ValueError('wants an "@type" that says which message this is')
+            raise scalars.UnfitError('wants an "@type" that says which message this is')
         type_url = scalars.read_text(given.value)
         made = class_of_type_url(type_url)
         if made is None or "/" not in type_url:
-            raise ValueError(unknown_type(type_url))
+            raise scalars.UnfitError(unknown_type(type_url))
         content = made()
         if content.DESCRIPTOR.full_name not in _SPECIAL:
-            self._entries(content, node, entries)
+            self._entries(content, entries)
         elif entries.keys() <= {"value"}:
             self.message(content, entries.get("value", Node({}, node.line)))
         else:
-            raise ValueError(f'wants only "@type" and "value" for a {content.DESCRIPTOR.full_name}')
+            raise scalars.UnfitError(f'wants only "@type" and "value" for a {content.DESCRIPTOR.full_name}')
         message.type_url = type_url
         message.value = content.SerializePartialToString(deterministic=True)
 
-    def duration(self, message: Any, node: Node) -> None:  # noqa: ANN401 - as above
+    def duration(self, message: Dynamic, node: Node) -> None:
         message.seconds, message.nanos = scalars.read_duration(node.value)
 
-    def timestamp(self, message: Any, node: Node) -> None:  # noqa: ANN401 - as above
+    def timestamp(self, message: Dynamic, node: Node) -> None:
         message.seconds, message.nanos = scalars.read_timestamp(node.value)
 
-    def wrapper(self, message: Any, node: Node) -> None:  # noqa: ANN401 - as above
+    def wrapper(self, message: Dynamic, node: Node) -> None:
         read = _fields(message.DESCRIPTOR.full_name)["value"].read
         assert read is not None  # noqa: S101 - for the type checker: a wrapper holds a single value
         message.value = read(node.value)
 
-    def field_mask(self, message: Any, node: Node) -> None:  # noqa: ANN401 - as above
+    def field_mask(self, message: Dynamic, node: Node) -> None:
         paths = scalars.read_text(node.value)
         message.paths.extend(_snake_case(path) for path in paths.split(",") if path)
 
-    def struct(self, message: Any, node: Node) -> None:  # noqa: ANN401 - as above
+    def struct(self, message: Dynamic, node: Node) -> None:
         for key, value in _mapping(node).items():
             self.value(message.fields[key], value)
 
-    def list_value(self, message: Any, node: Node) -> None:  # noqa: ANN401 - as above
+    def list_value(self, message: Dynamic, node: Node) -> None:
         if not isinstance(node.value, list):
-            raise ValueError(f"wants a list, not {scalars.describe_value(node.value)}")
+            raise scalars.UnfitError(f"wants a list, not {scalars.describe_value(node.value)}")
         for item in node.value:
             self.value(message.values.add(), item)
 
-    def value(self, message: Any, node: Node) -> None:  # noqa: ANN401 - as above
+    def value(self, message: Dynamic, node: Node) -> None:
         match node.value:
             case None:
                 message.null_value = 0
@@ -256,7 +244,7 @@ _WRAPPERS: Final = tuple(
     f"google.protobuf.{kind}Value"
     for kind in ("Double", "Float", "Int64", "UInt64", "Int32", "UInt32", "Bool", "String", "Bytes")
 )
-_Special: TypeAlias = Callable[[_Converter, Any, Node], None]
+_Special: TypeAlias = Callable[[_Converter, Dynamic, Node], None]
 # The messages that have a form of their own in JSON.
 _SPECIAL: Final[dict[str, _Special]] = {
     "google.protobuf.Any": _Converter.any,
@@ -283,7 +271,7 @@ def unknown_type(type_url: str) -> str:
 def _mapping(node: Node) -> dict[str, Node]:
     if isinstance(node.value, dict):
         return node.value
-    raise ValueError(f"wants a mapping, not {scalars.describe_value(node.value)}")
+    raise scalars.UnfitError(f"wants a mapping, not {scalars.describe_value(node.value)}")
 
 
 def field_names(full_name: str) -> frozenset[str]:

@@ -14,10 +14,9 @@ A file may hold several documents. A resource with a fault does not take the oth
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, Final
+from typing import Final
 
 from rime_core.type_urls import CLUSTER, LISTENER, SECRET, describe
-
 from rime_envoy_api import scalars
 from rime_envoy_api.control_plane import clusters_of_control_plane
 from rime_envoy_api.convert import convert, field_names, locate, unknown_field, unknown_type
@@ -25,7 +24,7 @@ from rime_envoy_api.json_tree import read_json
 from rime_envoy_api.names import name_of
 from rime_envoy_api.pool import AUTHORITY, class_of_type_url
 from rime_envoy_api.rules import Path, violations
-from rime_envoy_api.tree import Node, SyntaxFault, read_yaml
+from rime_envoy_api.tree import Node, UnreadableError, read_yaml
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,24 +78,32 @@ def parse(text: str | bytes, *, origin: str) -> Document:
     """
     reading = _Reading(origin)
     try:
-        documents = _trees(text, origin)
-        if not documents:
-            raise SyntaxFault(1, "there is nothing in it: to serve no resources, write `resources: []`")
-        for node in documents:
+        for node in read_documents(text, origin):
             reading.document(node)
-    except SyntaxFault as fault:
+    except UnreadableError as fault:
         reading.fault(fault.line, str(fault))
     return Document(origin, tuple(reading.resources), tuple(reading.faults))
 
 
-def _trees(text: str | bytes, origin: str) -> list[Node]:
-    if isinstance(text, bytes):
-        try:
-            text = text.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            line = text.count(b"\n", 0, error.start) + 1
-            raise SyntaxFault(line, f"not UTF-8: the byte {text[error.start]:#04x} has no place there") from None
-    return read_json(text) if origin.endswith(".json") else read_yaml(text)
+def read_documents(text: str | bytes, origin: str) -> list[Node]:
+    """The documents of a file, of which there is at least one.
+
+    Raises:
+        UnreadableError: it is not YAML, or JSON where `origin` says so, or there is nothing in it.
+    """
+    decoded = text if isinstance(text, str) else _decode(text)
+    documents = read_json(decoded) if origin.endswith(".json") else read_yaml(decoded)
+    if not documents:
+        raise UnreadableError(1, "there is nothing in it: to serve no resources, write `resources: []`")
+    return documents
+
+
+def _decode(text: bytes) -> str:
+    try:
+        return text.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = text.count(b"\n", 0, error.start) + 1
+        raise UnreadableError(line, f"not UTF-8: the byte {text[error.start]:#04x} has no place there") from error
 
 
 def show_path(path: Path) -> str:
@@ -133,7 +140,7 @@ class _Reading:
     def document(self, node: Node) -> None:
         if not isinstance(node.value, dict):
             found = scalars.describe_value(node.value)
-            raise SyntaxFault(node.line, f"{found} where a mapping belongs, such as `resources:` with a list")
+            raise UnreadableError(node.line, f"{found} where a mapping belongs, such as `resources:` with a list")
         if "@type" in node.value:
             self._resource(node, ())
         elif "resources" in node.value:
@@ -144,7 +151,7 @@ class _Reading:
             expected = ("resources", *sorted(field_names(_BOOTSTRAP)))
             near = [close for key in node.value for close in get_close_matches(key, expected, n=1, cutoff=0.8)]
             hint = f"did you mean `{near[0]}`?" if near else "it has none of `resources`, `static_resources`, `@type`"
-            raise SyntaxFault(node.line, f"neither a list of resources nor an Envoy bootstrap: {hint}")
+            raise UnreadableError(node.line, f"neither a list of resources nor an Envoy bootstrap: {hint}")
 
     def _response(self, node: Node, entries: dict[str, Node]) -> None:
         rest = {key: value for key, value in entries.items() if key != "resources"}
@@ -183,18 +190,17 @@ class _Reading:
                 return
             assert isinstance(content.value, dict)  # noqa: S101 - for the type checker: `_typed` made it one
             wrapped = content.value.pop("resource", None)
-            if wrapped is None or wrapped.value is None:
-                raise ValueError("wants a `resource`")
-            wrapper: Any
             wrapper, faults = convert(content, _WRAPPER)
             for fault in faults:
                 self.fault(fault.line, fault.message, (*path, *fault.path))
             if wrapper.HasField("ttl"):
                 self.fault(content.line, "a file cannot give a resource a time to live", (*path, "ttl"))
+            elif wrapped is None or wrapped.value is None:
+                self.fault(content.line, "is required", (*path, "resource"))
             elif not faults:
                 type_url, content = _typed(wrapped)
                 self._message(content, type_url, (*path, "resource"), wrapper.name, tuple(wrapper.aliases))
-        except ValueError as error:
+        except scalars.UnfitError as error:
             self.fault(node.line, str(error), path)
 
     def _message(
@@ -227,17 +233,17 @@ def _typed(node: Node) -> tuple[str, Node]:
     """The type that "@type" names, under the authority that xDS uses, and the rest.
 
     Raises:
-        ValueError: there is none, or Envoy's API has no such message.
+        scalars.UnfitError: there is none, or Envoy's API has no such message.
     """
     if not isinstance(node.value, dict):
-        raise ValueError(f"wants a mapping, not {scalars.describe_value(node.value)}")
+        raise scalars.UnfitError(f"wants a mapping, not {scalars.describe_value(node.value)}")
     given = node.value.get("@type")
     if given is None:
-        raise ValueError('wants an "@type", such as type.googleapis.com/envoy.config.cluster.v3.Cluster')
+        raise scalars.UnfitError('wants an "@type", such as type.googleapis.com/envoy.config.cluster.v3.Cluster')
     type_url = scalars.read_text(given.value)
     made = class_of_type_url(type_url)
     if made is None or "/" not in type_url:
-        raise ValueError(unknown_type(type_url))
+        raise scalars.UnfitError(unknown_type(type_url))
     rest = {key: value for key, value in node.value.items() if key != "@type"}
     return AUTHORITY + made.DESCRIPTOR.full_name, Node(rest, node.line)
 

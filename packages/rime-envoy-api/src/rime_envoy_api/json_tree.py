@@ -1,15 +1,18 @@
-"""JSON text as the same tree of values that YAML gives, each with its line.
+r"""JSON text as the same tree of values that YAML gives, each with its line.
 
-Envoy reads a file whose name ends in .json as JSON, not as YAML: numbers stay what they are, and `\\\\ud83d\\\\ude00` is one
-character. The standard library's decoder tells no positions, so only its scanner of strings is used.
+Envoy reads a file whose name ends in .json as JSON, not as YAML: numbers stay what they are, and `\ud83d\ude00` is
+one character. The standard library's decoder tells no positions, so only its scanner of strings is used.
 """
 
+import json.decoder
 import re
-from json.decoder import JSONDecodeError, scanstring
+from collections.abc import Callable
 from typing import Final
 
-from rime_envoy_api.tree import MAX_DEPTH, Node, SyntaxFault, Value
+from rime_envoy_api.tree import MAX_DEPTH, Node, UnreadableError, Value
 
+# The compiled scanner of a string that begins before `at`: (text, at, strict) -> (value, end). Not in the type stubs.
+_scan: Callable[[str, int, bool], tuple[str, int]] = json.decoder.scanstring  # type: ignore[attr-defined]
 _SPACE = re.compile(r"[ \t\n\r]*")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)
 # Beyond 64 bits and any use; keeps int() from taking long.
@@ -21,7 +24,7 @@ def read_json(text: str) -> list[Node]:
     """The one document of `text`; none when it is empty or null.
 
     Raises:
-        SyntaxFault: it is not JSON, or nested too deeply.
+        UnreadableError: it is not JSON, or nested too deeply.
     """
     text = text.removeprefix("\ufeff")
     if not text.strip(" \t\n\r"):
@@ -54,8 +57,8 @@ class _Reader:
         self._counted = self._at
         return self._line
 
-    def _fault(self, message: str) -> SyntaxFault:
-        return SyntaxFault(self._here(), f"not JSON: {message}")
+    def _fault(self, message: str) -> UnreadableError:
+        return UnreadableError(self._here(), f"not JSON: {message}")
 
     def _take(self, wanted: str) -> None:
         found = self._next()
@@ -68,8 +71,8 @@ class _Reader:
     def _node(self, depth: int) -> Node:
         opening = self._next()
         line = self._here()
-        if depth == MAX_DEPTH:
-            raise SyntaxFault(line, f"nested deeper than {MAX_DEPTH} levels")
+        if depth > MAX_DEPTH:
+            raise UnreadableError(line, f"nested deeper than {MAX_DEPTH} levels")
         if opening == "{":
             return Node(self._entries(depth + 1), line)
         if opening == "[":
@@ -88,7 +91,7 @@ class _Reader:
             self._take(":")
             value = self._node(depth)
             if key in entries:
-                raise SyntaxFault(line, f"{key!r} is given twice, first in line {entries[key].line}")
+                raise UnreadableError(line, f"{key!r} is given twice, first in line {entries[key].line}")
             value.line = line
             entries[key] = value
         self._at += 1
@@ -107,10 +110,12 @@ class _Reader:
     def _string(self) -> str:
         self._take('"')
         try:
-            value, self._at = scanstring(self._text, self._at, True)
+            value, self._at = _scan(self._text, self._at, True)
             value.encode()
-        except (JSONDecodeError, UnicodeEncodeError) as error:
-            raise self._fault(error.msg if isinstance(error, JSONDecodeError) else "half of a surrogate pair") from None
+        except (json.JSONDecodeError, UnicodeEncodeError) as error:
+            raise self._fault(
+                error.msg if isinstance(error, json.JSONDecodeError) else "half of a surrogate pair"
+            ) from None
         return value
 
     def _word(self) -> Value:
@@ -120,8 +125,8 @@ class _Reader:
                 return value
         number = _NUMBER.match(self._text, self._at)
         if number is None:
-            found = self._text[self._at : self._at + 1]
-            raise self._fault(f"a value belongs here, not {found!r}" if found else "it ends where a value belongs")
+            found = self._next()
+            raise self._fault(f"a value belongs here, not {found!r}")
         self._at = number.end()
         whole = number[1] is None and number[2] is None and len(number[0]) <= _LONGEST_WHOLE
         return int(number[0]) if whole else float(number[0])

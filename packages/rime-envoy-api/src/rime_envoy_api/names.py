@@ -1,6 +1,6 @@
 """What a resource is called."""
 
-from typing import Any
+from rime_envoy_api.pool import Dynamic
 
 _FIELDS = {"envoy.config.endpoint.v3.ClusterLoadAssignment": "cluster_name"}
 
@@ -10,7 +10,7 @@ def name_field(full_name: str) -> str:
     return _FIELDS.get(full_name, "name")
 
 
-def name_of(message: Any) -> str | None:  # noqa: ANN401 - classes made at run time have untyped fields
+def name_of(message: Dynamic) -> str | None:
     """The name that `message` gives itself; None when messages of its type have none."""
     field = name_field(message.DESCRIPTOR.full_name)
     described = message.DESCRIPTOR.fields_by_name.get(field)

@@ -8,13 +8,15 @@ process, with every class that was made from it.
 import zlib
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, TypeAlias
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-from google.protobuf.descriptor import Descriptor, FieldDescriptor, OneofDescriptor
 from google.protobuf.message import Message
 
 AUTHORITY = "type.googleapis.com/"
+
+# A message of a class made at run time, a descriptor, or what they hold: a type checker cannot know their attributes.
+Dynamic: TypeAlias = Any
 
 
 @cache
@@ -35,8 +37,7 @@ def message_class(full_name: str) -> type[Message]:
     Raises:
         KeyError: Envoy's API has no such message.
     """
-    descriptor: Descriptor = pool().FindMessageTypeByName(full_name)
-    return message_factory.GetMessageClass(descriptor)
+    return message_factory.GetMessageClass(pool().FindMessageTypeByName(full_name))
 
 
 def class_of_type_url(type_url: str) -> type[Message] | None:
@@ -47,11 +48,11 @@ def class_of_type_url(type_url: str) -> type[Message] | None:
         return None
 
 
-def option(described: FieldDescriptor | OneofDescriptor, extension: str) -> Any:  # noqa: ANN401 - of any type
+def option(described: Dynamic, extension: str) -> Dynamic:
     """What the option `extension` of a field or oneof holds; its default when it is not given.
 
     Descriptors hand out options of the default pool, which doesn't know Envoy's extensions; so they are read again.
     """
     given = described.GetOptions()
-    read = message_class(given.DESCRIPTOR.full_name).FromString(given.SerializeToString())
+    read: Dynamic = message_class(given.DESCRIPTOR.full_name).FromString(given.SerializeToString())
     return read.Extensions[pool().FindExtensionByName(extension)]

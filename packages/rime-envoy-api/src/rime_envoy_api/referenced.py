@@ -8,15 +8,14 @@ control plane (`path_config_source`) is no reference.
 
 from collections.abc import Callable, Iterator
 from functools import cache, partial
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
-from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import DecodeError
+
 from rime_core.errors import SourceError
 from rime_core.type_urls import CLUSTER, ENDPOINT, EXTENSION_CONFIG, LISTENER, ROUTE, SCOPED_ROUTE, SECRET, VIRTUAL_HOST
-
 from rime_envoy_api.canonical import unpack
-from rime_envoy_api.pool import AUTHORITY, class_of_type_url, message_class
+from rime_envoy_api.pool import AUTHORITY, Dynamic, class_of_type_url, message_class
 
 Reference: TypeAlias = tuple[str, str]
 
@@ -35,6 +34,11 @@ def references(type_url: str, body: bytes) -> tuple[Reference, ...]:
         message = message_class(type_url.removeprefix(AUTHORITY)).FromString(body)
     except DecodeError as error:
         raise SourceError(f"the body is not that of a {type_url.removeprefix(AUTHORITY)}") from error
+    return references_in(message)
+
+
+def references_in(message: Dynamic) -> tuple[Reference, ...]:
+    """The same for any message of this package's own pool."""
     return tuple(dict.fromkeys(_walk(message)))
 
 
@@ -65,6 +69,8 @@ _CLUSTERS: Final[dict[str, str]] = {
     f"{_NETWORK}thrift_proxy.v3.WeightedCluster.ClusterWeight": "name",
     f"{_NETWORK}dubbo_proxy.v3.RouteAction": "cluster",
     f"{_NETWORK}generic_proxy.action.v3.RouteAction": "cluster",
+    "envoy.config.bootstrap.v3.ClusterManager": "local_cluster_name",
+    "envoy.config.metrics.v3.StatsdSink": "tcp_cluster_name",
     "envoy.config.trace.v3.DatadogConfig": "collector_cluster",
     "envoy.config.trace.v3.ZipkinConfig": "collector_cluster",
     "envoy.extensions.access_loggers.fluentd.v3.FluentdAccessLogConfig": "cluster",
@@ -89,37 +95,37 @@ _SOURCED: Final[dict[str, tuple[str, str, str]]] = {
 _PATHS: Final = ("path", "path_config_source")
 
 
-def _named_clusters(field: str, message: Any) -> Iterator[Reference]:  # noqa: ANN401 - classes made at run time are untyped
+def _named_clusters(field: str, message: Dynamic) -> Iterator[Reference]:
     given = getattr(message, field)
     for name in (given,) if isinstance(given, str) else given:
         if name:
             yield CLUSTER, name
 
 
-def _sourced(field: str, type_url: str, source: str, message: Any) -> Iterator[Reference]:  # noqa: ANN401 - as above
+def _sourced(field: str, type_url: str, source: str, message: Dynamic) -> Iterator[Reference]:
     if message.HasField(source) and _is_discovered(getattr(message, source)):
         yield type_url, getattr(message, field)
 
 
-def _is_discovered(source: Any) -> bool:  # noqa: ANN401 - as above
+def _is_discovered(source: Dynamic) -> bool:
     if source.DESCRIPTOR.name == "ExtensionConfigSource":
         source = source.config_source
     return source.WhichOneof("config_source_specifier") not in _PATHS
 
 
-def _assignment(message: Any) -> Iterator[Reference]:  # noqa: ANN401 - as above
+def _assignment(message: Dynamic) -> Iterator[Reference]:
     eds = message.eds_cluster_config
     if message.type == _EDS and _is_discovered(eds.eds_config):
         yield ENDPOINT, eds.service_name or message.name
 
 
-def _scope(message: Any) -> Iterator[Reference]:  # noqa: ANN401 - as above
+def _scope(message: Dynamic) -> Iterator[Reference]:
     if message.route_configuration_name:
         yield ROUTE, message.route_configuration_name
 
 
 _EDS: Final = 3  # Cluster.DiscoveryType.EDS
-_Extractor: TypeAlias = Callable[[Any], Iterator[Reference]]
+_Extractor: TypeAlias = Callable[[Dynamic], Iterator[Reference]]
 _EXTRACTORS: Final[dict[str, _Extractor]] = {
     "envoy.config.cluster.v3.Cluster": _assignment,
     f"{_ROUTES}ScopedRouteConfiguration": _scope,
@@ -133,7 +139,7 @@ class _Plan(NamedTuple):
     fields: dict[str, bool]  # those that can lead on: whether it is a map
 
 
-def _walk(message: Any) -> Iterator[Reference]:  # noqa: ANN401 - as above
+def _walk(message: Dynamic) -> Iterator[Reference]:
     plan = _plan(message.DESCRIPTOR)
     if plan.own is not None:
         yield from plan.own(message)
@@ -148,7 +154,7 @@ def _walk(message: Any) -> Iterator[Reference]:  # noqa: ANN401 - as above
             yield from _walk(part)
 
 
-def _walk_any(packed: Any) -> Iterator[Reference]:  # noqa: ANN401 - as above
+def _walk_any(packed: Dynamic) -> Iterator[Reference]:
     made = class_of_type_url(packed.type_url)
     if made is not None and any(_plan(made.DESCRIPTOR)):
         content = unpack(packed)
@@ -157,7 +163,7 @@ def _walk_any(packed: Any) -> Iterator[Reference]:  # noqa: ANN401 - as above
 
 
 @cache
-def _plan(described: Descriptor) -> _Plan:
+def _plan(described: Dynamic) -> _Plan:
     if described.full_name == _ANY:
         return _Plan(_walk_any, {})
     leading = {
@@ -169,7 +175,7 @@ def _plan(described: Descriptor) -> _Plan:
 
 
 @cache
-def _leads(described: Descriptor) -> bool:
+def _leads(described: Dynamic) -> bool:
     """Whether a message of this type may hold a name of another resource, itself or further inside."""
     seen = {described.full_name}
     waiting = [described]

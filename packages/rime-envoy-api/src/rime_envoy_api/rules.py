@@ -13,20 +13,20 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
-from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from rime_envoy_api.canonical import unpack
-from rime_envoy_api.pool import class_of_type_url, message_class, option
+from rime_envoy_api.pool import Dynamic, class_of_type_url, message_class, option
 
 Path: TypeAlias = tuple[str | int, ...]
 Violations: TypeAlias = Iterator[tuple[Path, str]]
-Test: TypeAlias = Callable[[Any], str | None]  # what is wrong with a value, or None
+Test: TypeAlias = Callable[[Dynamic], str | None]  # what is wrong with a value, or None
+_Holds: TypeAlias = Callable[[Dynamic, Dynamic], bool]  # whether a value keeps within a bound
 
 
-def violations(message: Message, path: Path = ()) -> Violations:
+def violations(message: Dynamic, path: Path = ()) -> Violations:
     """What `message`, made from this package's own pool, breaks: the path to the field, and what is wrong with it."""
     plan = _plan(message.DESCRIPTOR.full_name)
     for oneof, names in plan.oneofs:
@@ -51,9 +51,9 @@ class _Field:
     whole: tuple[Test, ...]  # of the list or the map
     keys: tuple[Test, ...]
     values: tuple[Test, ...]  # of a single value, or of each that a list or a map holds
-    into: Callable[[Any, Path], Violations] | None  # what each value holds in turn
+    into: Callable[[Dynamic, Path], Violations] | None  # what each value holds in turn
 
-    def violations(self, given: Any, path: Path) -> Violations:  # noqa: ANN401 - a field's value may be of any type
+    def violations(self, given: Dynamic, path: Path) -> Violations:
         for test in self.whole:
             if (wrong := test(given)) is not None:
                 yield path, wrong
@@ -69,7 +69,7 @@ class _Field:
         else:
             yield from self._one(given, path)
 
-    def _one(self, value: Any, path: Path) -> Violations:  # noqa: ANN401 - as above
+    def _one(self, value: Dynamic, path: Path) -> Violations:
         for test in self.values:
             if (wrong := test(value)) is not None:
                 yield path, wrong
@@ -86,7 +86,7 @@ class _Plan:
 
 @cache
 def _plan(full_name: str) -> _Plan:
-    described = message_class(full_name).DESCRIPTOR
+    described: Dynamic = message_class(full_name).DESCRIPTOR
     required: list[str] = []
     fields: list[_Field] = []
     for field in described.fields:
@@ -105,7 +105,7 @@ def _plan(full_name: str) -> _Plan:
     return _Plan(oneofs, tuple(required), tuple(fields))
 
 
-def _plan_field(field: FieldDescriptor, rules: Any) -> _Field:  # noqa: ANN401 - classes made at run time are untyped
+def _plan_field(field: Dynamic, rules: Dynamic) -> _Field:
     is_map = field.message_type is not None and field.message_type.GetOptions().map_entry
     content = field.message_type.fields_by_name["value"] if is_map else field
     whole: tuple[Test, ...] = ()
@@ -127,13 +127,13 @@ def _plan_field(field: FieldDescriptor, rules: Any) -> _Field:  # noqa: ANN401 -
     )
 
 
-def _into(full_name: str) -> Callable[[Any, Path], Violations] | None:
+def _into(full_name: str) -> Callable[[Dynamic, Path], Violations] | None:
     if full_name == _ANY:
         return _into_any
     return None if full_name.startswith("google.protobuf.") else violations
 
 
-def _into_any(packed: Any, path: Path) -> Violations:  # noqa: ANN401 - as above
+def _into_any(packed: Dynamic, path: Path) -> Violations:
     content = unpack(packed)
     if content is not None:
         yield from violations(content, path)
@@ -141,7 +141,7 @@ def _into_any(packed: Any, path: Path) -> Violations:  # noqa: ANN401 - as above
         yield path, f"its bytes are not those of a {packed.type_url.rpartition('/')[2]}"
 
 
-def _tests_of(rules: Any, content: FieldDescriptor) -> tuple[Test, ...]:  # noqa: ANN401 - as above
+def _tests_of(rules: Dynamic, content: Dynamic) -> tuple[Test, ...]:
     """The tests of one value of the type that `content` has."""
     kind = rules.WhichOneof("type")
     if kind is None:
@@ -153,7 +153,7 @@ def _tests_of(rules: Any, content: FieldDescriptor) -> tuple[Test, ...]:  # noqa
     return tests
 
 
-def _tests(rules: Any) -> tuple[Test, ...]:  # noqa: ANN401 - as above
+def _tests(rules: Dynamic) -> tuple[Test, ...]:
     """The tests that a group of rules (of texts, of durations, of lists ...) stands for."""
     tests: list[Test] = []
     ignore_empty = getattr(rules, "ignore_empty", False)
@@ -164,28 +164,36 @@ def _tests(rules: Any) -> tuple[Test, ...]:  # noqa: ANN401 - as above
             tests.append(_test(_matches, allowed, f"must be what HTTP allows as a header's {name}", ignore_empty))
         elif rule.name not in _ELSEWHERE:
             holds, complaint = _TESTS[rule.name]
-            tests.append(_test(holds, _comparable(bound), complaint.format(_shown(bound)), ignore_empty))
+            said = (
+                "must be given, and not be empty"
+                if (rule.name, bound) in _NOT_EMPTY
+                else complaint.format(_shown(bound))
+            )
+            tests.append(_test(holds, _comparable(bound), said, ignore_empty))
     return tuple(tests)
 
 
-def _test(holds: Callable[[Any, Any], bool], bound: Any, complaint: str, ignore_empty: bool = False) -> Test:  # noqa: ANN401 - as above
-    def test(value: Any) -> str | None:  # noqa: ANN401 - as above
+def _test(
+    holds: Callable[[Dynamic, Dynamic], bool], bound: Dynamic, complaint: str, ignore_empty: bool = False
+) -> Test:
+    def test(value: Dynamic) -> str | None:
         value = _comparable(value)
         return None if holds(value, bound) or (ignore_empty and not value) else complaint
 
     return test
 
 
-def _comparable(value: Any) -> Any:  # noqa: ANN401 - as above
+def _comparable(value: Dynamic) -> Dynamic:
     """A duration in nanoseconds, what a wrapper holds, anything else as it is."""
     if not isinstance(value, Message):
         return value
+    message: Dynamic = value
     if value.DESCRIPTOR.full_name == "google.protobuf.Duration":
-        return value.seconds * 1_000_000_000 + value.nanos
-    return value.value
+        return message.seconds * 1_000_000_000 + message.nanos
+    return message.value
 
 
-def _shown(bound: Any) -> str:  # noqa: ANN401 - as above
+def _shown(bound: Dynamic) -> str:
     if isinstance(bound, Message):
         return f"{_comparable(bound) / 1_000_000_000:g}s"
     if isinstance(bound, str | bytes | bool | int | float):
@@ -193,7 +201,7 @@ def _shown(bound: Any) -> str:  # noqa: ANN401 - as above
     return ", ".join(str(one) for one in bound)
 
 
-def _is_among(value: Any, bound: Any) -> bool:  # noqa: ANN401 - as above
+def _is_among(value: Dynamic, bound: Dynamic) -> bool:
     return value in bound
 
 
@@ -205,7 +213,9 @@ _ANY: Final = "google.protobuf.Any"
 _REQUIRABLE: Final = frozenset(("any", "duration", "timestamp"))
 # Rules that say how others are meant, or that are read where the field is planned.
 _ELSEWHERE: Final = frozenset(("required", "items", "keys", "values", "strict", "ignore_empty", "defined_only"))
-_TESTS: Final[dict[str, tuple[Callable[[Any, Any], bool], str]]] = {
+# Bounds that only say that there must be something.
+_NOT_EMPTY: Final = (("min_len", 1), ("min_bytes", 1), ("min_items", 1), ("min_pairs", 1))
+_TESTS: Final[dict[str, tuple[_Holds, str]]] = {
     "const": (operator.eq, "must be {}"),
     "gt": (operator.gt, "must be more than {}"),
     "gte": (operator.ge, "must be at least {}"),
@@ -213,10 +223,10 @@ _TESTS: Final[dict[str, tuple[Callable[[Any, Any], bool], str]]] = {
     "lte": (operator.le, "must be at most {}"),
     "in": (_is_among, "must be one of {}"),
     "not_in": (lambda value, bound: value not in bound, "must not be one of {}"),
-    "min_len": (lambda value, bound: len(value) >= bound, "must not be shorter than {} (empty or not given?)"),
-    "max_len": (lambda value, bound: len(value) <= bound, "must not be longer than {}"),
-    "min_bytes": (lambda value, bound: len(value.encode()) >= bound, "must not be shorter than {} bytes"),
-    "max_bytes": (lambda value, bound: len(value.encode()) <= bound, "must not be longer than {} bytes"),
+    "min_len": (lambda value, bound: len(value) >= bound, "must have a length of at least {}"),
+    "max_len": (lambda value, bound: len(value) <= bound, "must have a length of at most {}"),
+    "min_bytes": (lambda value, bound: len(value.encode()) >= bound, "must have at least {} bytes"),
+    "max_bytes": (lambda value, bound: len(value.encode()) <= bound, "must have at most {} bytes"),
     "prefix": (str.startswith, "must begin with {}"),
     "suffix": (str.endswith, "must end with {}"),
     "pattern": (_matches, "must match {}"),

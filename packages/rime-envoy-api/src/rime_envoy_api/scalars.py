@@ -1,6 +1,6 @@
 """Single values: from what a file says to what a field holds.
 
-Each reader takes the value that a file gives and returns what the field is set to, or raises `ValueError` with a text
+Each reader takes the value that a file gives and returns what the field is set to, or raises `UnfitError` with a text
 that says what the field wants. They are as lenient as Envoy's own JSON reader: numbers and booleans may stand in
 quotes, whole numbers may be written 1e3 or 12.0, and the name of an enum's value may be in any case.
 """
@@ -10,15 +10,21 @@ import binascii
 import math
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from difflib import get_close_matches
 from typing import Any, Final, TypeAlias
 
-from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
+from google.protobuf.descriptor import FieldDescriptor
 
+from rime_envoy_api.pool import Dynamic
 from rime_envoy_api.tree import Value
 
 Reader: TypeAlias = Callable[[Value], Any]
+
+
+class UnfitError(Exception):
+    """A value does not fit the field it is given for; the text says what the field wants."""
+
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?", re.ASCII)
 _WHOLE = re.compile(r"-?[0-9]{1,20}", re.ASCII)
@@ -34,7 +40,7 @@ _TIMESTAMP = re.compile(
 )
 
 
-def reader_of(field: FieldDescriptor) -> Reader:
+def reader_of(field: Dynamic) -> Reader:
     """How a single value of `field` is read; the field is not a message."""
     if field.type == FieldDescriptor.TYPE_ENUM:
         return _enum_reader(field.enum_type)
@@ -65,25 +71,25 @@ def read_duration(value: Value) -> tuple[int, int]:
         hint = (
             f"write {value}s" if isinstance(value, int) and not isinstance(value, bool) else "write it as 5s or 0.25s"
         )
-        raise ValueError(f"wants a duration, not {describe_value(value)}: {hint}")
+        raise UnfitError(f"wants a duration, not {describe_value(value)}: {hint}")
     sign = -1 if match[1] else 1
     seconds = int(match[2])
     if seconds > _LONGEST_DURATION:
-        raise ValueError(f"wants a duration of at most {_LONGEST_DURATION}s, not {describe_value(value)}")
+        raise UnfitError(f"wants a duration of at most {_LONGEST_DURATION}s, not {describe_value(value)}")
     return sign * seconds, sign * int((match[3] or "").ljust(9, "0"))
 
 
 def read_timestamp(value: Value) -> tuple[int, int]:
     """Seconds since 1970 and nanoseconds of a text such as "2026-01-31T12:00:00Z"."""
     match = _TIMESTAMP.fullmatch(value) if isinstance(value, str) else None
+    unfit = UnfitError(f"wants a point in time, not {describe_value(value)}: write it as 2026-01-31T12:00:00Z")
+    if match is None:
+        raise unfit
     try:
-        if match is None:
-            raise ValueError
-        moment = datetime.fromisoformat(f"{match[1]}T{match[2]}{match[4] or '+00:00'}").astimezone(UTC)
+        moment = datetime.fromisoformat(f"{match[1]}T{match[2]}{match[4] or '+00:00'}")
         seconds = int(moment.timestamp())
     except (ValueError, OverflowError):
-        shown = describe_value(value)
-        raise ValueError(f"wants a point in time, not {shown}: write it as 2026-01-31T12:00:00Z") from None
+        raise unfit from None
     return seconds, int((match[3] or "").ljust(9, "0"))
 
 
@@ -92,7 +98,7 @@ def read_text(value: Value) -> str:
     if isinstance(value, str):
         return value
     hint = ": put it in quotes" if isinstance(value, bool | int | float) else ""
-    raise ValueError(f"wants a text, not {describe_value(value)}{hint}")
+    raise UnfitError(f"wants a text, not {describe_value(value)}{hint}")
 
 
 def _shown(value: float | str) -> str:
@@ -110,11 +116,11 @@ def _whole(lowest: int, highest: int) -> Reader:
         elif isinstance(value, int | float) and not isinstance(value, bool):
             number = value
         else:
-            raise ValueError(f"wants a whole number, not {describe_value(value)}")
+            raise UnfitError(f"wants a whole number, not {describe_value(value)}")
         if isinstance(number, float) and not number.is_integer() and math.isfinite(number):
-            raise ValueError(f"wants a whole number, not {describe_value(value)}")
+            raise UnfitError(f"wants a whole number, not {describe_value(value)}")
         if not lowest <= number <= highest:
-            raise ValueError(f"wants a whole number from {lowest} to {highest}, not {describe_value(value)}")
+            raise UnfitError(f"wants a whole number from {lowest} to {highest}, not {describe_value(value)}")
         return int(number)
 
     return read
@@ -129,13 +135,13 @@ def _real(largest: float) -> Reader:
             if _NUMBER.fullmatch(value):
                 number = float(value)
             else:
-                raise ValueError(f"wants a number, not {describe_value(value)}")
+                raise UnfitError(f"wants a number, not {describe_value(value)}")
         elif isinstance(value, int | float) and not isinstance(value, bool):
             number = float(value) if abs(value) < 1e308 else math.inf
         else:
-            raise ValueError(f"wants a number, not {describe_value(value)}")
+            raise UnfitError(f"wants a number, not {describe_value(value)}")
         if abs(number) > largest:
-            raise ValueError(f"wants a number up to {largest:.2g}, not {describe_value(value)}")
+            raise UnfitError(f"wants a number up to {largest:.2g}, not {describe_value(value)}")
         return number
 
     return read
@@ -148,7 +154,7 @@ def _read_boolean(value: Value) -> bool:
         return True
     if isinstance(value, str) and value.lower() in _FALSE:
         return False
-    raise ValueError(f"wants true or false, not {describe_value(value)}")
+    raise UnfitError(f"wants true or false, not {describe_value(value)}")
 
 
 def _read_bytes(value: Value) -> bytes:
@@ -157,10 +163,10 @@ def _read_bytes(value: Value) -> bytes:
     try:
         return base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)
     except (binascii.Error, ValueError):
-        raise ValueError("wants bytes in base64: another kind of text may belong into `inline_string`") from None
+        raise UnfitError("wants bytes in base64: another kind of text may belong into `inline_string`") from None
 
 
-def _enum_reader(enum: EnumDescriptor) -> Reader:
+def _enum_reader(enum: Dynamic) -> Reader:
     numbers: dict[str, int] = {name: value.number for name, value in enum.values_by_name.items()}
     folded = {name.upper(): number for name, number in numbers.items()}
     known = frozenset(numbers.values())
@@ -176,7 +182,7 @@ def _enum_reader(enum: EnumDescriptor) -> Reader:
             return value
         near = get_close_matches(value.upper(), folded, n=1) if isinstance(value, str) else []
         hint = f"did you mean {near[0]}?" if near else f"one of {', '.join(list(numbers)[:12])}"
-        raise ValueError(f"{enum.name} has no such value as {describe_value(value)}: {hint}")
+        raise UnfitError(f"{enum.name} has no such value as {describe_value(value)}: {hint}")
 
     return read
 

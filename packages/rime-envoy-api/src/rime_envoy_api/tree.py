@@ -5,7 +5,7 @@ tag says (`parseYamlNode` in Envoy's yaml_utility.cc; observed with Envoy 1.40):
 
 - null: nothing, `~`, `null`, `Null`, `NULL`;
 - boolean: `y`, `yes`, `true`, `on` and their opposites, in lower case, upper case or capitalized;
-- integer: decimal, `0x` hexadecimal, and octal after a leading 0; beyond 32 bits it becomes the text of its decimal form;
+- integer: decimal, hexadecimal after `0x`, octal after `0`; beyond 32 bits it becomes the text of its decimal form;
 - anything else is a text, so 12:30:45, 2024-01-01 and 1.5 are: a field of type double takes the text "1.5".
 
 A key is always its own text. A key tagged `!ignore` is left out with its value (a place for anchors), and `<<` is a key
@@ -15,19 +15,21 @@ document of a file counts (Envoy silently takes the first).
 
 import re
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import yaml
 
 # libyaml's parser is ten times faster than the pure one; PyYAML's wheels have it, a build without libyaml does not.
-_Parser = yaml.cyaml.CParser if yaml.__with_libyaml__ else yaml.Loader
+_Parser: Any = yaml.CLoader if yaml.__with_libyaml__ else yaml.Loader
 
-# Protobuf itself refuses messages that are nested deeper than 100.
-MAX_DEPTH: Final = 128
+# Protobuf refuses messages that are nested deeper than 100, and what is read here is walked by recursion.
+MAX_DEPTH: Final = 100
 # What aliases may add to what is written: more than any real file, and far below what hurts.
 MAX_EXPANSION: Final = 1_000_000
 
-Value: TypeAlias = "None | bool | int | float | str | list[Node] | dict[str, Node]"
+_Event: TypeAlias = Any  # of PyYAML, whose stubs leave what an event has open
+
+Value: TypeAlias = "bool | int | float | str | list[Node] | dict[str, Node] | None"
 
 
 @dataclass(slots=True)
@@ -38,8 +40,8 @@ class Node:
     line: int
 
 
-class SyntaxFault(Exception):
-    """The text is not what it should be; `line` counts from 1."""
+class UnreadableError(Exception):
+    """The whole text cannot be read; `line`, from 1, is where that shows."""
 
     def __init__(self, line: int, message: str) -> None:
         super().__init__(message)
@@ -50,20 +52,20 @@ def read_yaml(text: str) -> list[Node]:
     """The documents of `text`; one that says nothing is left out.
 
     Raises:
-        SyntaxFault: it is not YAML, or is built to exhaust whoever reads it.
+        UnreadableError: it is not YAML, or is built to exhaust whoever reads it.
     """
     try:
         return _Reader(text).documents()
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        raise SyntaxFault(line, f"not YAML: the character {error.character:#04x} is not allowed") from error
+        raise UnreadableError(line, f"not YAML: the character {error.character:#04x} is not allowed") from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         said = " ".join(part for part in (error.context, error.problem) if part)
-        raise SyntaxFault(mark.line + 1 if mark else 1, f"not YAML: {said}") from error
+        raise UnreadableError(mark.line + 1 if mark else 1, f"not YAML: {said}") from error
     except UnicodeEncodeError as error:
         line = text.count("\n", 0, error.start) + 1
-        raise SyntaxFault(line, "not YAML: half of a surrogate pair is no character") from error
+        raise UnreadableError(line, "not YAML: half of a surrogate pair is no character") from error
 
 
 _NULLS = frozenset(("", "~", "null", "Null", "NULL"))
@@ -76,7 +78,7 @@ _BOOLEANS = {
 _INTEGER = re.compile(r"[+-]?(?:0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]{0,18})", re.ASCII)
 
 
-def read_scalar(text: str) -> None | bool | int | str:
+def read_scalar(text: str) -> bool | int | str | None:
     """What a plain scalar means to Envoy."""
     if text in _NULLS:
         return None
@@ -94,6 +96,12 @@ def read_scalar(text: str) -> None | bool | int | str:
     return text
 
 
+class _Anchored(NamedTuple):
+    node: Node
+    size: int  # how many values it stands for
+    height: int  # how many levels it has below itself
+
+
 class _Reader:
     """Builds the tree from the parser's events.
 
@@ -102,9 +110,10 @@ class _Reader:
 
     def __init__(self, text: str) -> None:
         self._parser = _Parser(text)
-        self._anchors: dict[str, tuple[Node, int]] = {}
-        self._written = 0
-        self._expanded = 0
+        self._anchors: dict[str, _Anchored] = {}
+        self._written = 0  # values so far
+        self._expanded = 0  # the same, with each alias counted as what it stands for
+        self._deepest = 0
 
     def documents(self) -> list[Node]:
         found: list[Node] = []
@@ -117,15 +126,16 @@ class _Reader:
                     found.append(document)
         return found
 
-    def _node(self, event: yaml.NodeEvent, depth: int) -> Node:
+    def _node(self, event: _Event, depth: int) -> Node:
         line: int = event.start_mark.line + 1
         if isinstance(event, yaml.AliasEvent):
-            return self._aliased(event.anchor, line)
-        if depth == MAX_DEPTH:
-            raise SyntaxFault(line, f"nested deeper than {MAX_DEPTH} levels")
-        before = self._expanded
+            return self._aliased(event, line, depth)
+        self._reach(depth, line)
+        anchor, size, deepest = event.anchor, self._expanded, self._deepest
         self._written += 1
         self._expanded += 1
+        if anchor is not None:
+            self._deepest = depth
         if isinstance(event, yaml.ScalarEvent):
             plain = event.style is None or event.style == ""
             node = Node(read_scalar(event.value) if plain else event.value, line)
@@ -133,19 +143,26 @@ class _Reader:
             node = Node(self._items(depth + 1), line)
         else:
             node = Node(self._entries(depth + 1), line)
-        if event.anchor is not None:
-            self._anchors[event.anchor] = (node, self._expanded - before)
+        if anchor is not None:
+            self._anchors[anchor] = _Anchored(node, self._expanded - size, self._deepest - depth)
+            self._deepest = max(self._deepest, deepest)
         return node
 
-    def _aliased(self, anchor: str, line: int) -> Node:
-        if anchor not in self._anchors:
-            raise SyntaxFault(line, f"not YAML: no anchor &{anchor} ends before this *{anchor}")
-        target, size = self._anchors[anchor]
+    def _reach(self, depth: int, line: int) -> None:
+        if depth > MAX_DEPTH:
+            raise UnreadableError(line, f"nested deeper than {MAX_DEPTH} levels")
+        self._deepest = max(self._deepest, depth)
+
+    def _aliased(self, event: _Event, line: int, depth: int) -> Node:
+        target = self._anchors.get(event.anchor)
+        if target is None:
+            raise UnreadableError(line, f"not YAML: no anchor &{event.anchor} ends before this *{event.anchor}")
+        self._reach(depth + target.height, line)
         self._written += 1
-        self._expanded += size
+        self._expanded += target.size
         if self._expanded - self._written > MAX_EXPANSION:
-            raise SyntaxFault(line, f"its aliases stand for more than {MAX_EXPANSION:,} further values")
-        return Node(target.value, line)
+            raise UnreadableError(line, f"its aliases stand for more than {MAX_EXPANSION:,} further values")
+        return Node(target.node.value, line)
 
     def _items(self, depth: int) -> list[Node]:
         items: list[Node] = []
@@ -158,12 +175,12 @@ class _Reader:
         while not isinstance(key := self._parser.get_event(), yaml.MappingEndEvent):
             line: int = key.start_mark.line + 1
             if not isinstance(key, yaml.ScalarEvent):
-                raise SyntaxFault(line, "not YAML that Envoy reads: a key must be a text")
+                raise UnreadableError(line, "not YAML that Envoy reads: a key must be a text")
             value = self._node(self._parser.get_event(), depth)
             if key.tag == "!ignore":
                 continue
             if key.value in entries:
-                raise SyntaxFault(line, f"{key.value!r} is given twice, first in line {entries[key.value].line}")
+                raise UnreadableError(line, f"{key.value!r} is given twice, first in line {entries[key.value].line}")
             value.line = line
             entries[key.value] = value
         return entries

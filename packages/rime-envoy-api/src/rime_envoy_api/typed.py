@@ -1,16 +1,16 @@
 """A typed message, of protobuf or of envoy-data-plane, as a resource."""
 
 import sys
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from google.protobuf.message import DecodeError, Message
+
 from rime_core.errors import SourceError
 from rime_core.type_urls import describe
-
 from rime_envoy_api.canonical import serialize
 from rime_envoy_api.document import show_path
 from rime_envoy_api.names import name_of
-from rime_envoy_api.pool import AUTHORITY, class_of_type_url
+from rime_envoy_api.pool import AUTHORITY, Dynamic, class_of_type_url
 from rime_envoy_api.rules import violations
 
 
@@ -51,7 +51,7 @@ def resource(message: object) -> EnvoyResource:
     return EnvoyResource(type_url, name or "", body)
 
 
-def _encoded(message: Any) -> tuple[str, bytes]:  # noqa: ANN401 - the type is what is to be found out
+def _encoded(message: Dynamic) -> tuple[str, bytes]:
     """The full name of the message's type, and its bytes in whatever form its library gives them."""
     if isinstance(message, Message):
         return message.DESCRIPTOR.full_name, message.SerializePartialToString()
