@@ -128,7 +128,7 @@ def test_a_hook_that_raises_is_that_plugins_fault_alone():
         def rime_sources(self):
             raise ImportError("no libpq")
 
-    reported = []
+    reported: list[PluginFault] = []
     plugins = Plugins(make_registry(), reported.append)
     plugins.register(Failing(), Plugin("rime-failing", "2.0"))
     plugins.register(Shop(), Plugin("rime-shop", "1.0"))
@@ -193,7 +193,7 @@ def test_a_hook_of_a_newer_rime_may_be_optional():
 def test_a_hook_with_other_arguments_is_an_error():
     class Greedy:
         @hookimpl
-        def rime_group(self, node, weather):
+        def rime_group(self, node, weather):  # noqa: ARG002  # it is the signature that is wrong
             return None
 
     assert complaint(Greedy()).startswith("plugin Greedy 1.0: ")

@@ -34,7 +34,7 @@ def service(sources=("fake:a",), transports=("fake:127.0.0.1:1",), plugins=None,
 @asynccontextmanager
 async def running(made):
     """Run a service, and give the lines that it announced, once it has come as far as it can."""
-    lines = []
+    lines: list[str] = []
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(made.run, lines.append)
         await anyio.wait_all_tasks_blocked()

@@ -1,5 +1,6 @@
 """Exceptions in one line: what people are told of what plugins raise."""
 
+import importlib
 import traceback
 from pathlib import Path
 
@@ -31,7 +32,8 @@ def _describe(error: BaseException) -> str:
     text = " ".join(str(error).split())
     if isinstance(error, RimeError):
         return text
-    # The import system's own frames are named <frozen importlib…>; the plugin's line stands before them.
-    frames = [each for each in traceback.extract_tb(error.__traceback__) if not each.filename.startswith("<")]
+    # Of a failing import the innermost frames are the import system's own; the line that imports stands before them.
+    inner = ("<frozen importlib", importlib.__file__)
+    frames = [each for each in traceback.extract_tb(error.__traceback__) if not each.filename.startswith(inner)]
     where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
     return f"{type(error).__name__}: {text}{where}" if text else f"{type(error).__name__}{where}"

@@ -1,0 +1,94 @@
+"""docs/plugins.md and docs/configuration.md: what they show is run."""
+
+import json
+import re
+import socket
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from rime_app.config import read_config
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def blocks(page, language):
+    text = (DOCS / page).read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def pages_plugins(rime):
+    """The two plugins of the page, installed under the names that the page gives them."""
+    for block in blocks("plugins.md", "python"):
+        named = re.match(r"# (\w+)\.py\n", block)
+        if named:
+            rime.install(named[1].replace("_", "-"), block)
+    (rime.site / "hosts.txt").write_text("127.0.0.1:8080\nlocalhost:8081\n")
+    return rime
+
+
+def serve(rime, options=""):
+    process = rime.start("serve", "--source", f"hosts:hosts.txt{options}", "--transport", "tap:127.0.0.1:0")
+    return process, process.stdout.readline()
+
+
+def test_the_source_and_the_transport_of_the_page_work_together(pages_plugins):
+    _, ready = serve(pages_plugins, "?every=10ms")
+    found = re.fullmatch(r"ready tap://127\.0\.0\.1:(\d+) with 1 resource\n", ready)
+    assert found
+
+    with socket.create_connection(("127.0.0.1", int(found[1])), timeout=20) as client, client.makefile("r") as lines:
+        client.sendall(b"endpoints\n")
+        first = json.loads(lines.readline())
+        (pages_plugins.site / "hosts.txt").write_text("127.0.0.1:9090\n")
+        second = json.loads(lines.readline())
+
+    assert first["name"] == second["name"] == "hosts"
+    assert first["version"] != second["version"]
+
+
+def test_the_pages_source_says_what_it_cannot_read(pages_plugins):
+    (pages_plugins.site / "hosts.txt").write_text("127.0.0.1:http\n")
+
+    process = pages_plugins.start(
+        "serve", "--source", "hosts:hosts.txt", "--transport", "tap:127.0.0.1:0", "--ready-timeout", "10ms"
+    )
+
+    assert process.stdout.readline().endswith("with 0 resources\n")
+    assert any("hosts.txt: invalid literal for int()" in line for line in iter(process.stderr.readline, ""))
+
+
+def test_the_pages_transport_cannot_listen_twice(pages_plugins):
+    _, ready = serve(pages_plugins)
+    place = ready.split()[1].removeprefix("tap://")
+
+    status, out, err = pages_plugins.run("serve", "--source", "hosts:hosts.txt", "--transport", f"tap:{place}")
+
+    assert (status, out) == (2, "")
+    assert f"rime: --transport tap:{place}: {place}: " in err
+
+
+def test_the_pages_project_file_names_the_entry_point():
+    [project] = [tomllib.loads(block) for block in blocks("plugins.md", "toml")]
+
+    assert project["project"]["entry-points"]["rime"] == {"hosts": "hosts_source"}
+    assert project["tool"]["hatch"]["build"]["targets"]["wheel"]["only-include"] == ["hosts_source.py"]
+
+
+@pytest.mark.parametrize("block", blocks("plugins.md", "python"))
+def test_every_block_is_python(block):
+    compile(block, "plugins.md", "exec")
+
+
+def test_the_two_ways_to_configure_say_the_same(tmp_path):
+    path = tmp_path / "rime.toml"
+    [text] = blocks("configuration.md", "toml")
+    path.write_text(text)
+
+    assert read_config(path) == read_config(
+        sources=["file:conf?quiet=100ms"], transports=["grpc:127.0.0.1:18000"], settings={"log": "json"}
+    )
+    [command] = blocks("configuration.md", "sh")
+    assert command == ('rime serve --source "file:conf?quiet=100ms" --transport grpc:127.0.0.1:18000 --log json\n')
