@@ -181,7 +181,7 @@ class Folder:
         else:
             places = " and ".join(f"{shown(path)}:{self._claims[path][key].line}" for path in claimants)
             what = f"{describe(key[0]).plural} {key[1]!r}"
-            self._contested[key] = f"{places} hold the same {what}; {shown(claimants[0])} is served, first in path order"
+            self._contested[key] = f"{places} hold the same {what}; {shown(claimants[0])} is served, the first in order"
 
     def _undoubted(self, key: Key) -> str | None:
         """The file to serve a name from before everything has settled."""
@@ -214,8 +214,7 @@ def _claims_of(reading: Reading, before: "dict[Key, ParsedResource]") -> "dict[K
     claims = {(resource.type_url, resource.name): resource for resource in reading.resources}
     hidden = {(fault.type_url, fault.name) for fault in reading.faults}
     for key, resource in before.items() if hidden else ():
-        type_url, name = key
-        if key not in claims and not hidden.isdisjoint({key, (type_url, None), (None, name), (None, None)}):
+        if key not in claims and not hidden.isdisjoint((key, (key[0], None), (None, None))):
             claims[key] = resource
     return claims
 

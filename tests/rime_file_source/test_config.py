@@ -1,0 +1,27 @@
+import pytest
+
+from rime_core import UsageError
+from rime_file_source.config import FileOptions, read_options
+
+
+def test_the_defaults_are_milliseconds_for_changes_and_300_for_removals() -> None:
+    assert read_options({}) == FileOptions(quiet=0.010, settle=0.300, rescan=10.0, max_file_size=67_108_864)
+
+
+def test_each_option_is_read_with_its_unit() -> None:
+    options = {"quiet": "100ms", "settle": "2s", "rescan": "0", "max_file_size": "1MiB"}
+    assert read_options(options) == FileOptions(quiet=0.1, settle=2.0, rescan=0.0, max_file_size=1_048_576)
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ({"quite": "1s"}, "file: there is no option 'quite'; did you mean 'quiet'?"),
+        ({"settle": "300"}, "file: settle='300' should be a duration such as 100ms, 1.5s or 2m"),
+        ({"quiet": "1s"}, "file: settle=300ms is shorter than quiet=1000ms"),
+    ],
+)
+def test_a_bad_option_is_one_line(options: dict[str, str], line: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        read_options(options)
+    assert str(caught.value) == line
