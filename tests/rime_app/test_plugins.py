@@ -6,7 +6,7 @@ import click
 import pytest
 
 from rime_app import hookimpl, hooks
-from rime_app.plugins import HOMES, Offer, Plugin, PluginFault, Plugins, installed_plugins, make_registry, pick
+from rime_app.plugins import HOMES, Offer, Plugin, PluginFault, Plugins, installed_plugins, make_registry
 from rime_core import ConflictError, UsageError
 from tests.rime_app.plugin_fakes import Fakes, FakeSource, FakeTransport, plugins_with
 
@@ -261,31 +261,47 @@ def test_only_rimes_group_of_entry_points_is_read():
 
 
 def test_picking_what_is_offered():
-    assert pick("source", "shop", plugins_with(Shop()).sources()) is FakeSource
+    assert plugins_with(Shop()).pick("source", "shop") is FakeSource
 
 
 @pytest.mark.parametrize(("what", "kind"), HOMES)
 def test_what_is_not_installed_names_its_distribution(what, kind):
     with pytest.raises(UsageError) as raised:
-        pick(what, kind, {})
+        plugins_with().pick(what, kind)
 
     home = HOMES[what, kind]
     assert str(raised.value) == f"the {what} {kind!r} is not installed; it comes with {home}: pip install {home}"
 
 
+def test_what_is_installed_and_broken_is_not_to_be_installed_again():
+    class Broken:
+        distribution = "rime-grpc"
+
+        @hookimpl
+        def rime_transports(self):
+            raise ImportError("no libgrpc")
+
+    with pytest.raises(UsageError) as raised:
+        plugins_with(Broken()).pick("transport", "grpc")
+
+    assert str(raised.value).startswith(
+        "the transport 'grpc' comes with rime-grpc, which is installed and failed in rime_transports: ImportError: no l"
+    )
+
+
 def test_a_name_that_is_nearly_right_gets_a_hint():
     with pytest.raises(UsageError, match=r"^there is no source 'shpo'; did you mean 'shop'\?$"):
-        pick("source", "shpo", plugins_with(Shop()).sources())
+        plugins_with(Shop()).pick("source", "shpo")
 
 
 def test_an_unknown_name_gets_what_there_is():
     with pytest.raises(UsageError, match=r"^there is no source 'zzz'; installed: none; docs/plugins\.md says how"):
-        pick("source", "zzz", {})
+        plugins_with().pick("source", "zzz")
 
 
 def test_a_transport_is_no_source():
     with pytest.raises(UsageError, match="there is no source 'grpc'"):
-        pick("source", "grpc", {})
+        plugins_with().pick("source", "grpc")
 
 
 def test_a_fault_is_one_line():

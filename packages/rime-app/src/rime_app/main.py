@@ -14,7 +14,7 @@ import click
 
 from rime_app import plugin
 from rime_app.errors import in_one_line
-from rime_app.plugins import Plugin, PluginFault, Plugins, installed_plugins, make_registry, pick
+from rime_app.plugins import Plugin, PluginFault, Plugins, installed_plugins, make_registry
 from rime_core.errors import ConflictError, RimeError, UsageError
 
 DONE: Final = 0
@@ -82,7 +82,8 @@ class RimeGroup(click.Group):
         Raises:
             UsageError: no plugin that is installed has it.
         """
-        return pick("command", cmd_name, self._plugins.commands())
+        command: click.Command = self._plugins.pick("command", cmd_name)
+        return command
 
 
 def load_plugins() -> Plugins:

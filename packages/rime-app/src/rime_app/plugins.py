@@ -161,6 +161,34 @@ class Plugins:
         """
         return self._offers("command", "rime_commands")
 
+    def pick(self, what: str, name: str) -> Any:  # noqa: ANN401  # a class of source or transport, or a command
+        """What is offered under a name: `what` is "source", "transport" or "command".
+
+        Raises:
+            UsageError: nothing that is installed offers it; the text says what to install, or what there is.
+            ConflictError: two plugins offer the same.
+        """
+        asked: dict[str, Callable[[], Mapping[str, Offer[Any]]]] = {
+            "source": self.sources,
+            "transport": self.transports,
+            "command": self.commands,
+        }
+        offers = asked[what]()
+        if name in offers:
+            return offers[name].value
+        home = HOMES.get((what, name))
+        for fault in self.faults:
+            if fault.plugin.distribution == home:
+                raise UsageError(f"the {what} {name!r} comes with {home}, which is installed and {fault.why}")
+        if home is not None:
+            raise UsageError(f"the {what} {name!r} is not installed; it comes with {home}: pip install {home}")
+        near = difflib.get_close_matches(name, offers, n=1)
+        installed = ", ".join(offers) or "none"
+        hint = (
+            f"did you mean {near[0]!r}?" if near else f"installed: {installed}; docs/plugins.md says how to write one"
+        )
+        raise UsageError(f"there is no {what} {name!r}; {hint}")
+
     def group(self, node: "Node") -> str | None:
         """The group that the first plugin with an opinion gives to a client; what the plugin raises is raised."""
         group: str | None = self._registry.hook.rime_group(node=node)
@@ -203,20 +231,3 @@ class Plugins:
     def _fault(self, fault: PluginFault) -> None:
         self.faults.append(fault)
         self._report(fault)
-
-
-def pick(what: str, kind: str, offers: Mapping[str, Offer[T]]) -> T:
-    """What is offered under a name: the class of a source or transport of one kind.
-
-    Raises:
-        UsageError: nothing that is installed offers it; the text says what to install, or what there is.
-    """
-    if kind in offers:
-        return offers[kind].value
-    home = HOMES.get((what, kind))
-    if home is not None:
-        raise UsageError(f"the {what} {kind!r} is not installed; it comes with {home}: pip install {home}")
-    near = difflib.get_close_matches(kind, offers, n=1)
-    installed = ", ".join(offers) or "none"
-    hint = f"did you mean {near[0]!r}?" if near else f"installed: {installed}; docs/plugins.md says how to write one"
-    raise UsageError(f"there is no {what} {kind!r}; {hint}")

@@ -9,22 +9,20 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
 from rime_app.config import Config
 from rime_app.errors import in_one_line, root_error
-from rime_app.plugins import Offer, Plugins, pick
+from rime_app.plugins import Plugins
 from rime_app.spec import DEFAULT_GROUP, Spec
 from rime_app.supervise import keep_running
-from rime_core import PeerError, Plane, Server, Source, Transport, UsageError, Writer
+from rime_core import ConflictError, PeerError, Plane, Server, Source, Transport, UsageError, Writer
 
 if TYPE_CHECKING:
     from rime_core import Notice
     from rime_core.protocol.messages import Node
-
-T = TypeVar("T", Source, Transport)
 
 NO_SOURCE: Final = (
     "there is no source: name one, such as --source file:conf (pip install rime-file-source);"
@@ -104,15 +102,15 @@ class Service:
         self._references = plugins.references()
         self._planes = {DEFAULT_GROUP: self._make_plane()}
         self._sources = []
-        kinds = plugins.sources()
         for spec in config.sources:
-            source = _make("source", spec, kinds)
+            source: Source = _make(plugins, "source", spec)
             plane = self._planes.get(spec.group) or self._planes.setdefault(spec.group, self._make_plane())
             self._sources.append(
                 RunningSource(spec.name, source, plane.writer(spec.name, allow_empty=spec.allow_empty))
             )
-        offers = plugins.transports()
-        self._transports = [(spec, _make("transport", spec, offers)) for spec in config.transports]
+        self._transports: list[tuple[Spec, Transport]] = [
+            (spec, _make(plugins, "transport", spec)) for spec in config.transports
+        ]
 
     async def run(self, announce: Callable[[str], None]) -> None:
         """Run until cancelled; `announce` is called once, with the line that says that clients are answered and where.
@@ -178,10 +176,12 @@ class Service:
         return f"ready {addresses} with {count} resource{'' if count == 1 else 's'}"
 
 
-def _make(what: str, spec: Spec, offers: Mapping[str, Offer[type[T]]]) -> T:
+def _make(plugins: Plugins, what: str, spec: Spec) -> Any:  # noqa: ANN401  # a source or a transport
     """The source or transport of a specification; whatever goes wrong is the specification's fault."""
     try:
-        return pick(what, spec.kind, offers)(spec.place, spec.options)
+        return plugins.pick(what, spec.kind)(spec.place, spec.options)
+    except ConflictError:
+        raise
     except Exception as error:  # a plugin's constructor may raise anything
         raise UsageError(f"{spec.origin}: {in_one_line(error)}") from error
 
