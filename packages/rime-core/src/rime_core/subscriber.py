@@ -41,6 +41,7 @@ class Subscriber(Delivery):
 
     __slots__ = (
         "_all_owed",
+        "_armed",
         "_closed",
         "_index",
         "_kept",
@@ -69,6 +70,7 @@ class Subscriber(Delivery):
         self._waiter: Callable[[], None] | None = None
         self._max_bytes: Final = max_bytes
         self._closed = False
+        self._armed = False
         self._star = False
         self._names: NameSet | None = None
         self._owed: dict[str, bool] = {}
@@ -272,6 +274,7 @@ class Subscriber(Delivery):
 
     def woken(self) -> None:
         """There may be something to send: tell whoever waits. Called at most once between two polls."""
+        self._armed = False
         if self._waiter is not None:
             self._waiter()
         if self._wake is not None:
@@ -329,19 +332,20 @@ class Subscriber(Delivery):
             self._arm()
 
     def _arm(self) -> None:
+        self._armed = True
         if self._star:
             self._index.waiting[self] = None
         elif self._names is not None:
             self._names.waiting[self] = None
 
     def _disarm(self) -> bool:
-        if self in self._index.waiting:
-            del self._index.waiting[self]
-            return True
-        if self._names is not None and self in self._names.waiting:
-            del self._names.waiting[self]
-            return True
-        return False
+        """Wait no longer; whether it did."""
+        armed, self._armed = self._armed, False
+        if armed:
+            self._index.waiting.pop(self, None)
+            if self._names is not None:
+                self._names.waiting.pop(self, None)
+        return armed
 
     def _taken(self, update: Update | None) -> Update | None:
         """Account for `update` as sent, and listen for what comes next."""

@@ -1,0 +1,114 @@
+"""Serving a Plane over gRPC, without app or configuration.
+
+async with rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound:
+    print(bound.address)
+"""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import anyio
+import grpc
+
+from rime_core import Server, UsageError
+from rime_grpc import address as addresses
+from rime_grpc.config import Config
+from rime_grpc.errors import not_loopback
+from rime_grpc.stream import Context, Stream
+
+log = logging.getLogger("rime_grpc")
+
+DELTA_ADS: Final = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources"
+
+GRACE: Final = 0.5
+"""Seconds that streams have to end when the server stops; the whole process is to end within one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A server that listens; `address` is what clients connect to, with the real port."""
+
+    address: str
+
+
+@asynccontextmanager
+async def serve(server: Server, address: str, config: Config | None = None) -> AsyncIterator[Bound]:
+    """Serve clients of `server` on `address` (`127.0.0.1:18000`; port 0: any that is free) until the block ends.
+
+    Then each stream ends with UNAVAILABLE, so that its client comes back: to the next process, or another replica.
+
+    Raises:
+        UsageError: the address is none, is in use, or can be reached from other machines and `config.insecure` does
+            not say that this is meant.
+    """
+    config = config or Config()
+    where = addresses.parse(address)
+    if not (where.is_loopback or config.insecure):
+        raise not_loopback(address)
+    addresses.check_free(where)
+    streams = _Streams(server, config)
+    grpc_server = grpc.aio.server(options=_options(config))
+    grpc_server.add_generic_rpc_handlers((streams,))
+    try:
+        port = grpc_server.add_insecure_port(str(where))
+    except RuntimeError as error:  # taken by another between the check and now
+        raise UsageError(f"grpc: cannot listen on {where}") from error
+    await grpc_server.start()
+    try:
+        yield Bound(str(addresses.Address(where.host, port)))
+    finally:
+        # also when the surrounding scope was cancelled: clients are told to come back
+        with anyio.CancelScope(shield=True):
+            streams.end()
+            await grpc_server.stop(GRACE)
+
+
+class _Streams(grpc.GenericRpcHandler):
+    """Knows the methods, and the streams that are open."""
+
+    def __init__(self, server: Server, config: Config) -> None:
+        self._server: Final = server
+        self._max_response_bytes: Final = config.max_response_bytes
+        self._open: Final[set[Stream]] = set()
+        self._ended = False
+        # raw bytes in and out: rime_grpc.wire makes requests and responses of them
+        self._delta: Final[grpc.RpcMethodHandler[bytes, bytes]] = grpc.stream_stream_rpc_method_handler(self._serve)
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes] | None:
+        """The handler of a method; None makes it UNIMPLEMENTED."""
+        return self._delta if handler_call_details.method == DELTA_ADS else None
+
+    def end(self) -> None:
+        """End every stream with a status that its client comes back on."""
+        self._ended = True
+        for stream in self._open:
+            stream.end(grpc.StatusCode.UNAVAILABLE, "rime is stopping")
+
+    async def _serve(self, _requests: object, context: Context) -> None:
+        if self._ended:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "rime is stopping")
+        stream = Stream(self._server, context, max_response_bytes=self._max_response_bytes)
+        self._open.add(stream)
+        try:
+            await stream.run()
+        finally:
+            self._open.discard(stream)
+
+
+def _options(config: Config) -> list[tuple[str, int]]:
+    keepalive = int(config.keepalive * 1000)
+    return [
+        ("grpc.max_receive_message_length", config.max_request_bytes),
+        ("grpc.max_send_message_length", -1),
+        # without this a second server on the same port binds successfully, and gets half of the clients
+        ("grpc.so_reuseport", 0),
+        ("grpc.keepalive_time_ms", keepalive),
+        ("grpc.keepalive_timeout_ms", keepalive),
+        ("grpc.keepalive_permit_without_calls", 1),
+        # Envoy's own probes, whatever their interval, must not be answered with "too many pings"
+        ("grpc.http2.min_ping_interval_without_data_ms", 1000),
+        ("grpc.http2.max_ping_strikes", 0),
+    ]

@@ -1,0 +1,141 @@
+"""One client's stream over gRPC: requests read into a DeltaStream, its batches written out.
+
+Two tasks a stream: one reads, one writes. Nothing is queued between them: the reader calls `DeltaStream.receive`, which
+wakes the writer, which takes a batch, writes it, and takes the next when that is done. A client that stops reading
+costs its cursor and the one response that is being written.
+"""
+
+import asyncio
+import logging
+from collections.abc import Collection, Iterable
+from typing import Final
+
+import grpc
+
+from rime_core import FellBehindError, PeerError, Server, describe
+from rime_core.protocol.delta import DeltaStream
+from rime_core.protocol.events import Event, RejectedResponse, UnknownType
+from rime_core.protocol.messages import DeltaResponse
+from rime_grpc.wire import Decoder, encode
+
+log = logging.getLogger("rime_grpc")
+
+Context = grpc.aio.ServicerContext[bytes, bytes]
+
+
+class Stream:
+    """Serves one call; `run()` returns when it is over."""
+
+    def __init__(self, server: Server, context: Context, *, max_response_bytes: int) -> None:
+        self._context: Final = context
+        self._delta: Final = DeltaStream(server, wake=self._wake, max_response_bytes=max_response_bytes)
+        self._decoder: Final = Decoder()
+        self._peer: Final = context.peer()
+        self._idle: asyncio.Future[None] | None = None
+        self._end: tuple[grpc.StatusCode, str] | None = None
+
+    async def run(self) -> None:
+        """Serve until the client goes, breaks the protocol, or `end` is called."""
+        reading = asyncio.create_task(self._read())
+        try:
+            await self._write()
+        except FellBehindError as error:
+            self._end = (grpc.StatusCode.UNAVAILABLE, str(error))
+        finally:
+            reading.cancel()
+            self._delta.close()
+            log.info("%s has gone", self, extra={"event": "closed"})
+        if self._end is not None and self._end[0] is not grpc.StatusCode.OK:
+            await self._context.abort(*self._end)
+
+    def end(self, code: grpc.StatusCode, message: str) -> None:
+        """End the stream with this status, after what is being written."""
+        if self._end is None:
+            self._end = (code, message)
+            self._wake()
+
+    def __str__(self) -> str:
+        node = self._delta.node
+        return (
+            f"{node.id or 'a client without id'} at {self._peer}" if node is not None else f"a client at {self._peer}"
+        )
+
+    async def _write(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._end is None:
+            batch = self._delta.responses()
+            for response in batch:
+                await self._context.write(encode(response))
+                if log.isEnabledFor(logging.DEBUG):
+                    self._log_sent(response)
+            if not batch:
+                self._idle = loop.create_future()
+                await self._idle
+                self._idle = None
+
+    async def _read(self) -> None:
+        try:
+            while True:
+                data = await self._context.read()
+                if not isinstance(data, bytes):  # grpc.aio.EOF
+                    return self.end(grpc.StatusCode.OK, "")
+                known = self._delta.node is not None
+                self._delta.receive(self._decoder.decode(data))
+                if not known:
+                    log.info("%s has come", self, extra={"event": "opened"})
+                self._log(self._delta.events())
+        except PeerError as error:
+            log.warning("%s broke the protocol: %s", self, error, extra={"event": "refused"})
+            self.end(getattr(grpc.StatusCode, error.code), str(error))
+        except grpc.RpcError:
+            self.end(grpc.StatusCode.CANCELLED, "the connection was lost")
+        except Exception:
+            # a fault of ours ends this stream and no other
+            log.exception("serving %s failed", self, extra={"event": "failed"})
+            self.end(grpc.StatusCode.INTERNAL, "rime failed; its log says how")
+
+    def _wake(self) -> None:
+        if self._idle is not None and not self._idle.done():
+            self._idle.set_result(None)
+
+    def _log(self, events: Iterable[Event]) -> None:
+        for event in events:
+            match event:
+                case RejectedResponse(type_url, nonce, versions, message):
+                    log.warning(
+                        "%s rejected %s %s: %s",
+                        self,
+                        describe(type_url).plural,
+                        _listed(versions),
+                        message,
+                        extra={"event": "rejected", "type_url": type_url, "nonce": nonce},
+                    )
+                case UnknownType(type_url):
+                    log.warning("%s asks for %r, which rime does not know", self, type_url, extra={"event": "unknown"})
+
+    def _log_sent(self, response: DeltaResponse) -> None:
+        update = response.update
+        log.debug(
+            "%s is sent %s %s",
+            self,
+            describe(response.type_url).plural,
+            _listed(update.manifest.versions),
+            extra={
+                "event": "sent",
+                "type_url": response.type_url,
+                "resources": len(update.resources),
+                "removed": len(update.removed),
+                "nonce": response.nonce,
+            },
+        )
+
+
+_LISTED: Final = 5
+"""Names in a log line; Envoy rejects a response of thousands as a whole."""
+
+
+def _listed(names: Collection[str]) -> str:
+    if not names:
+        return "(nothing)"
+    listed = ", ".join(sorted(names)[:_LISTED])
+    return f"{listed} and {len(names) - _LISTED} more" if len(names) > _LISTED else listed

@@ -1,0 +1,141 @@
+"""Bytes to requests, responses to bytes.
+
+Requests are parsed by protobuf (upb: 1 µs for an acknowledgement). Responses are joined from pieces: a resource is
+encoded once in its life (`Resource.encoded`), a response once for all streams that are sent it (`Update.encoded`), and
+a nonce that is one stream's own is appended to shared bytes, since the order of fields is free.
+
+Field numbers are those of `envoy/service/discovery/v3/discovery.proto`.
+"""
+
+from typing import Any, Final
+
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import DecodeError
+
+from rime_core import Node, PeerError, Resource, Update
+from rime_core.protocol.messages import DeltaRequest, DeltaResponse
+from rime_envoy_api import message_class, redact_text
+
+_LENGTH_DELIMITED: Final = 2
+
+
+def _tag(field: int) -> bytes:
+    return bytes([field << 3 | _LENGTH_DELIMITED])
+
+
+_RESOURCE_VERSION: Final = _tag(1)
+_RESOURCE_BODY: Final = _tag(2)
+_RESOURCE_NAME: Final = _tag(3)
+_RESOURCE_ALIAS: Final = _tag(4)
+_ANY_TYPE_URL: Final = _tag(1)
+_ANY_VALUE: Final = _tag(2)
+_RESPONSE_RESOURCE: Final = _tag(2)
+_RESPONSE_TYPE_URL: Final = _tag(4)
+_RESPONSE_NONCE: Final = _tag(5)
+_RESPONSE_REMOVED: Final = _tag(6)
+
+
+class _Encoded:
+    """What is kept on an Update: its bytes without a nonce, and with the nonce that all share."""
+
+    __slots__ = ("bare", "shared")
+
+    def __init__(self, bare: bytes) -> None:
+        self.bare: Final = bare
+        self.shared: bytes | None = None
+
+
+def encode(response: DeltaResponse) -> bytes:
+    """The response as a serialized `DeltaDiscoveryResponse`."""
+    update = response.update
+    encoded = update.encoded
+    if not isinstance(encoded, _Encoded):
+        encoded = update.encoded = _Encoded(_encode_update(response.type_url, update))
+    if not response.shared:
+        return encoded.bare + _field(_RESPONSE_NONCE, response.nonce.encode())
+    if encoded.shared is None:
+        encoded.shared = encoded.bare + _field(_RESPONSE_NONCE, response.nonce.encode())
+    return encoded.shared
+
+
+def _encode_update(type_url: str, update: Update) -> bytes:
+    pieces = [_encode_resource(resource) for resource in update.resources]
+    pieces += [_field(_RESPONSE_REMOVED, name.encode()) for name in update.removed]
+    pieces.append(_field(_RESPONSE_TYPE_URL, type_url.encode()))
+    return b"".join(pieces)
+
+
+def _encode_resource(resource: Resource) -> bytes:
+    if resource.encoded is None:
+        message = b"".join(
+            (
+                _field(_RESOURCE_VERSION, resource.version.encode()),
+                _field(_RESOURCE_NAME, resource.name.encode()),
+                *(_field(_RESOURCE_ALIAS, alias.encode()) for alias in resource.aliases),
+                _field(
+                    _RESOURCE_BODY,
+                    _field(_ANY_TYPE_URL, resource.type_url.encode()) + _field(_ANY_VALUE, resource.body),
+                ),
+            )
+        )
+        resource.encoded = _field(_RESPONSE_RESOURCE, message)
+    return resource.encoded
+
+
+def _field(tag: bytes, value: bytes) -> bytes:
+    return tag + _varint(len(value)) + value
+
+
+def _varint(number: int) -> bytes:
+    digits = bytearray()
+    while number > 0x7F:
+        digits.append(number & 0x7F | 0x80)
+        number >>= 7
+    digits.append(number)
+    return bytes(digits)
+
+
+class Decoder:
+    """Parses the requests of one stream; the node is read from the first one only, for it may be 60 KB in each."""
+
+    __slots__ = ("_message", "_node_read")
+
+    def __init__(self) -> None:
+        self._message: Final[Any] = message_class("envoy.service.discovery.v3.DeltaDiscoveryRequest")
+        self._node_read = False
+
+    def decode(self, data: bytes) -> DeltaRequest:
+        """The request that `data` holds; the message of a rejection is redacted.
+
+        Raises:
+            PeerError: it is no `DeltaDiscoveryRequest`.
+        """
+        try:
+            message = self._message.FromString(data)
+        except DecodeError:
+            raise PeerError(f"{len(data)} bytes that are no DeltaDiscoveryRequest") from None
+        node = None
+        if not self._node_read:
+            self._node_read = True
+            node = _node(message.node)
+        return DeltaRequest(
+            type_url=message.type_url,
+            node=node,
+            subscribe=tuple(message.resource_names_subscribe),
+            unsubscribe=tuple(message.resource_names_unsubscribe),
+            initial_versions=dict(message.initial_resource_versions),
+            nonce=message.response_nonce,
+            error=redact_text(message.error_detail.message) if message.HasField("error_detail") else None,
+        )
+
+
+def _node(message: Any) -> Node:  # noqa: ANN401 - made from a descriptor at run time
+    return Node(
+        id=message.id,
+        cluster=message.cluster,
+        region=message.locality.region,
+        zone=message.locality.zone,
+        sub_zone=message.locality.sub_zone,
+        metadata=MessageToDict(message.metadata),
+        client_features=frozenset(message.client_features),
+    )
