@@ -30,7 +30,8 @@ type: {discovery}
 connect_timeout: 5s
 load_assignment:
   cluster_name: "{cluster}"
-  endpoints: [{{lb_endpoints: [{{endpoint: {{address: {{socket_address: {{address: "{host}", port_value: {port}}}}}}}}}]}}]
+  endpoints:
+  - lb_endpoints: [{{endpoint: {{address: {{socket_address: {{address: "{host}", port_value: {port}}}}}}}}}]
 typed_extension_protocol_options:
   envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
     "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
@@ -58,7 +59,7 @@ def make_bootstrap(
         SourceError: the file is no bootstrap that Envoy would take; the text is the first fault.
     """
     host, port = _split(address)
-    bootstrap = message_class(_BOOTSTRAP)() if text is None else _read(text, origin)
+    bootstrap: Dynamic = message_class(_BOOTSTRAP)() if text is None else _read(text, origin)
     _keep_what_is_needed(bootstrap)
     bootstrap.node.id = bootstrap.node.id or node_id
     bootstrap.node.cluster = bootstrap.node.cluster or node_cluster

@@ -122,6 +122,7 @@ def show_path(path: Path) -> str:
 _STATIC: Final = {"clusters": CLUSTER, "listeners": LISTENER, "secrets": SECRET}
 _BOOTSTRAP: Final = "envoy.config.bootstrap.v3.Bootstrap"
 _RESPONSE: Final = "envoy.service.discovery.v3.DiscoveryResponse"
+_NAME_PATHS: Final = frozenset[Path]((("name",), ("cluster_name",)))
 _WRAPPER: Final = "envoy.service.discovery.v3.Resource"
 
 
@@ -210,23 +211,30 @@ class _Reading:
         message, found = convert(node, type_url.removeprefix(AUTHORITY))
         wrong = {fault.path: (fault.line, fault.message) for fault in found}
         for where, complaint in violations(message):
-            wrong.setdefault(where, (locate(node, where), complaint))
+            if not any(where[:length] in wrong for length in range(len(where) + 1)):
+                wrong[where] = locate(node, where), complaint
         own_name = name_of(message)
-        name = outer_name if own_name is None else own_name
-        if not name and not any(where in wrong for where in (("name",), ("cluster_name",))):
-            wrong[()] = node.line, "it has no name"
-        elif not name.isprintable():
-            wrong[()] = node.line, f"its name holds a character that cannot be shown: {name!r}"
-        elif outer_name and outer_name != name:
-            wrong[()] = node.line, f"`Resource.name` is {outer_name!r}, but it calls itself {name!r}: they must agree"
-        elif (before := self._lines.setdefault((type_url, name), node.line)) is not node.line:
-            wrong[()] = node.line, f"this name is taken in line {before} already"
+        name = (outer_name if own_name is None else own_name) or ""
+        if not wrong.keys() & _NAME_PATHS and (refused := self._claim(type_url, name, outer_name, node.line)):
+            wrong[()] = node.line, refused
         for where, (line, complaint) in wrong.items():
-            shown = where if name else (*path, *where)
-            self.fault(line, complaint, shown, type_url, name or None)
+            self.fault(line, complaint, where if name else (*path, *where), type_url, name or None)
         if not wrong:
             body = message.SerializeToString(deterministic=True)
             self.resources.append(ParsedResource(type_url, name, body, node.line, aliases))
+
+    def _claim(self, type_url: str, name: str, outer_name: str, line: int) -> str | None:
+        """Why a resource cannot have its name, or None when it now has it."""
+        if not name:
+            return "it has no name"
+        if not name.isprintable():
+            return "its name holds a character that cannot be shown"
+        if outer_name not in ("", name):
+            return f"`Resource.name` is {outer_name!r}, but it calls itself {name!r}: they must agree"
+        if (type_url, name) in self._lines:
+            return f"this name is taken in line {self._lines[type_url, name]} already"
+        self._lines[type_url, name] = line
+        return None
 
 
 def _typed(node: Node) -> tuple[str, Node]:

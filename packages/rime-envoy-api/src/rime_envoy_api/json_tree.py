@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from rime_envoy_api.tree import MAX_DEPTH, Node, UnreadableError, Value
+from rime_envoy_api.tree import MAX_DEPTH, Node, UnreadableError, Value, add_entry
 
 # The compiled scanner of a string that begins before `at`: (text, at, strict) -> (value, end). Not in the type stubs.
 _scan: Callable[[str, int, bool], tuple[str, int]] = json.decoder.scanstring  # type: ignore[attr-defined]
@@ -90,10 +90,7 @@ class _Reader:
             key = self._string()
             self._take(":")
             value = self._node(depth)
-            if key in entries:
-                raise UnreadableError(line, f"{key!r} is given twice, first in line {entries[key].line}")
-            value.line = line
-            entries[key] = value
+            add_entry(entries, key, value, line)
         self._at += 1
         return entries
 

@@ -1,6 +1,7 @@
 """Bytes back to what people read: Envoy's JSON, and YAML that reads back as the same."""
 
-from typing import Final
+from collections import OrderedDict
+from typing import Final, TypeAlias
 
 import yaml
 from google.protobuf import json_format
@@ -10,7 +11,7 @@ from rime_core.errors import SourceError
 from rime_envoy_api.pool import Dynamic, class_of_type_url, pool
 from rime_envoy_api.tree import read_scalar
 
-JsonObject = dict[str, Dynamic]
+JsonObject: TypeAlias = dict[str, Dynamic]
 
 
 def to_json(type_url: str, body: bytes) -> JsonObject:
@@ -81,3 +82,4 @@ def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
 
 
 _Dumper.add_representer(str, _text)
+_Dumper.add_representer(OrderedDict, yaml.SafeDumper.represent_dict)  # what json_format makes of an Any

@@ -93,7 +93,8 @@ def _plan(full_name: str) -> _Plan:
         rules = option(field, "validate.rules")
         kind = rules.WhichOneof("type")
         if rules.message.required or (kind in _REQUIRABLE and getattr(rules, kind).required):
-            required.append(field.name)
+            # In a oneof the rule speaks only when the field is the one given.
+            required += [field.name] if field.containing_oneof is None else []
         planned = _plan_field(field, rules)
         if planned.whole or planned.keys or planned.values or planned.into is not None:
             fields.append(planned)
@@ -240,7 +241,7 @@ _HEADER_NAME: Final = 1
 _HEADER_VALUE: Final = 2
 _HEADERS: Final = {
     (_HEADER_NAME, True): r"\A:?[0-9a-zA-Z!#$%&'*+\-.^_|~`]+\Z",
-    (_HEADER_NAME, False): r"\A[^\x00\n\r]+\Z",
+    (_HEADER_NAME, False): r"\A[^\x00\n\r]*\Z",
     (_HEADER_VALUE, True): r"\A[^\x00-\x08\n-\x1f\x7f]*\Z",
     (_HEADER_VALUE, False): r"\A[^\x00\n\r]*\Z",
 }

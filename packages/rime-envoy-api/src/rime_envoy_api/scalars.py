@@ -17,7 +17,7 @@ from typing import Any, Final, TypeAlias
 from google.protobuf.descriptor import FieldDescriptor
 
 from rime_envoy_api.pool import Dynamic
-from rime_envoy_api.tree import Value
+from rime_envoy_api.tree import Twice, Value
 
 Reader: TypeAlias = Callable[[Value], Any]
 
@@ -60,6 +60,8 @@ def describe_value(value: Value) -> str:
             return f"the text {_shown(value)!r}"
         case list():
             return "a list"
+        case Twice():
+            return f"two values: it is given twice, first in line {value.first_line}"
         case _:
             return "a mapping"
 

@@ -29,7 +29,14 @@ MAX_EXPANSION: Final = 1_000_000
 
 _Event: TypeAlias = Any  # of PyYAML, whose stubs leave what an event has open
 
-Value: TypeAlias = "bool | int | float | str | list[Node] | dict[str, Node] | None"
+Value: TypeAlias = "bool | int | float | str | list[Node] | dict[str, Node] | Twice | None"
+
+
+@dataclass(frozen=True, slots=True)
+class Twice:
+    """Stands for the value of a key that is given more than once, so that only what it belongs to is at fault."""
+
+    first_line: int
 
 
 @dataclass(slots=True)
@@ -94,6 +101,13 @@ def read_scalar(text: str) -> bool | int | str | None:
         if -(2**63) <= number < 2**63:
             return str(number)
     return text
+
+
+def add_entry(entries: dict[str, Node], key: str, value: Node, line: int) -> None:
+    """Put a mapping's entry, whose key stands in `line`, to those before it."""
+    before = entries.get(key)
+    value.line = line
+    entries[key] = value if before is None else Node(Twice(before.line), line)
 
 
 class _Anchored(NamedTuple):
@@ -179,8 +193,5 @@ class _Reader:
             value = self._node(self._parser.get_event(), depth)
             if key.tag == "!ignore":
                 continue
-            if key.value in entries:
-                raise UnreadableError(line, f"{key.value!r} is given twice, first in line {entries[key.value].line}")
-            value.line = line
-            entries[key.value] = value
+            add_entry(entries, key.value, value, line)
         return entries
