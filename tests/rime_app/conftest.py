@@ -31,7 +31,9 @@ class Rime:
             stderr=subprocess.PIPE,
             text=True,
             cwd=self.site,
-            env=os.environ | {"PYTHONPATH": str(self.site)} | environment,
+            env=os.environ
+            | {"PYTHONPATH": os.pathsep.join([str(self.site), *filter(None, [os.environ.get("PYTHONPATH")])])}
+            | environment,
         )
         self.started.append(process)
         return process

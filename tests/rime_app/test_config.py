@@ -9,7 +9,8 @@ from rime_core.errors import UsageError
 FILE = """
 [[sources]]
 kind = "file"
-place = "conf"
+place = "Conf"
+recursive = true
 quiet = "100ms"
 
 [[sources]]
@@ -52,7 +53,7 @@ def complaint(path, **flags):
 def test_a_file_says_it_all(rime_toml):
     assert read_config(rime_toml(FILE)) == Config(
         sources=(
-            SourceSpec("file", "conf", {"quiet": "100ms"}),
+            SourceSpec("file", "Conf", {"recursive": "true", "quiet": "100ms"}),
             SourceSpec("kubernetes", "", group="edge", allow_empty=True),
         ),
         transports=(Spec("grpc", "127.0.0.1:18001", {"max_message": "1048576", "share": "0.5"}),),

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import time
 
 import pytest
 
@@ -40,6 +41,17 @@ class Terminal(io.StringIO):
 
 def test_people_read_time_level_and_message():
     assert TextFormatter().format(record("%d files", 3)) == "12:03:01 info    3 files"
+
+
+@pytest.mark.parametrize("formatter", [TextFormatter(), JsonFormatter()])
+def test_times_are_utc_wherever_it_runs(monkeypatch, formatter):
+    monkeypatch.setenv("TZ", "Asia/Kathmandu")
+    time.tzset()
+    try:
+        assert "12:03:01" in formatter.format(record())
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_an_error_is_one_line():

@@ -67,6 +67,16 @@ def test_without_plugins_there_is_nothing():
     assert plugins.references() is None
 
 
+def test_of_two_plugins_with_references_the_last_one_registered_is_asked_as_pluggy_does():
+    class Other:
+        @hookimpl
+        def rime_references(self):
+            return max
+
+    assert plugins_with(Shop(), Other()).references() is max
+    assert plugins_with(Other(), Shop()).references() is sorted
+
+
 def test_a_hook_may_answer_with_nothing():
     class Nothing:
         @hookimpl

@@ -4,7 +4,6 @@
 of an error is one line on stderr.
 """
 
-import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -41,16 +40,11 @@ def run(arguments: Sequence[str], plugins: Plugins | None = None) -> int:
     try:
         commands = RimeGroup(plugins or load_plugins())
         answer = commands.main(list(arguments), prog_name="rime", standalone_mode=False)
-        sys.stdout.flush()
     except click.ClickException as error:
         where = f" (see {error.ctx.command_path} --help)" if isinstance(error, click.UsageError) and error.ctx else ""
         return _say(f"{error.format_message()}{where}", error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
-    except BrokenPipeError:
-        # Who read our output has left; without this, Python would try to write the rest of it when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAULTS
     except (UsageError, ConflictError) as error:
         return _say(in_one_line(error), USAGE)
     except RimeError as error:
