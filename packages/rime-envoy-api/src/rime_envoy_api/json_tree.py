@@ -60,12 +60,13 @@ class _Reader:
     def _fault(self, message: str) -> UnreadableError:
         return UnreadableError(self._here(), f"not JSON: {message}")
 
-    def _take(self, wanted: str) -> None:
+    def _unexpected(self, wanted: str) -> UnreadableError:
         found = self._next()
-        if found != wanted:
-            raise self._fault(
-                f"{wanted!r} belongs here, not {found!r}" if found else f"it ends where {wanted!r} belongs"
-            )
+        return self._fault(f"{wanted} belongs here, not {found!r}" if found else f"it ends where {wanted} belongs")
+
+    def _take(self, wanted: str) -> None:
+        if self._next() != wanted:
+            raise self._unexpected(repr(wanted))
         self._at += 1
 
     def _node(self, depth: int) -> Node:
@@ -110,9 +111,7 @@ class _Reader:
             value, self._at = _scan(self._text, self._at, True)
             value.encode()
         except (json.JSONDecodeError, UnicodeEncodeError) as error:
-            raise self._fault(
-                error.msg if isinstance(error, json.JSONDecodeError) else "half of a surrogate pair"
-            ) from None
+            raise self._fault(getattr(error, "msg", "half of a surrogate pair is no character")) from error
         return value
 
     def _word(self) -> Value:
@@ -122,8 +121,7 @@ class _Reader:
                 return value
         number = _NUMBER.match(self._text, self._at)
         if number is None:
-            found = self._next()
-            raise self._fault(f"a value belongs here, not {found!r}")
+            raise self._unexpected("a value")
         self._at = number.end()
         whole = number[1] is None and number[2] is None and len(number[0]) <= _LONGEST_WHOLE
         return int(number[0]) if whole else float(number[0])

@@ -34,6 +34,7 @@ _TRUE: Final = frozenset(("true", "t", "yes", "y", "1"))
 _FALSE: Final = frozenset(("false", "f", "no", "n", "0"))
 _DURATION = re.compile(r"(-?)([0-9]{1,12})(?:\.([0-9]{1,9}))?s", re.ASCII)
 _LONGEST_DURATION: Final = 315_576_000_000  # seconds; the limit that duration.proto states
+_FIRST_SECOND: Final = -62_135_596_800  # of the year 1, where timestamp.proto begins
 _TIMESTAMP = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(?:[Zz]|([+-]\d\d:\d\d))",
     re.ASCII,
@@ -92,6 +93,8 @@ def read_timestamp(value: Value) -> tuple[int, int]:
         seconds = int(moment.timestamp())
     except (ValueError, OverflowError):
         raise unfit from None
+    if seconds < _FIRST_SECOND:
+        raise unfit
     return seconds, int((match[3] or "").ljust(9, "0"))
 
 
