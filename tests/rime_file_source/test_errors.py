@@ -1,7 +1,7 @@
 import pytest
 
 from rime_core import RimeError, SourceError
-from rime_file_source.errors import UnreadableError, shown
+from rime_file_source.errors import UnreadableError, counted, shown
 
 
 def test_it_says_which_path_and_why_in_one_line() -> None:
@@ -24,3 +24,7 @@ def test_it_says_which_path_and_why_in_one_line() -> None:
 )
 def test_a_path_is_shown_in_one_printable_line(path: str, text: str) -> None:
     assert shown(path) == text
+
+
+def test_counts_are_written_as_people_say_them() -> None:
+    assert [counted(number, "file") for number in (0, 1, 2)] == ["0 files", "1 file", "2 files"]

@@ -1,5 +1,6 @@
 """What the operating system tells of a real folder. Each `wait` returns when there is something to return."""
 
+import math
 import shutil
 import threading
 from collections.abc import Iterator
@@ -8,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from rime_file_source.watch import Watch
+
+FOREVER = math.inf
 
 
 @pytest.fixture
@@ -28,13 +31,13 @@ def wait_for(watch: Watch, *names: str) -> None:
     """Wait until there was an event for each of the paths."""
     missing = set(names)
     while missing:
-        touched = watch.wait()
+        touched = watch.wait(FOREVER)
         assert touched is not None
         missing -= touched
 
 
 def wait_for_everything(watch: Watch) -> None:
-    while watch.wait() is not None:
+    while watch.wait(FOREVER) is not None:
         pass
 
 
@@ -142,9 +145,24 @@ def test_a_single_file_through_atomic_renames(folder: Path) -> None:
     watch.close()
 
 
+def test_without_any_event_it_returns_with_nothing_in_time(watch: Watch) -> None:
+    assert watch.wait(0) == frozenset()
+    assert watch.wait(0.01) == frozenset()
+
+
+def test_a_wait_that_is_over_already_still_tells_what_happened_before(watch: Watch, folder: Path) -> None:
+    (folder / "a.yaml").write_text("1")
+    wait_for(watch, f"{folder}/a.yaml")
+    (folder / "b.yaml").write_text("1")
+    touched: set[str] = set()
+    while not touched:
+        touched |= watch.wait(-1) or set()
+    assert touched == {f"{folder}/b.yaml"}
+
+
 def test_close_ends_a_wait_in_another_thread(watch: Watch) -> None:
     results: list[object] = []
-    thread = threading.Thread(target=lambda: results.append(watch.wait()))
+    thread = threading.Thread(target=lambda: results.append(watch.wait(FOREVER)))
     thread.start()
     watch.close()
     thread.join(timeout=30)
@@ -159,10 +177,7 @@ def test_without_events_it_says_so_once_and_leaves_it_to_rescans(
 
     monkeypatch.setattr("rime_file_source.watch.RustNotify", refuse)
     watch = Watch(str(folder))
-    assert caplog.messages == [
-        f"{folder}: no events from the operating system (OS file watch limit reached.); changes are found by looking at "
-        "everything, see rescan"
-    ]
-    threading.Timer(0.01, watch.close).start()
-    assert watch.wait() == frozenset()
+    [line] = caplog.messages
+    assert line.startswith(f"{folder}: no events from the operating system (OS file watch limit reached.); ")
+    assert watch.wait(0) == frozenset()
     assert len(caplog.messages) == 1

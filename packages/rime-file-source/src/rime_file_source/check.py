@@ -8,8 +8,8 @@ import click
 
 from rime_core.type_urls import describe
 from rime_file_source.config import FileOptions
-from rime_file_source.errors import UnreadableError, shown
-from rime_file_source.files import check_place
+from rime_file_source.errors import UnreadableError, counted, shown
+from rime_file_source.files import NO_FILES, check_place
 from rime_file_source.folder import Folder
 
 
@@ -25,8 +25,8 @@ class Findings:
     @property
     def summary(self) -> str:
         """One line for people."""
-        found = f"{_count(len(self.faults), 'fault')}, {_count(len(self.warnings), 'warning')}"
-        return f"{_count(self.resources, 'resource')} in {_count(self.files, 'file')}: {found}"
+        found = f"{counted(len(self.faults), 'fault')}, {counted(len(self.warnings), 'warning')}"
+        return f"{counted(self.resources, 'resource')} in {counted(self.files, 'file')}: {found}"
 
 
 def examine(place: str) -> Findings:
@@ -58,7 +58,7 @@ def examine(place: str) -> Findings:
                 missing = f"{describe(type_url).plural} {name!r}"
                 warnings.append(f"{file}:{resource.line}: {what}: refers to {missing}, which is not here")
     if not reader.paths:
-        warnings.append(f"{shown(root)}: no file here ends in .yaml, .yml or .json")
+        warnings.append(f"{shown(root)}: {NO_FILES}")
     return Findings(len(delivery.apply), len(reader.paths), delivery.report.faults, tuple(warnings))
 
 
@@ -82,7 +82,3 @@ def check(path: str, *, strict: bool, output: str) -> int:
             click.echo(f"warning: {warning}")
         click.echo(findings.summary)
     return 1 if findings.faults or (strict and findings.warnings) else 0
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""What goes wrong with a place on disk, and how a path is written in a message.
+"""What goes wrong with a place on disk, and how paths and counts are written in a message.
 
     rime_core.RimeError
     ├── UsageError           a place that isn't there, a bad option: raised when a `FileSource` is made
@@ -26,3 +26,8 @@ class UnreadableError(SourceError):
 def shown(path: str) -> str:
     """A path as one line of a message can hold it: what does not print is escaped."""
     return path if path.isprintable() else ascii(path)[1:-1]
+
+
+def counted(number: int, what: str) -> str:
+    """1 file, 2 files."""
+    return f"{number} {what}{'' if number == 1 else 's'}"

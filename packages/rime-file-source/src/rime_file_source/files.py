@@ -15,6 +15,7 @@ from rime_core.errors import UsageError
 from rime_file_source.errors import UnreadableError, shown
 
 SUFFIXES: Final = (".yaml", ".yml", ".json")
+NO_FILES: Final = f"no file here ends in {', '.join(SUFFIXES)}"
 
 Signature: TypeAlias = tuple[int, int, int, int, int]
 """What a file system says of one state of a file: device, inode, size, and when content and inode last changed (ns)."""

@@ -5,23 +5,18 @@ What is written when is decided in `folder`; here are only the waits, and the th
 
 import logging
 from collections.abc import Iterable, Mapping
-from collections.abc import Set as AbstractSet
 from functools import partial
 from math import inf
 from time import monotonic
-from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
 
 from rime_core.writer import Writer
 from rime_file_source.config import read_options
-from rime_file_source.errors import shown
-from rime_file_source.files import check_place
+from rime_file_source.errors import counted, shown
+from rime_file_source.files import NO_FILES, check_place
 from rime_file_source.folder import Delivery, Folder, Key, Report
-
-if TYPE_CHECKING:
-    from rime_file_source.watch import Watch
 
 logger = logging.getLogger("rime_file_source")
 
@@ -52,35 +47,34 @@ class FileSource:
         from rime_file_source.reading import Reader  # noqa: PLC0415
         from rime_file_source.watch import Watch  # noqa: PLC0415
 
+        # A thread that is left alone on cancellation ends by itself: the watch is closed, the reader is of no more use.
         in_thread = partial(anyio.to_thread.run_sync, abandon_on_cancel=True)
         folder = Folder(quiet=self._options.quiet, settle=self._options.settle, served=self._written)
         reader = Reader(self._root, max_file_size=self._options.max_file_size)
         watch = await in_thread(Watch, self._root)
         try:
-            async with anyio.create_task_group() as tasks:
-                touched = _Touched()
-                tasks.start_soon(_listen, watch, touched)
-                folder.observe(await in_thread(reader.read), monotonic())
-                self._write(writer, folder.take(inf))
-                logger.info("%s: %d resources in %d files", shown(self._root), len(self._written), len(reader.paths))
-                writer.ready()
-                rescan_at = monotonic() + self._rescan
-                while True:
-                    await touched.wait(min(folder.due() or inf, rescan_at))
-                    if monotonic() >= rescan_at:
-                        touched.add(None)
-                    if touched:
-                        paths = touched.take()
-                        folder.observe(await in_thread(reader.read, paths), monotonic())
-                        if paths is None:
-                            rescan_at = monotonic() + self._rescan
-                    self._write(writer, folder.take(monotonic()))
+            folder.observe(await in_thread(reader.read), monotonic())
+            self._write(writer, folder.take(inf))
+            found = f"{counted(len(self._written), 'resource')} in {counted(len(reader.paths), 'file')}"
+            logger.info("%s: %s", shown(self._root), found)
+            if not reader.paths:
+                logger.warning("%s: %s", shown(self._root), NO_FILES)
+            writer.ready()
+            rescan = self._options.rescan or inf
+            rescan_at = monotonic() + rescan
+            while True:
+                due = folder.due()
+                wake_at = rescan_at if due is None else min(due, rescan_at)
+                touched = await in_thread(watch.wait, wake_at - monotonic())
+                if monotonic() >= rescan_at:
+                    touched = None
+                if touched is None:
+                    rescan_at = monotonic() + rescan
+                if touched is None or touched:
+                    folder.observe(await in_thread(reader.read, touched), monotonic())
+                self._write(writer, folder.take(monotonic()))
         finally:
             watch.close()
-
-    @property
-    def _rescan(self) -> float:
-        return self._options.rescan or inf
 
     def _write(self, writer: Writer, delivery: Delivery | None) -> None:
         if delivery is None:
@@ -110,47 +104,6 @@ class FileSource:
         for line in _missing((*self._said.faults, *self._said.contested), (*report.faults, *report.contested)):
             logger.info("no longer: %s", line)
         self._said = report
-
-
-class _Touched:
-    """The paths that something happened to, since they were last taken; true when there are any."""
-
-    def __init__(self) -> None:
-        self._begin()
-
-    def _begin(self) -> None:
-        self._paths: set[str] = set()
-        self._everything = False
-        self._event = anyio.Event()
-
-    def __bool__(self) -> bool:
-        return self._event.is_set()
-
-    def add(self, paths: AbstractSet[str] | None) -> None:
-        """Note some paths; None is all of them."""
-        if paths is None:
-            self._everything = True
-        else:
-            self._paths |= paths
-        self._event.set()
-
-    def take(self) -> AbstractSet[str] | None:
-        """Everything noted since the last time."""
-        paths = None if self._everything else self._paths
-        self._begin()
-        return paths
-
-    async def wait(self, deadline: float) -> None:
-        """Return when there is something, at the latest at `deadline`, on the clock of `monotonic`."""
-        with anyio.move_on_after(deadline - monotonic()):
-            await self._event.wait()
-
-
-async def _listen(watch: "Watch", touched: _Touched) -> None:
-    # A thread of its own, apart from those that read and that others use: it is never free.
-    limiter = anyio.CapacityLimiter(1)
-    while True:
-        touched.add(await anyio.to_thread.run_sync(watch.wait, abandon_on_cancel=True, limiter=limiter))
 
 
 def _missing(lines: Iterable[str], known: Iterable[str]) -> list[str]:

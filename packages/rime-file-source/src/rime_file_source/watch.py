@@ -5,9 +5,11 @@ events than changes; and for changes without an event everything is looked at no
 """
 
 import logging
+import math
 import threading
 from collections.abc import Set as AbstractSet
 from pathlib import Path
+from time import monotonic
 from typing import Final
 
 # Not watchfiles.awatch: it doesn't say when it has begun to watch (what is saved before that would be missed), logs a
@@ -23,9 +25,11 @@ logger = logging.getLogger("rime_file_source")
 # 1.2 %; 3 ms: 5.4 ms, 0.9 %; 5 ms: 9.3 ms, 0.9 %; 50 ms, the default of watchfiles: 77 ms, 0.2 %.
 STEP_MS: Final = 3
 DEBOUNCE_MS: Final = 30
-# How often to make sure that the folder is still the one that is watched: a folder made anew in the place of a removed
-# one, or a link that leads to another folder now, has no event at all.
-IDENTITY_MS: Final = 500
+# While something waits to be written, looking more often costs nothing to speak of, and that is written on time.
+SHORT_STEP_MS: Final = 1
+# How often, in seconds, to make sure that the folder is still the one that is watched: a folder made anew in the place
+# of a removed one, or a link that leads to another folder now, has no event at all.
+IDENTITY: Final = 0.5
 
 DELETED: Final = 3
 
@@ -43,27 +47,34 @@ class Watch:
         self._notify: RustNotify | None = None
         self._follow()
 
-    def wait(self) -> AbstractSet[str] | None:
-        """The paths that something happened to, since the last call; None: it may be everything.
+    def wait(self, timeout: float) -> AbstractSet[str] | None:
+        """The paths that something happened to since the last call; None: it may be everything.
 
-        After `close` it returns within milliseconds, with nothing.
+        It returns as soon as there is one, and with nothing after `timeout` seconds, or within milliseconds of `close`.
         """
+        end = monotonic() + timeout
         while not self._closed.is_set():
             if self._follow():
                 return None
+            # At least one look, for what happened before a wait that is over already.
+            remaining = max(end - monotonic(), 0.001)
             if self._notify is None:
-                self._closed.wait(IDENTITY_MS / 1000)
-                continue
-            try:
-                events = self._notify.watch(DEBOUNCE_MS, STEP_MS, IDENTITY_MS, self._closed)
-            except (OSError, RuntimeError) as error:  # watchfiles' own error is a RuntimeError
-                self._go_without(error)
-                return None
-            if isinstance(events, str):  # "timeout" or "stop"
-                continue
-            if (DELETED, self._absolute) in events:
-                self._identity = None  # whatever comes in its place, be it with the same inode, is not watched yet
-            return {self._as_given(path) for _, path in events}
+                self._closed.wait(min(remaining, IDENTITY))
+            else:
+                step = STEP_MS if remaining > IDENTITY else SHORT_STEP_MS
+                try:
+                    events = self._notify.watch(
+                        DEBOUNCE_MS, step, math.ceil(min(remaining, IDENTITY) * 1000), self._closed
+                    )
+                except (OSError, RuntimeError) as error:  # watchfiles' own error is a RuntimeError
+                    self._go_without(error)
+                    return None
+                if not isinstance(events, str):  # "timeout" or "stop"
+                    if (DELETED, self._absolute) in events:
+                        self._identity = None  # what comes in its place, be it with the same inode, is not watched yet
+                    return {self._as_given(path) for _, path in events}
+            if monotonic() >= end:
+                break
         return frozenset()
 
     def close(self) -> None:
