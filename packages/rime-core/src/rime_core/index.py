@@ -92,7 +92,6 @@ class Index:
         "floor",
         "interest",
         "observed",
-        "on_demand",
         "ordinal",
         "resources",
         "shared",
@@ -117,8 +116,6 @@ class Index:
         """The highest ordinal of a forgotten tombstone."""
         self.resources = 0
         """How many resources there are; tombstones do not count."""
-        self.on_demand = 0
-        """How many of them are on demand."""
         self.subscribers: dict[Subscriber, None] = {}
         self.waiting: dict[Subscriber, None] = {}
         """The wildcard subscribers to wake at the next change."""
@@ -155,7 +152,7 @@ class Index:
         if self.updates:
             self.updates.clear()
         self._snapshot = None
-        if old is None or resource is None or old.on_demand or resource.on_demand:
+        if old is None or resource is None:
             self._count(name, old, resource, ordinal)
         names: tuple[str, ...] = (name,)
         if (old is not None and old.aliases) or (resource is not None and resource.aliases):
@@ -179,7 +176,6 @@ class Index:
 
     def _count(self, name: str, old: Resource | None, new: Resource | None, ordinal: int) -> None:
         self.resources += (new is not None) - (old is not None)
-        self.on_demand += (new is not None and new.on_demand) - (old is not None and old.on_demand)
         if new is None:
             self._tombstones.append((name, ordinal))
             while len(self._tombstones) > self.tombstone_limit:

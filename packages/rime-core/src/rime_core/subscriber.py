@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 STAR: Final = "*"
 
 _BEFORE_INITIAL: Final = -1
+_UNKNOWN: Final = ""
+"""A version that no resource has."""
 
 
 class Subscriber(Delivery):
@@ -43,6 +45,7 @@ class Subscriber(Delivery):
         "_all_owed",
         "_armed",
         "_closed",
+        "_had_star",
         "_index",
         "_kept",
         "_max_bytes",
@@ -72,6 +75,8 @@ class Subscriber(Delivery):
         self._closed = False
         self._armed = False
         self._star = False
+        self._had_star = False
+        """Whether it held "*" when its cursor was set."""
         self._names: NameSet | None = None
         self._owed: dict[str, bool] = {}
         """Name → whether it is answered even where the client rejected what there is (it asked)."""
@@ -197,7 +202,7 @@ class Subscriber(Delivery):
                 return self._sent(part)
             self._rest = None
         index = self._index
-        if self._rejections or self._kept or self._owed or self._all_owed or (self._star and self._overlaps()):
+        if self._rejections or self._kept or self._owed or self._all_owed or (self._star and self._names is not None):
             update = self._particular()
         elif self._cursor == index.ordinal:
             update = None
@@ -351,6 +356,7 @@ class Subscriber(Delivery):
         """Account for `update` as sent, and listen for what comes next."""
         index = self._index
         self._cursor = index.observed = index.ordinal
+        self._had_star = self._star
         if self._wake is not None or self._waiter is not None:
             self._arm()
         if self._kept:
@@ -365,10 +371,6 @@ class Subscriber(Delivery):
                 self._rest = iter(parts)
                 update = next(self._rest)
         return self._sent(update)
-
-    def _overlaps(self) -> bool:
-        """Whether names beside "*" can matter: only resources outside "*" are given for their name alone."""
-        return self._names is not None and (self._index.on_demand > 0 or not self._index.described.star)
 
     def _since_named(self) -> Update | None:
         """What those who hold exactly these names and stand here must be sent; made once for all of them."""
@@ -488,15 +490,13 @@ class Subscriber(Delivery):
 
     def _had(self, name: str, entry: "Entry | None") -> str | None:
         """The version that the client had been sent when its cursor was set; None where it had none."""
-        if entry is None:
-            # where tombstones were forgotten since, the client may have what is long gone
-            return "" if self._cursor < self._index.floor else None
-        state = entry.state_at(self._cursor)
+        state = entry.state_at(self._cursor) if entry is not None else None
         if state is None:
-            return None
-        outside_star = state.on_demand or not self._index.described.star
-        if self._star and outside_star and (self._names is None or name not in self._names.names):
-            return None
+            # where tombstones were forgotten since, the client may have what is long gone
+            return _UNKNOWN if self._cursor < self._index.floor else None
+        if self._star and not (self._had_star and self._index.described.star and not state.on_demand):
+            # only what it named
+            return state.version if self._names is not None and name in self._names.names else None
         return state.version
 
     def _visible(self, entry: "Entry | None") -> Resource | None:

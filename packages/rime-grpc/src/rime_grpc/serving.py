@@ -8,7 +8,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import anyio
 import grpc
@@ -17,7 +17,10 @@ from rime_core import Server, UsageError
 from rime_grpc import address as addresses
 from rime_grpc.config import Config
 from rime_grpc.errors import not_loopback
-from rime_grpc.stream import Context, Stream
+from rime_grpc.stream import Stream
+
+if TYPE_CHECKING:
+    from rime_grpc.stream import Context
 
 log = logging.getLogger("rime_grpc")
 
@@ -77,7 +80,7 @@ class _Streams(grpc.GenericRpcHandler):
         # raw bytes in and out: rime_grpc.wire makes requests and responses of them
         self._delta: Final[grpc.RpcMethodHandler[bytes, bytes]] = grpc.stream_stream_rpc_method_handler(self._serve)
 
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes] | None:
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[bytes, bytes] | None":
         """The handler of a method; None makes it UNIMPLEMENTED."""
         return self._delta if handler_call_details.method == DELTA_ADS else None
 
@@ -87,7 +90,7 @@ class _Streams(grpc.GenericRpcHandler):
         for stream in self._open:
             stream.end(grpc.StatusCode.UNAVAILABLE, "rime is stopping")
 
-    async def _serve(self, _requests: object, context: Context) -> None:
+    async def _serve(self, _requests: object, context: "Context") -> None:
         if self._ended:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "rime is stopping")
         stream = Stream(self._server, context, max_response_bytes=self._max_response_bytes)

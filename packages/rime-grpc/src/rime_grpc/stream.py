@@ -8,7 +8,7 @@ costs its cursor and the one response that is being written.
 import asyncio
 import logging
 from collections.abc import Collection, Iterable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import grpc
 
@@ -20,13 +20,14 @@ from rime_grpc.wire import Decoder, encode
 
 log = logging.getLogger("rime_grpc")
 
-Context = grpc.aio.ServicerContext[bytes, bytes]
+if TYPE_CHECKING:
+    Context = grpc.aio.ServicerContext[bytes, bytes]
 
 
 class Stream:
     """Serves one call; `run()` returns when it is over."""
 
-    def __init__(self, server: Server, context: Context, *, max_response_bytes: int) -> None:
+    def __init__(self, server: Server, context: "Context", *, max_response_bytes: int) -> None:
         self._context: Final = context
         self._delta: Final = DeltaStream(server, wake=self._wake, max_response_bytes=max_response_bytes)
         self._decoder: Final = Decoder()
@@ -76,7 +77,7 @@ class Stream:
     async def _read(self) -> None:
         try:
             while True:
-                data = await self._context.read()
+                data: object = await self._context.read()
                 if not isinstance(data, bytes):  # grpc.aio.EOF
                     return self.end(grpc.StatusCode.OK, "")
                 known = self._delta.node is not None
