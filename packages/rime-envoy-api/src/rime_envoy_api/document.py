@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
 
-from rime_core.type_urls import CLUSTER, LISTENER, SECRET, describe
+from rime_core.type_urls import CLUSTER, LISTENER, SECRET
 from rime_envoy_api import scalars
 from rime_envoy_api.control_plane import clusters_of_control_plane
 from rime_envoy_api.convert import convert, field_names, locate, unknown_field, unknown_type
 from rime_envoy_api.json_tree import read_json
-from rime_envoy_api.names import name_of
+from rime_envoy_api.names import describe_resource, name_of
 from rime_envoy_api.pool import AUTHORITY, class_of_type_url
 from rime_envoy_api.rules import Path, violations
 from rime_envoy_api.tree import Node, UnreadableError, read_yaml
@@ -55,8 +55,7 @@ class Fault:
     def __str__(self) -> str:
         parts = [f"{self.origin}:{self.line}"]
         if self.type_url is not None:
-            plural = describe(self.type_url).plural
-            parts.append(plural if self.name is None else f"{plural} {self.name!r}")
+            parts.append(describe_resource(self.type_url, self.name))
         if self.path:
             parts.append(self.path)
         return ": ".join((*parts, self.message))

@@ -1,5 +1,6 @@
 """What a resource is called."""
 
+from rime_core.type_urls import describe
 from rime_envoy_api.pool import Dynamic
 
 _FIELDS = {"envoy.config.endpoint.v3.ClusterLoadAssignment": "cluster_name"}
@@ -18,3 +19,9 @@ def name_of(message: Dynamic) -> str | None:
         return None
     name: str = getattr(message, field)
     return name
+
+
+def describe_resource(type_url: str, name: str | None) -> str:
+    """A resource for people: clusters 'backend', or only its type when it has no name."""
+    plural = describe(type_url).plural
+    return f"{plural} {name!r}" if name else plural

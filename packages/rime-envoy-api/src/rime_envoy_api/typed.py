@@ -6,10 +6,9 @@ from typing import NamedTuple
 from google.protobuf.message import DecodeError, Message
 
 from rime_core.errors import SourceError
-from rime_core.type_urls import describe
 from rime_envoy_api.canonical import serialize
 from rime_envoy_api.document import show_path
-from rime_envoy_api.names import name_of
+from rime_envoy_api.names import describe_resource, name_of
 from rime_envoy_api.pool import AUTHORITY, Dynamic, class_of_type_url
 from rime_envoy_api.rules import violations
 
@@ -47,7 +46,7 @@ def resource(message: object) -> EnvoyResource:
     if not name and not wrong:
         wrong = ["it has no name"]
     if wrong:
-        raise SourceError(f"{describe(type_url).plural} {name or ''!r}: {'; '.join(wrong)}")
+        raise SourceError(f"{describe_resource(type_url, name)}: {'; '.join(wrong)}")
     return EnvoyResource(type_url, name or "", body)
 
 
