@@ -1,19 +1,49 @@
-# make demo: a real Envoy served from a folder; make test: all tests. Both set up what they need in .venv.
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# `make` lists what there is. Each target sets up what it needs in .venv first.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PACKAGES := rime-core rime-app rime-envoy-api rime-grpc rime-file-source
 VENV := .venv
 BIN := $(VENV)/bin
-PACKAGES := rime-core rime-app rime-envoy-api rime-grpc rime-file-source
+DIST := dist
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test check dist clean
+# The first Python that is new enough and can make environments; `make PYTHON=/path/to/python3` names another.
+PYTHONS := python3.11 python3.12 python3.13 python3.14 python3
+CAN := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for python in $(PYTHONS); do $$python -c "$(CAN)" 2>/dev/null && echo $$python && break; done)
+
+# A dot for each line that is read: pip takes a minute, and says too much to be shown.
+DOTS := (while read -r _; do printf .; done; echo)
+
+.PHONY: help setup demo test check dist clean
+
+help:
+	@echo "make demo         a real Envoy, served from a folder: edits, a broken file, a restart (20 s)"
+	@echo "make demo KEEP=1  the same, and leave it running"
+	@echo "make test         all tests; ARGS='tests/rime_core -k R28' picks some"
+	@echo "make check        lint, formatting, types, and which package may import which"
+	@echo "make dist         build the wheels into $(DIST)/"
+	@echo "make clean        remove $(VENV) and $(DIST)/"
 
 setup: $(READY)
 
-$(READY): pyproject.toml $(wildcard packages/*/pyproject.toml)
-	@echo "setting up $(VENV) (once, about a minute)"
-	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	@$(BIN)/python -m pip install --quiet $(foreach p,$(PACKAGES),--editable packages/$(p)) --group dev
+# The mark is made last: what failed halfway is done again.
+$(READY): pyproject.toml $(wildcard packages/*/pyproject.toml packages/*/hatch_build.py)
+	@python="$(PYTHON)"; \
+	if [ -z "$$python" ]; then \
+	  echo "make: needs Python 3.11 or newer with its venv module (on Debian: apt install python3-venv);" \
+	       "make PYTHON=/path/to/python3 names one" >&2; exit 1; \
+	fi; \
+	echo "setting up $(VENV) with $$($$python --version), once, about a minute"; \
+	rm -f $@; \
+	echo "1 of 3: an environment"; \
+	$$python -m venv $(VENV); \
+	printf "2 of 3: pip "; \
+	$(BIN)/python -m pip install --upgrade "pip>=25.1" | $(DOTS); \
+	printf "3 of 3: rime and the tools "; \
+	$(BIN)/python -m pip install $(PACKAGES:%=--editable packages/%) --group dev | $(DOTS)
 	@touch $@
 
 test: setup
@@ -26,9 +56,12 @@ check: setup
 	$(BIN)/lint-imports
 
 dist: setup
-	@rm -rf dist && mkdir dist
-	@for p in $(PACKAGES); do $(BIN)/python -m build --quiet --wheel --outdir dist packages/$$p && echo "built $$p" || exit 1; done
-	@ls dist
+	@rm -rf $(DIST)
+	@for package in $(PACKAGES); do \
+	  echo "building $$package"; \
+	  $(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir $(DIST) packages/$$package; \
+	done
+	@ls $(DIST)
 
 clean:
-	rm -rf $(VENV) dist
+	rm -rf $(VENV) $(DIST)
