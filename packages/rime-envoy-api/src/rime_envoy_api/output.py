@@ -81,5 +81,13 @@ def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
+def _number(dumper: _Dumper, number: float) -> yaml.ScalarNode:
+    """A whole number without a fraction: protobuf's Struct has only fractional ones, and Envoy reads 5.0 as a text."""
+    if number.is_integer() and isinstance(read_scalar(str(int(number))), int):
+        return dumper.represent_int(int(number))
+    return dumper.represent_float(number)
+
+
 _Dumper.add_representer(str, _text)
+_Dumper.add_representer(float, _number)
 _Dumper.add_representer(OrderedDict, yaml.SafeDumper.represent_dict)  # what json_format makes of an Any
