@@ -22,11 +22,12 @@ from rime_core.errors import (
     UsageError,
 )
 from rime_core.options import OptionReader
-from rime_core.plane import HeldRemoval, Notice, Plane, PlaneStatus, WriterStatus
+from rime_core.plane import Plane
 from rime_core.protocol.messages import Node
 from rime_core.resource import Resource
 from rime_core.server import Server
 from rime_core.snapshot import Snapshot
+from rime_core.status import HeldRemoval, Notice, PlaneStatus, WriterStatus
 from rime_core.subscriber import Subscriber
 from rime_core.type_urls import (
     CLUSTER,

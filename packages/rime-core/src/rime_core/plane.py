@@ -10,69 +10,21 @@ held: the resource stays in service, the status says what holds it, and it goes 
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from rime_core.change import Change, Preparation, References
+from rime_core.contested import Contested
 from rime_core.errors import ConflictError
 from rime_core.index import TOMBSTONES, Index, call_all
-from rime_core.resource import Digest, Resource, content_digest
+from rime_core.resource import Digest, Reference, Resource, content_digest
 from rime_core.server import Route, Server
 from rime_core.snapshot import Snapshot
+from rime_core.status import HeldRemoval, Notice, NoticeKind, PlaneStatus, WaitsFor, WriterStatus
 from rime_core.type_urls import check_type_url
 from rime_core.writer import Writer
 
 if TYPE_CHECKING:
     from rime_core.subscriber import Subscriber
-
-Key = tuple[str, str]
-"""(type URL, name)"""
-
-
-NoticeKind = Literal["conflict", "removal-held", "removal-released", "incomplete", "complete"]
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """Something that people should know; `text` is one line."""
-
-    kind: NoticeKind
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class HeldRemoval:
-    """A removal that `writer` asked for and that has not happened, and why."""
-
-    type_url: str
-    name: str
-    writer: str
-    why: str
-    too_many: bool
-    """Whether it waits for `Plane.release`; else for a complete view."""
-
-
-@dataclass(frozen=True, slots=True)
-class WriterStatus:
-    """One writer: how many resources it has in service, and what its view lacks, a line each."""
-
-    name: str
-    ready: bool
-    incomplete: tuple[str, ...]
-    resources: int
-
-
-@dataclass(frozen=True, slots=True)
-class PlaneStatus:
-    """What a Plane is waiting for, if anything."""
-
-    sequence: int
-    ready: bool
-    complete: bool
-    writers: tuple[WriterStatus, ...]
-    held: tuple[HeldRemoval, ...]
-    contested: dict[Key, tuple[str, ...]]
-    """Name → the writers that claim it, the winner first."""
 
 
 class Plane(Writer):
@@ -114,12 +66,15 @@ class Plane(Writer):
         """Whether clients are answered: every writer has delivered its first state, or the wait is over."""
         self.complete = True
         """Whether every writer has delivered its first state and none lacks anything; removals wait for it."""
-        self.held: Final[dict[Key, HeldRemoval]] = {}
+        self.held: Final[dict[Reference, HeldRemoval]] = {}
         self.keepers: Final[dict[Subscriber, None]] = {}
         """The subscribers that keep something until the view is complete."""
         self._writers: Final[dict[str, Writer]] = {}
-        self._contested: Final[dict[Key, dict[Writer, Resource]]] = {}
-        """Name → what the writers that lost it would have it be."""
+        self._contested: Final = Contested()
+        self._referrers: Final[dict[Reference, int]] = {}
+        """How many resources refer to one."""
+        self._unreferred: Final[dict[Reference, HeldRemoval]] = {}
+        """Held removals that waited for their referrers, which are gone."""
         self._max_removal: Final = max_removal
         self._tombstones: Final = tombstones
         self._report: Final = report
@@ -164,7 +119,7 @@ class Plane(Writer):
 
     def release(self) -> None:
         """Let go the removals that are held because they were too many at once."""
-        self._let_go([held for held in self.held.values() if held.too_many], sure=True)
+        self._let_go([held for held in self.held.values() if held.waits_for == "release"], sure=True)
 
     def status(self) -> PlaneStatus:
         """What there is, what is waited for, and what is held."""
@@ -178,8 +133,11 @@ class Plane(Writer):
             ),
             held=tuple(self.held.values()),
             contested={
-                key: (self.indexes[key[0]].entries[key[1]].owner.name, *(writer.name for writer in waiting))
-                for key, waiting in self._contested.items()
+                (url, name): (
+                    self.indexes[url].entries[name].owner.name,
+                    *(writer.name for writer in self._contested.claimants((url, name))),
+                )
+                for url, name in self._contested
             },
         )
 
@@ -197,8 +155,9 @@ class Plane(Writer):
 
         `sure`: removals happen however many they are.
         """
-        why = self._why_hold(writer, changes, sure=sure)
+        waits = self._waits(writer, changes, sure=sure)
         touched: dict[Index, None] = {}
+        referred: list[tuple[Index, str]] = []
         for change in changes:
             index = self.indexes.get(change.type_url)
             if index is None:
@@ -206,14 +165,22 @@ class Plane(Writer):
             resource = change.resource
             if resource is not None:
                 differs = self._apply(writer, index, change.name, resource)
+            elif index.described.stays_while_referred:
+                referred.append((index, change.name))  # after what may refer to it
+                continue
             else:
-                differs = self._remove(writer, index, change.name, why)
+                differs = self._remove(writer, index, change.name, waits)
             if differs:
+                touched[index] = None
+        for index, name in referred:
+            if self._remove(writer, index, name, waits):
                 touched[index] = None
         if touched:
             self.sequence += 1
             for index in touched:
                 index.wake()
+        if self._unreferred:
+            self._let_go(self._unreferred.values(), sure=True)
         if writer.owned and writer.note_written():
             self.review()
         return bool(touched)
@@ -222,10 +189,10 @@ class Plane(Writer):
         entry = index.entries.get(name)
         old = entry.resource if entry is not None else None
         if entry is not None and old is not None:
-            held = self.held.pop((index.type_url, name), None) if self.held else None
+            given_up = bool(self.held) and self.held.pop((index.type_url, name), None) is not None
             owner = entry.owner
             if owner is not writer:
-                if held is None and not self._wins(writer, owner, index, name, old, resource):
+                if not given_up and not self._wins(writer, owner, index, name, old, resource):
                     return False
                 owner.owned -= 1
                 writer.owned += 1
@@ -234,49 +201,66 @@ class Plane(Writer):
                 return False
         else:
             writer.owned += 1
-        index.put(name, resource, writer)
+        self._put(index, name, old, resource, writer)
         return True
 
-    def _remove(self, writer: Writer, index: Index, name: str, why: tuple[str, bool] | None) -> bool:
+    def _remove(self, writer: Writer, index: Index, name: str, waits: tuple[WaitsFor, str] | None) -> bool:
         key = (index.type_url, name)
         entry = index.entries.get(name)
-        if entry is None or entry.resource is None or entry.owner is not writer:
-            self._withdraw(key, writer)
+        old = entry.resource if entry is not None else None
+        if entry is None or old is None or entry.owner is not writer:
+            self._contested.withdraw(key, writer)
             return False
-        heir = min(self._contested.get(key, ()), key=_rank, default=None)
+        heir = self._contested.heir(key)
         if heir is not None:
-            inherited = self._contested[key][heir]
-            self._withdraw(key, heir)
+            entry.owner, inherited = heir
+            self._contested.withdraw(key, entry.owner)
             writer.owned -= 1
-            heir.owned += 1
+            entry.owner.owned += 1
             self.held.pop(key, None)
-            entry.owner = heir
-            if inherited is entry.resource:
+            if inherited is old:
                 return False
-            index.put(name, inherited, heir)
+            self._put(index, name, old, inherited, entry.owner)
             return True
-        if why is not None:
+        if waits is None and index.described.stays_while_referred and key in self._referrers and self.answering:
+            waits = ("referrers", "something still refers to it")
+        if waits is not None:
             if key not in self.held:
-                self.held[key] = HeldRemoval(index.type_url, name, writer.name, *why)
-                self._tell("removal-held", f"the removal of {index.described.singular} {name!r} is held: {why[0]}")
+                self.held[key] = HeldRemoval(index.type_url, name, writer.name, *waits)
+                self._tell("removal-held", f"the removal of {index.described.singular} {name!r} is held: {waits[1]}")
             return False
         self.held.pop(key, None)
         writer.owned -= 1
-        index.put(name, None, writer)
+        self._put(index, name, old, None, writer)
         return True
+
+    def _put(self, index: Index, name: str, old: Resource | None, new: Resource | None, owner: Writer) -> None:
+        index.put(name, new, owner)
+        if new is not None and new.references:
+            for reference in new.references:
+                self._referrers[reference] = self._referrers.get(reference, 0) + 1
+                self._unreferred.pop(reference, None)
+        if old is not None and old.references:
+            for reference in old.references:
+                left = self._referrers[reference] - 1
+                if left:
+                    self._referrers[reference] = left
+                    continue
+                del self._referrers[reference]
+                held = self.held.get(reference)
+                if held is not None and held.waits_for == "referrers":
+                    self._unreferred[reference] = held
 
     def _wins(self, writer: Writer, owner: Writer, index: Index, name: str, old: Resource, new: Resource) -> bool:
         """Settle a contested name: who comes first in the configuration has it, the other's content waits."""
         key = (index.type_url, name)
-        first_time = key not in self._contested or not {writer, owner} & self._contested[key].keys()
-        waiting = self._contested.setdefault(key, {})
         wins = writer.rank < owner.rank
         if wins:
-            waiting.pop(writer, None)
-            waiting[owner] = old
+            self._contested.withdraw(key, writer)
+            is_new = self._contested.wait(key, owner, old)
         else:
-            waiting[writer] = new
-        if first_time:
+            is_new = self._contested.wait(key, writer, new)
+        if is_new:
             winner, loser = (writer, owner) if wins else (owner, writer)
             self._tell(
                 "conflict",
@@ -285,30 +269,24 @@ class Plane(Writer):
             )
         return wins
 
-    def _withdraw(self, key: Key, writer: Writer) -> None:
-        waiting = self._contested.get(key)
-        if waiting is not None:
-            waiting.pop(writer, None)
-            if not waiting:
-                del self._contested[key]
-
     # --- holding removals --------------------------------------------------------------------------------------------
 
-    def _why_hold(self, writer: Writer, changes: Sequence[Change], *, sure: bool) -> tuple[str, bool] | None:
-        """Why removals among `changes` must wait, and whether for being too many; None: they need not.
+    def _waits(self, writer: Writer, changes: Sequence[Change], *, sure: bool) -> tuple[WaitsFor, str] | None:
+        """What the removals among `changes` must wait for, and why; None: for nothing.
 
-        Nothing waits before the Plane is ready: nobody has been answered.
+        Nothing waits before clients are answered: none can know what goes.
         """
         if not self.answering:
             return None
         if not self.complete:
-            return (self._lacks[0] + (f" (and {len(self._lacks) - 1} more)" if len(self._lacks) > 1 else ""), False)
+            more = len(self._lacks) - 1
+            return ("complete view", self._lacks[0] + (f" (and {more} more)" if more else ""))
         if self._max_removal >= 1 or sure:
             return None
         going = sum(change.resource is None and self._is_gone(writer, change) for change in changes)
         if going <= self._max_removal * writer.owned:
             return None
-        return (f"{writer.name} would lose {going} of {writer.owned} resources at once, more than allowed", True)
+        return ("release", f"{writer.name} would lose {going} of {writer.owned} resources at once, more than allowed")
 
     def _is_gone(self, writer: Writer, change: Change) -> bool:
         index = self.indexes.get(change.type_url)
@@ -318,10 +296,12 @@ class Plane(Writer):
 
     def _let_go(self, held: Iterable[HeldRemoval], *, sure: bool) -> None:
         by_writer: dict[Writer, list[Change]] = {}
-        for each in held:
-            del self.held[each.type_url, each.name]
-            owner = self.indexes[each.type_url].entries[each.name].owner
-            by_writer.setdefault(owner, []).append(Change(each.type_url, each.name, None))
+        for each in tuple(held):
+            key = (each.type_url, each.name)
+            self._unreferred.pop(key, None)
+            if self.held.pop(key, None) is not None:
+                owner = self.indexes[each.type_url].entries[each.name].owner
+                by_writer.setdefault(owner, []).append(Change(each.type_url, each.name, None))
         for writer, changes in by_writer.items():
             if self.commit(writer, changes, sure=sure):
                 self._tell("removal-released", f"{len(changes)} held removals of {writer.name} have happened")
@@ -341,7 +321,7 @@ class Plane(Writer):
                     self._tell("incomplete", f"removals are held while this lasts: {line}")
         if self.complete and not was_complete:
             self._tell("complete", "everything can be read")
-            self._let_go([held for held in self.held.values() if not held.too_many], sure=False)
+            self._let_go([held for held in self.held.values() if held.waits_for == "complete view"], sure=False)
             keepers = list(self.keepers)
             self.keepers.clear()
             call_all([keeper.nudge for keeper in keepers])
@@ -388,14 +368,8 @@ class Plane(Writer):
             for name, entry in (index.entries.items() if index is not None else ())
             if entry.resource is not None and entry.owner is writer
         ]
-        return owned + [
-            name for (url, name), waiting in self._contested.items() if url == type_url and writer in waiting
-        ]
+        return [*owned, *self._contested.names(writer, type_url)]
 
     def _tell(self, kind: NoticeKind, text: str) -> None:
         if self._report is not None:
             self._report(Notice(kind, text))
-
-
-def _rank(writer: Writer) -> int:
-    return writer.rank

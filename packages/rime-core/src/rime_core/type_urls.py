@@ -27,7 +27,8 @@ class XdsType:
     `order` is the place of its additions in a batch: make before break. `legacy_wildcard`: a first request without
     names means "*" (R37, R38). `star`: "*" gives what there is; where False it gives nothing, and a resource has to be
     named, because a client that asks for all must not get every key there is. `warmed_by`: the type of what Envoy waits
-    for when one of these changes (R72).
+    for when one of these changes (R72). `stays_while_referred`: it is not taken away while something in service refers
+    to it, since Envoy handles that badly (R59).
     """
 
     url: str
@@ -38,13 +39,14 @@ class XdsType:
     legacy_wildcard: bool = False
     star: bool = True
     warmed_by: str | None = None
+    stays_while_referred: bool = False
 
 
 TYPES: tuple[XdsType, ...] = (
-    XdsType(SECRET, "secrets", "secret", "sds", 0, star=False),
+    XdsType(SECRET, "secrets", "secret", "sds", 0, star=False, stays_while_referred=True),
     XdsType(CLUSTER, "clusters", "cluster", "cds", 1, legacy_wildcard=True, warmed_by=ENDPOINT),
     XdsType(ENDPOINT, "endpoints", "endpoint", "eds", 2),
-    XdsType(EXTENSION_CONFIG, "extensions", "extension", "ecds", 3),
+    XdsType(EXTENSION_CONFIG, "extensions", "extension", "ecds", 3, stays_while_referred=True),
     XdsType(LISTENER, "listeners", "listener", "lds", 4, legacy_wildcard=True),
     XdsType(SCOPED_ROUTE, "scoped-routes", "scoped-route", "srds", 5, legacy_wildcard=True),
     XdsType(ROUTE, "routes", "route", "rds", 6),

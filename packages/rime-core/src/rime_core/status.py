@@ -1,0 +1,52 @@
+"""What a Plane tells people: notices as things happen, and its status when asked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+NoticeKind = Literal["conflict", "removal-held", "removal-released", "incomplete", "complete"]
+
+WaitsFor = Literal["complete view", "release", "referrers"]
+"""What lets a held removal go: every source can be read again; `Plane.release`; nothing refers to the name any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that people should know; `text` is one line."""
+
+    kind: NoticeKind
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRemoval:
+    """A removal that `writer` asked for and that has not happened, what it waits for, and why, in a line."""
+
+    type_url: str
+    name: str
+    writer: str
+    waits_for: WaitsFor
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class WriterStatus:
+    """One writer: how many resources it has in service, and what its view lacks, a line each."""
+
+    name: str
+    ready: bool
+    incomplete: tuple[str, ...]
+    resources: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlaneStatus:
+    """What a Plane has, and what it is waiting for, if anything."""
+
+    sequence: int
+    ready: bool
+    complete: bool
+    writers: tuple[WriterStatus, ...]
+    held: tuple[HeldRemoval, ...]
+    contested: Mapping[tuple[str, str], tuple[str, ...]]
+    """(type URL, name) → the writers that claim it, the winner first."""
