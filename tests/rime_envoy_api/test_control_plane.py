@@ -26,4 +26,5 @@ from rime_envoy_api.tree import read_yaml
 def test_which_clusters_they_are(text, clusters):
     (bootstrap,) = read_yaml(text)
 
+    assert isinstance(bootstrap.value, dict)
     assert clusters_of_control_plane(bootstrap.value) == clusters

@@ -108,17 +108,19 @@ def test_all_kinds_of_values_in_a_struct():
         ("{'@type': type.googleapis.com/google.protobuf.Struct, value: {x: 1}}", {"x": 1.0}),
         ("{'@type': type.googleapis.com/google.protobuf.UInt32Value, value: 7}", 7),
         ("{'@type': type.googleapis.com/google.protobuf.StringValue, value: text}", "text"),
-        ("{'@type': type.googleapis.com/google.protobuf.Timestamp, value: '1970-01-01T00:00:01Z'}", "1970-01-01T00:00:01Z"),
+        (
+            "{'@type': type.googleapis.com/google.protobuf.Timestamp, value: '1970-01-01T00:00:01Z'}",
+            "1970-01-01T00:00:01Z",
+        ),
         ("{'@type': type.googleapis.com/google.protobuf.FieldMask, value: 'a.bC,d'}", "a.bC,d"),
         ("{'@type': type.googleapis.com/google.protobuf.ListValue, value: [1]}", [1.0]),
         ("{'@type': type.googleapis.com/google.protobuf.Value, value: yes}", True),
         (
-            "{'@type': type.googleapis.com/google.protobuf.Any, value: "
-            "{'@type': type.googleapis.com/google.protobuf.BoolValue, value: no}}",
-            {"@type": "type.googleapis.com/google.protobuf.BoolValue", "value": False},
+            "{'@type': x/google.protobuf.Any, value: {'@type': x/google.protobuf.BoolValue, value: no}}",
+            {"@type": "x/google.protobuf.BoolValue", "value": False},
         ),
     ],
-)  # fmt: skip
+)
 def test_messages_with_a_form_of_their_own_are_the_value_of_an_any(packed, shown):
     message = content(f"typed_filter_metadata: {{x: {packed}}}", "envoy.config.core.v3.Metadata")
 
@@ -127,10 +129,8 @@ def test_messages_with_a_form_of_their_own_are_the_value_of_an_any(packed, shown
 
 
 def test_an_any_may_be_empty_or_hold_what_is():
-    message = content(
-        "{a: {}, b: {'@type': x/google.protobuf.Empty}}".join(("typed_filter_metadata: ", "")),
-        "envoy.config.core.v3.Metadata",
-    )
+    text = "typed_filter_metadata: {a: {}, b: {'@type': x/google.protobuf.Empty}}"
+    message = content(text, "envoy.config.core.v3.Metadata")
 
     assert message.typed_filter_metadata["a"].type_url == ""
     assert message.typed_filter_metadata["b"].type_url == "x/google.protobuf.Empty"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from rime_envoy_api.json_tree import read_json
 from rime_envoy_api.tree import MAX_DEPTH, Twice, UnreadableError
-from tests.rime_envoy_api.test_tree import plain
+from tests.rime_envoy_api.test_tree import lines, plain
 
 documents = st.recursive(
     st.none()
@@ -41,8 +41,7 @@ def test_escaped_surrogate_pairs_are_one_character():
 def test_lines_are_kept():
     (document,) = read_json('{\n "a": [\n  1,\n  2],\n "b":\n  {}}')
 
-    entries = document.value
-    assert (document.line, entries["a"].line, entries["a"].value[1].line, entries["b"].line) == (1, 2, 4, 5)
+    assert lines(document) == (1, {"a": (2, [(3, 1), (4, 2)]), "b": (5, {})})
 
 
 def test_a_key_given_twice_is_the_fault_of_that_key_alone():

@@ -100,7 +100,7 @@ def test_what_sounds_secret(text, redacted):
         "Error adding/updating cluster(s) backend: cannot create an EDS cluster without an EDS config",
         "duplicate address 127.0.0.1:8080 for listener outbound-8080-my-very-long-service-name-production-cluster-name",
         "no such field: 'conect_timeout' in envoy.config.cluster.v3.Cluster",
-        "Didn't find a registered implementation for type: 'type.googleapis.com/envoy.extensions.filters.http.router.v3.Router'",
+        "Didn't find an implementation for 'type.googleapis.com/envoy.extensions.filters.http.router.v3.Router'",
         'name: "a" connect_timeout { seconds: 5 }',
         "",
     ],

@@ -78,22 +78,51 @@ def test_of_a_cluster(text, found):
 @pytest.mark.parametrize(
     ("type_url", "text", "found"),
     [
-        (ROUTE, "{virtual_hosts: [{name: h, domains: ['*'], routes: [{match: {prefix: /}, route: {cluster: a}}]}]}",
-         [(CLUSTER, "a")]),
-        (ROUTE, "{virtual_hosts: [{name: h, domains: ['*'], routes: [{match: {prefix: /}, route: {cluster_header: x}}]}]}", []),
-        (ROUTE, "{request_mirror_policies: [{cluster: shadow}], virtual_hosts: [{routes: [{route: {weighted_clusters: "
-                "{clusters: [{name: b}, {name: a}]}, request_mirror_policies: [{cluster: b}]}}]}]}",
-         [(CLUSTER, "b"), (CLUSTER, "a"), (CLUSTER, "shadow")]),
+        (
+            ROUTE,
+            "{virtual_hosts: [{name: h, domains: ['*'], routes: [{match: {prefix: /}, route: {cluster: a}}]}]}",
+            [(CLUSTER, "a")],
+        ),
+        (
+            ROUTE,
+            "{virtual_hosts: [{name: h, domains: ['*'], routes: [{match: {prefix: /}, route: {cluster_header: x}}]}]}",
+            [],
+        ),
+        (
+            ROUTE,
+            """
+            request_mirror_policies: [{cluster: shadow}]
+            virtual_hosts:
+            - routes:
+              - route: {weighted_clusters: {clusters: [{name: b}, {name: a}]}, request_mirror_policies: [{cluster: b}]}
+            """,
+            [(CLUSTER, "b"), (CLUSTER, "a"), (CLUSTER, "shadow")],
+        ),
         (VIRTUAL_HOST, "{routes: [{route: {cluster: a}}]}", [(CLUSTER, "a")]),
         (SCOPED_ROUTE, "{name: a, route_configuration_name: r}", [(ROUTE, "r")]),
-        (SCOPED_ROUTE, "{name: a, route_configuration: {virtual_hosts: [{routes: [{route: {cluster: a}}]}]}}", [(CLUSTER, "a")]),
-        (EXTENSION_CONFIG, "{name: a, typed_config: {'@type': "
-         "type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz, http_service: {server_uri: {cluster: authz}}}}",
-         [(CLUSTER, "authz")]),
-        (LISTENER, "{filter_chains: [{filters: [{name: f, config_discovery: {config_source: {ads: {}}}}]}]}", [(EXTENSION_CONFIG, "f")]),
+        (
+            SCOPED_ROUTE,
+            "{name: a, route_configuration: {virtual_hosts: [{routes: [{route: {cluster: a}}]}]}}",
+            [(CLUSTER, "a")],
+        ),
+        (
+            EXTENSION_CONFIG,
+            """
+            name: a
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz
+              http_service: {server_uri: {cluster: authz}}
+            """,
+            [(CLUSTER, "authz")],
+        ),
+        (
+            LISTENER,
+            "{filter_chains: [{filters: [{name: f, config_discovery: {config_source: {ads: {}}}}]}]}",
+            [(EXTENSION_CONFIG, "f")],
+        ),
         (LISTENER, "{filter_chains: [{filters: [{name: f, config_discovery: {config_source: {path: /x}}}]}]}", []),
     ],
-)  # fmt: skip
+)
 def test_of_the_other_types(type_url, text, found):
     assert sorted(referred(type_url, text)) == sorted(found)
 

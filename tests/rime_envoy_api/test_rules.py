@@ -43,7 +43,7 @@ def test_every_rule_of_envoys_whole_api_is_known():
 
 
 def test_no_range_is_turned_inside_out():
-    """protoc-gen-validate reads a lower bound above the upper one as "outside of"; Envoy's API has none, nor have we."""
+    """protoc-gen-validate takes a lower bound above the upper one for "outside of"; Envoy's API has none such."""
     for name in all_messages():
         for field in message_class(name).DESCRIPTOR.fields:
             declared = option(field, "validate.rules")
@@ -70,23 +70,51 @@ def test_one_of_several_may_be_required():
         ("connect_timeout: 0s", "connect_timeout", "must be more than 0s"),
         ("connect_timeout: -1s", "connect_timeout", "must be more than 0s"),
         ("dns_refresh_rate: 0.0001s", "dns_refresh_rate", "must be more than 0.001s"),
-        ("common_lb_config: {healthy_panic_threshold: {value: 100.5}}", "common_lb_config.healthy_panic_threshold.value", "must be at most 100"),
-        ("ring_hash_lb_config: {minimum_ring_size: 8388609}", "ring_hash_lb_config.minimum_ring_size", "must be at most 8388608"),
+        (
+            "common_lb_config: {healthy_panic_threshold: {value: 100.5}}",
+            "common_lb_config.healthy_panic_threshold.value",
+            "must be at most 100",
+        ),
+        (
+            "ring_hash_lb_config: {minimum_ring_size: 8388609}",
+            "ring_hash_lb_config.minimum_ring_size",
+            "must be at most 8388608",
+        ),
         ("load_assignment: {}", "load_assignment.cluster_name", "must be given, and not be empty"),
-        ("load_assignment: {cluster_name: a, endpoints: [{priority: 129}]}", "load_assignment.endpoints[0].priority", "must be at most 128"),
-        ("load_assignment: {cluster_name: a, named_endpoints: {b: {health_check_config: {port_value: 65536}}}}",
-         "load_assignment.named_endpoints.b.health_check_config.port_value", "must be at most 65535"),
+        (
+            "load_assignment: {cluster_name: a, endpoints: [{priority: 129}]}",
+            "load_assignment.endpoints[0].priority",
+            "must be at most 128",
+        ),
+        (
+            "load_assignment: {cluster_name: a, named_endpoints: {b: {health_check_config: {port_value: 65536}}}}",
+            "load_assignment.named_endpoints.b.health_check_config.port_value",
+            "must be at most 65535",
+        ),
         ("lb_subset_config: {subset_selectors: [{fallback_policy: NO_FALLBACK}], fallback_policy: 1}", None, None),
-        ("health_checks: [{timeout: 1s, interval: 1s, healthy_threshold: 1, unhealthy_threshold: 1}]", "health_checks[0]",
-         "one of `http_health_check`, `tcp_health_check`, `grpc_health_check`, `custom_health_check` is required"),
-        ("health_checks: [{timeout: 1s, interval: 1s, healthy_threshold: 1, tcp_health_check: {}}]",
-         "health_checks[0].unhealthy_threshold", "is required"),
+        (
+            "health_checks: [{timeout: 1s, interval: 1s, healthy_threshold: 1, unhealthy_threshold: 1}]",
+            "health_checks[0]",
+            "one of `http_health_check`, `tcp_health_check`, `grpc_health_check`, `custom_health_check` is required",
+        ),
+        (
+            "health_checks: [{timeout: 1s, interval: 1s, healthy_threshold: 1, tcp_health_check: {}}]",
+            "health_checks[0].unhealthy_threshold",
+            "is required",
+        ),
         ("eds_cluster_config: {}", None, None),
-        ("typed_extension_protocol_options: {h: {'@type': type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions}}",
-         "typed_extension_protocol_options.h", "one of `explicit_http_config`, `use_downstream_protocol_config`, `auto_config` is required"),
-        ("upstream_bind_config: {extra_source_addresses: [{}]}", "upstream_bind_config.extra_source_addresses[0].address", "is required"),
+        (
+            "typedExtensionProtocolOptions: {h: {'@type': x/envoy.extensions.upstreams.http.v3.HttpProtocolOptions}}",
+            "typed_extension_protocol_options.h",
+            "one of `explicit_http_config`, `use_downstream_protocol_config`, `auto_config` is required",
+        ),
+        (
+            "upstream_bind_config: {extra_source_addresses: [{}]}",
+            "upstream_bind_config.extra_source_addresses[0].address",
+            "is required",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_a_cluster_must_keep_to(text, path, complaint):
     assert broken(f"name: a\n{text}") == ({} if path is None else {path: complaint})
 
@@ -96,20 +124,49 @@ def test_what_a_cluster_must_keep_to(text, path, complaint):
     [
         ("envoy.config.core.v3.HeaderValue", "{key: a b}", {}),
         ("envoy.config.core.v3.HeaderValue", '{key: "a\\nb"}', {"key": "must be what HTTP allows as a header's name"}),
-        ("envoy.config.core.v3.HeaderValue", '{key: a, value: "b\\rc"}', {"value": "must be what HTTP allows as a header's value"}),
+        (
+            "envoy.config.core.v3.HeaderValue",
+            '{key: a, value: "b\\rc"}',
+            {"value": "must be what HTTP allows as a header's value"},
+        ),
         ("envoy.config.route.v3.VirtualHost", "{name: a}", {"domains": "must be given, and not be empty"}),
-        ("envoy.config.route.v3.VirtualHost", '{name: a, domains: ["a\\nb"]}', {"domains[0]": "must be what HTTP allows as a header's value"}),
+        (
+            "envoy.config.route.v3.VirtualHost",
+            '{name: a, domains: ["a\\nb"]}',
+            {"domains[0]": "must be what HTTP allows as a header's value"},
+        ),
         ("envoy.config.route.v3.RouteMatch", "{safe_regex: {regex: a}}", {}),
-        ("envoy.config.route.v3.RouteMatch", "{safe_regex: {}}", {"safe_regex.regex": "must be given, and not be empty"}),
-        ("envoy.config.route.v3.RedirectAction", '{path_redirect: "a\\nb"}', {"path_redirect": "must be what HTTP allows as a header's value"}),
-        ("envoy.config.rbac.v3.RBAC", "{policies: {a: {}}}",
-         {"policies.a.permissions": "must be given, and not be empty", "policies.a.principals": "must be given, and not be empty"}),
-        ("envoy.config.core.v3.SocketAddress", "{address: a, port_value: 65536}", {"port_value": "must be at most 65535"}),
-        ("envoy.config.core.v3.GrpcService.GoogleGrpc.CallCredentials.StsService", "{token_exchange_service_uri: a, subject_token_type: b}",
-         {"subject_token_path": "must be given, and not be empty"}),
+        (
+            "envoy.config.route.v3.RouteMatch",
+            "{safe_regex: {}}",
+            {"safe_regex.regex": "must be given, and not be empty"},
+        ),
+        (
+            "envoy.config.route.v3.RedirectAction",
+            '{path_redirect: "a\\nb"}',
+            {"path_redirect": "must be what HTTP allows as a header's value"},
+        ),
+        (
+            "envoy.config.rbac.v3.RBAC",
+            "{policies: {a: {}}}",
+            {
+                "policies.a.permissions": "must be given, and not be empty",
+                "policies.a.principals": "must be given, and not be empty",
+            },
+        ),
+        (
+            "envoy.config.core.v3.SocketAddress",
+            "{address: a, port_value: 65536}",
+            {"port_value": "must be at most 65535"},
+        ),
+        (
+            "envoy.config.core.v3.GrpcService.GoogleGrpc.CallCredentials.StsService",
+            "{token_exchange_service_uri: a, subject_token_type: b}",
+            {"subject_token_path": "must be given, and not be empty"},
+        ),
         ("envoy.extensions.filters.http.cors.v3.CorsPolicy", "{}", {}),
     ],
-)  # fmt: skip
+)
 def test_the_kinds_of_rules(full_name, text, found):
     assert broken(text, full_name) == found
 

@@ -1,6 +1,7 @@
 """YAML is read as Envoy reads it; whatever the text is, one fault at most comes of it."""
 
 import pytest
+import yaml
 
 from rime_envoy_api import tree
 from rime_envoy_api.tree import Node, Twice, UnreadableError, read_scalar, read_yaml
@@ -15,6 +16,17 @@ def plain(node: Node):
             return [plain(value) for value in node.value]
         case value:
             return value
+
+
+def lines(node: Node):
+    """The tree with its lines."""
+    match node.value:
+        case dict():
+            return node.line, {key: lines(value) for key, value in node.value.items()}
+        case list():
+            return node.line, [lines(value) for value in node.value]
+        case value:
+            return node.line, value
 
 
 def read(text: str):
@@ -85,10 +97,7 @@ def test_a_merge_key_is_a_key_like_any_other():
 def test_the_value_of_an_entry_stands_where_its_key_does():
     (document,) = read_yaml("a:\n  - 1\n  - b:\n      c: &x\n        deep\nd:\n  *x\n")
 
-    entries = document.value
-    assert (entries["a"].line, entries["a"].value[0].line, entries["a"].value[1].value["b"].line) == (1, 2, 3)
-    assert entries["a"].value[1].value["b"].value["c"].line == 4
-    assert (entries["d"].line, entries["d"].value) == (6, "deep")
+    assert lines(document) == (1, {"a": (1, [(2, 1), (3, {"b": (3, {"c": (4, "deep")})})]), "d": (6, "deep")})
 
 
 def test_a_key_given_twice_is_the_fault_of_that_key_alone():
@@ -168,8 +177,6 @@ def test_aliases_cannot_multiply_without_bound():
 
 
 def test_the_parser_without_libyaml_reads_the_same(monkeypatch):
-    import yaml
-
     text = "a: [1, yes, 'no']\nb: |\n  t\n"
     with_libyaml = read(text)
     monkeypatch.setattr(tree, "_Parser", yaml.Loader)

@@ -15,7 +15,10 @@ from rime_envoy_api.tree import read_yaml
 
 # One of each type, with what is easily got wrong: maps, wrapped values, durations, nested messages, Anys.
 CONTENT = {
-    "secrets": "{name: a, tls_certificate: {certificate_chain: {inline_string: x}, private_key: {inline_bytes: aHVzaA==}}}",
+    "secrets": """
+        name: a
+        tls_certificate: {certificate_chain: {inline_string: x}, private_key: {inline_bytes: aHVzaA==}}
+        """,
     "clusters": """
         name: a
         connect_timeout: 0.25s
@@ -149,7 +152,7 @@ def test_every_broken_rule_is_told_in_one_line():
 
 
 def test_a_message_that_envoy_does_not_have():
-    with pytest.raises(SourceError, match="has no message google.protobuf.compiler"):
+    with pytest.raises(SourceError, match=r"has no message google.protobuf.compiler"):
         resource(own_message("google.protobuf.compiler", "Own"))
 
 
@@ -157,7 +160,7 @@ def test_a_message_of_the_same_name_with_other_fields():
     message = own_message("envoy.config.cluster.v3", "Cluster")
     message.text = b"\xff"  # a Cluster has its name there, which is UTF-8
 
-    with pytest.raises(SourceError, match="bytes are not those of a envoy.config.cluster.v3.Cluster"):
+    with pytest.raises(SourceError, match=r"bytes are not those of a envoy.config.cluster.v3.Cluster"):
         resource(message)
 
 

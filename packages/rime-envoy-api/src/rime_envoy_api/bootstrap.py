@@ -1,6 +1,7 @@
 """The bootstrap of an Envoy that takes its configuration from rime."""
 
 import ipaddress
+import re
 from typing import Final
 
 from rime_core.errors import SourceError, UsageError
@@ -14,6 +15,7 @@ from rime_envoy_api.rules import violations
 from rime_envoy_api.tree import Node, UnreadableError, read_yaml
 
 _BOOTSTRAP: Final = "envoy.config.bootstrap.v3.Bootstrap"
+_ADDRESS = re.compile(r"(?:\[(?P<bracketed>[0-9A-Fa-f:.]+)\]|(?P<host>[\w.-]+)):(?P<port>[0-9]{1,5})", re.ASCII)
 _DYNAMIC: Final = """
 ads_config:
   api_type: DELTA_GRPC
@@ -130,11 +132,10 @@ def _made(text: str, full_name: str) -> Dynamic:
 
 
 def _split(address: str) -> tuple[str, int]:
-    host, colon, port = address.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not (colon and host and port.isdecimal() and 0 < int(port) < 65536):
+    parts = _ADDRESS.fullmatch(address)
+    if parts is None or not 0 < int(parts["port"]) < 65536:
         raise UsageError(f"{address!r} is no address: write it as host:port, such as 127.0.0.1:18000")
-    return host, int(port)
+    return parts["bracketed"] or parts["host"], int(parts["port"])
 
 
 def _is_ip(host: str) -> bool:

@@ -36,7 +36,7 @@ def settle(message: Message) -> None:
                 settle(part)
 
 
-def unpack(packed: Dynamic) -> Message | None:
+def unpack(packed: Dynamic) -> Dynamic:
     """The message that an `Any` holds, or None when its type is not known or its bytes are not of that type."""
     made = class_of_type_url(packed.type_url)
     if made is None:

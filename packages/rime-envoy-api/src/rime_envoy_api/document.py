@@ -151,7 +151,7 @@ class _Reading:
             expected = ("resources", *sorted(field_names(_BOOTSTRAP)))
             near = [close for key in node.value for close in get_close_matches(key, expected, n=1, cutoff=0.8)]
             hint = f"did you mean `{near[0]}`?" if near else "it has none of `resources`, `static_resources`, `@type`"
-            raise UnreadableError(node.line, f"neither a list of resources nor an Envoy bootstrap: {hint}")
+            raise UnreadableError(node.line, f"neither a list of resources nor a bootstrap: {hint}")
 
     def _response(self, node: Node, entries: dict[str, Node]) -> None:
         rest = {key: value for key, value in entries.items() if key != "resources"}

@@ -11,7 +11,6 @@ from importlib import resources
 from typing import Any, TypeAlias
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-from google.protobuf.message import Message
 
 AUTHORITY = "type.googleapis.com/"
 
@@ -31,7 +30,7 @@ def pool() -> descriptor_pool.DescriptorPool:
 
 
 @cache
-def message_class(full_name: str) -> type[Message]:
+def message_class(full_name: str) -> type[Dynamic]:
     """The class of the message called `full_name`, such as "envoy.config.cluster.v3.Cluster".
 
     Raises:
@@ -40,7 +39,7 @@ def message_class(full_name: str) -> type[Message]:
     return message_factory.GetMessageClass(pool().FindMessageTypeByName(full_name))
 
 
-def class_of_type_url(type_url: str) -> type[Message] | None:
+def class_of_type_url(type_url: str) -> type[Dynamic] | None:
     """The class that a type URL stands for, or None when Envoy's API has no such message."""
     try:
         return message_class(type_url.rpartition("/")[2])

@@ -1,0 +1,187 @@
+"""The bootstrap that rime gives an Envoy: what cannot be dynamic stays, and the control plane is rime."""
+
+from pathlib import Path
+
+import pytest
+
+from rime_core import SourceError, UsageError
+from rime_envoy_api import make_bootstrap, parse
+from rime_envoy_api.rules import violations
+from rime_envoy_api.tree import read_yaml
+from tests.rime_envoy_api.test_convert import BOOTSTRAP, content
+from tests.rime_envoy_api.test_tree import plain
+
+CORPUS = Path(__file__).with_name("corpus")
+
+
+def made(text=None, **settings):
+    result = make_bootstrap(text, **settings)
+    message = content(result, BOOTSTRAP)
+    assert list(violations(message)) == []
+    return message
+
+
+def test_without_a_file_it_is_the_control_plane_and_nothing_else():
+    (node,) = read_yaml(make_bootstrap(address="127.0.0.1:18000", node_id="front-1", node_cluster="front"))
+
+    assert plain(node) == {
+        "node": {"id": "front-1", "cluster": "front"},
+        "static_resources": {
+            "clusters": [
+                {
+                    "name": "rime",
+                    "type": "STATIC",
+                    "connect_timeout": "5s",
+                    "load_assignment": {
+                        "cluster_name": "rime",
+                        "endpoints": [
+                            {
+                                "lb_endpoints": [
+                                    {
+                                        "endpoint": {
+                                            "address": {"socket_address": {"address": "127.0.0.1", "port_value": 18000}}
+                                        }
+                                    }
+                                ]
+                            }
+                        ],
+                    },
+                    "typed_extension_protocol_options": {
+                        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                            "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+                            "explicit_http_config": {
+                                "http2_protocol_options": {"connection_keepalive": {"interval": "30s", "timeout": "5s"}}
+                            },
+                        }
+                    },
+                }
+            ]
+        },
+        "dynamic_resources": {
+            "lds_config": {"ads": {}, "resource_api_version": "V3"},
+            "cds_config": {"ads": {}, "resource_api_version": "V3"},
+            "ads_config": {
+                "api_type": "DELTA_GRPC",
+                "transport_api_version": "V3",
+                "set_node_on_first_message_only": True,
+                "grpc_services": [{"envoy_grpc": {"cluster_name": "rime"}}],
+            },
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("address", "host", "port", "discovery"),
+    [
+        ("10.0.0.1:1", "10.0.0.1", 1, "STATIC"),
+        ("[::1]:18000", "::1", 18000, "STATIC"),
+        ("xds.example:65535", "xds.example", 65535, "STRICT_DNS"),
+    ],
+)
+def test_addresses(address, host, port, discovery):
+    (cluster,) = made(address=address).static_resources.clusters
+
+    socket = cluster.load_assignment.endpoints[0].lb_endpoints[0].endpoint.address.socket_address
+    assert (socket.address, socket.port_value) == (host, port)
+    assert cluster.DiscoveryType.Name(cluster.type) == discovery
+
+
+@pytest.mark.parametrize("address", ["", "a", ":1", "a:", "a:0", "a:65536", "a:b", "a:-1", 'a"b:1', "a b:1", "::1:2"])
+def test_what_is_no_address(address):
+    with pytest.raises(UsageError) as caught:
+        make_bootstrap(address=address)
+
+    assert str(caught.value) == f"{address!r} is no address: write it as host:port, such as 127.0.0.1:18000"
+
+
+OWN = """
+admin: {address: {socket_address: {address: 127.0.0.1, port_value: 9901}}}
+node: {id: me, metadata: {zone: a}}
+stats_sinks:
+- name: envoy.stat_sinks.statsd
+  typed_config: {"@type": type.googleapis.com/envoy.config.metrics.v3.StatsdSink, tcp_cluster_name: statsd}
+layered_runtime: {layers: [{name: static, static_layer: {a: 1}}]}
+cluster_manager: {local_cluster_name: me}
+static_resources:
+  listeners:
+  - {name: main, address: {socket_address: {address: 0.0.0.0, port_value: 80}}}
+  clusters:
+  - {name: backend, type: STATIC}
+  - {name: statsd, type: STATIC}
+  - name: me
+    lb_policy: CLUSTER_PROVIDED
+    cluster_type:
+      name: envoy.clusters.aggregate
+      typed_config:
+        "@type": type.googleapis.com/envoy.extensions.clusters.aggregate.v3.ClusterConfig
+        clusters: [inner]
+  - {name: inner, type: STATIC}
+  - {name: xds, type: STATIC}
+  secrets:
+  - {name: cert, tls_certificate: {certificate_chain: {filename: /a}}}
+dynamic_resources:
+  ads_config: {api_type: GRPC, grpc_services: [{envoy_grpc: {cluster_name: xds}}]}
+  cds_config: {ads: {}}
+"""
+
+
+def test_what_cannot_come_from_a_control_plane_stays():
+    message = made(OWN)
+
+    assert (message.node.id, message.node.cluster, message.node.metadata["zone"]) == ("me", "envoy", "a")
+    assert message.admin.address.socket_address.port_value == 9901
+    assert message.layered_runtime.layers[0].name == "static"
+    assert message.stats_sinks[0].name == "envoy.stat_sinks.statsd"
+    assert [secret.name for secret in message.static_resources.secrets] == ["cert"]
+
+
+def test_of_the_clusters_those_stay_that_what_stays_needs():
+    message = made(OWN)
+
+    assert [cluster.name for cluster in message.static_resources.clusters] == ["statsd", "me", "inner", "rime"]
+    assert not message.static_resources.listeners
+    assert message.dynamic_resources.ads_config.grpc_services[0].envoy_grpc.cluster_name == "rime"
+
+
+def test_what_goes_is_what_parse_serves():
+    """Nothing of the user's file is lost between the two, but its old control plane."""
+    served = {resource.name for resource in parse(OWN, origin="envoy.yaml").resources}
+
+    assert served >= {"main", "backend"}
+    assert "xds" not in served
+
+
+def test_a_cluster_that_stays_keeps_its_name_even_if_it_is_rimes():
+    message = made(OWN.replace("statsd", "rime"))
+
+    assert [cluster.name for cluster in message.static_resources.clusters] == ["rime", "me", "inner", "rime_"]
+    assert message.dynamic_resources.ads_config.grpc_services[0].envoy_grpc.cluster_name == "rime_"
+
+
+@pytest.mark.parametrize("path", sorted(CORPUS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_of_real_files(path):
+    message = made(path.read_text(), origin=path.name)
+
+    assert [cluster.name for cluster in message.static_resources.clusters] == ["rime"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: [", "envoy.yaml:2: not YAML: while parsing a flow node did not find expected node content"),
+        ("", "envoy.yaml:1: there is nothing in it: to serve no resources, write `resources: []`"),
+        (b"\xff", "envoy.yaml:1: not UTF-8: the byte 0xff has no place there"),
+        ("[]", "envoy.yaml:1: wants a mapping, not a list"),
+        ("admin: {}\n---\nadmin: {}", "envoy.yaml:3: a bootstrap is one document, and here begins another"),
+        ("node: {}\nadmni: {}", "envoy.yaml:2: admni: Bootstrap has no such field: did you mean `admin`?"),
+        (
+            "static_resources:\n  clusters:\n  - {}\n  - {}",
+            "envoy.yaml:3: static_resources.clusters[0].name: must be given, and not be empty (and 1 more)",
+        ),
+    ],
+)
+def test_what_is_no_bootstrap(text, message):
+    with pytest.raises(SourceError) as caught:
+        make_bootstrap(text, origin="envoy.yaml")
+
+    assert str(caught.value) == message
