@@ -49,4 +49,6 @@ __all__ = [
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the module has under that name
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    found = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = found
+    return found
