@@ -1,0 +1,710 @@
+"""The rules of the xDS protocol, incremental variant, each by its number: `pytest -k R28`.
+
+docs/protocol.md lists them in words. Where nothing else is said, a client subscribes to endpoints by name, as Envoy
+does; `c` is a cluster that waits for the assignment `e`. A change of the Plane that must come after a request has been
+read is preceded by `nothing()`.
+"""
+
+import pytest
+
+from rime_core import (
+    CLUSTER,
+    ENDPOINT,
+    EXTENSION_CONFIG,
+    LISTENER,
+    ROUTE,
+    SCOPED_ROUTE,
+    SECRET,
+    VIRTUAL_HOST,
+    Node,
+    Plane,
+)
+from tests.conformance.clients import EndedError
+
+pytestmark = pytest.mark.asyncio
+
+OWN = "type.googleapis.com/example.config.v1.Thing"
+
+
+def waiting_for(name: str, content: str = "") -> bytes:
+    """The body of a cluster that waits for the assignment `name`."""
+    return f"eds:{name}:{content}".encode()
+
+
+async def is_resent(plane, client, name: str) -> bool:
+    """Whether the assignment `name` goes again when a cluster that waits for it changes: not where it was rejected."""
+    await client.nothing()
+    plane.apply(CLUSTER, f"waits for {name}", waiting_for(name, str(plane.sequence)))
+    responses = await client.rest()
+    assert CLUSTER in [response.type_url for response in responses]
+    return any(name in response.resources for response in responses if response.type_url == ENDPOINT)
+
+
+# --- stream, node, type
+
+
+async def test_R1_the_node_of_the_first_request_holds_for_the_stream(connect):
+    here, there = Plane(), Plane()
+    there.apply(CLUSTER, "a", b"there")
+    there.apply(LISTENER, "b", b"there")
+    server = here.server(lambda node: (there if node.id == "there" else here).server())
+    async with connect(server) as client:
+        await client.ask(CLUSTER, node=Node("there"))
+        assert (await client.receive()).resources["a"][1] == b"there"
+        await client.ask(LISTENER)
+        assert (await client.receive()).resources["b"][1] == b"there"
+        await client.ask(ENDPOINT, ["x"], node=Node("here"))
+        there.apply(ENDPOINT, "x", b"there")
+        assert "x" in {name for response in await client.rest() for name in response.resources}
+
+
+async def test_R2_a_request_without_type_ends_the_stream(client):
+    await client.ask("")
+    with pytest.raises(EndedError) as ended:
+        await client.receive()
+    assert ended.value.code == "INVALID_ARGUMENT"
+
+
+async def test_R3_a_nonce_of_one_type_means_nothing_for_another(plane, client):
+    plane.apply(ENDPOINT, "e", b"1")
+    await client.ask(CLUSTER)
+    await client.receive()
+    await client.ask(ENDPOINT, ["e"])
+    endpoints = await client.receive()
+    await client.ask(CLUSTER, nonce=endpoints.nonce, error="no")
+    assert await is_resent(plane, client, "e")
+
+
+async def test_R4_nonces_are_never_empty_and_never_come_twice(plane, client):
+    # Client.receive checks each response; here are the ways in which a response comes about
+    plane.apply(CLUSTER, "c", waiting_for("e"))
+    plane.apply(ENDPOINT, "e", b"1")
+    await client.ask(CLUSTER)
+    await client.ask(ENDPOINT, ["e"])
+    for number in range(3):
+        await client.ask(ENDPOINT, ["e"])
+        await client.ask(CLUSTER, ["c"])
+        await client.ask(CLUSTER, remove=["c"])
+        assert len(await client.rest()) >= 2
+        plane.apply(CLUSTER, "c", waiting_for("e", str(number)))
+        plane.apply(ENDPOINT, "e", str(number).encode() * 2)
+        assert len(await client.rest()) == 2
+
+
+async def test_R5_a_nonce_of_an_earlier_stream_is_not_known(plane, connect):
+    plane.apply(ENDPOINT, "e", b"1")
+    async with connect() as earlier:
+        await earlier.ask(CLUSTER)
+        await earlier.ask(ENDPOINT, ["e"])
+        nonce = next(response.nonce for response in await earlier.rest() if response.type_url == ENDPOINT)
+    async with connect() as client:
+        await client.ask(CLUSTER)
+        await client.ask(ENDPOINT, nonce=nonce, error="no")
+        await client.ask(ENDPOINT, ["e"])
+        assert "e" in (await client.rest())[-1].resources
+        await client.ask(ENDPOINT, nonce=nonce + "1", error="no")
+        assert await is_resent(plane, client, "e")
+
+
+async def test_R6_every_resource_has_the_type_of_its_response(plane, client):
+    # Client.receive compares the types
+    for type_url in (CLUSTER, LISTENER):
+        plane.apply(type_url, "same", type_url.encode())
+        await client.ask(type_url)
+        assert (await client.receive()).resources["same"][1] == type_url.encode()
+
+
+async def test_R7_a_name_stands_once_in_a_response(plane, client):
+    plane.apply(ENDPOINT, "e", b"1", aliases=["one", "other"])
+    await client.ask(ENDPOINT, ["e", "one", "other"])
+    assert (await client.receive()).listed == ["e"]
+    plane.apply(ENDPOINT, "e", b"2", aliases=["one", "other"])
+    assert (await client.receive()).listed == ["e"]
+
+
+@pytest.mark.parametrize("type_url", [OWN, "no type URL at all", "type.googleapis.com/"])
+async def test_R8_an_unknown_type_disturbs_nothing_and_is_seen(plane, client, caplog, type_url):
+    plane.apply(CLUSTER, "c", b"1")
+    await client.ask(type_url, ["x"])
+    await client.ask(CLUSTER)
+    responses = await client.rest()
+    assert [response.resources.keys() for response in responses if response.type_url == CLUSTER] == [{"c"}]
+    assert type_url in (getattr(client, "unknown", None) or caplog.text)
+
+
+async def test_R9_names_may_come_in_one_request_or_in_several(plane, connect):
+    for name in "abc":
+        plane.apply(ENDPOINT, name, name.encode())
+    async with connect() as client:
+        await client.ask(ENDPOINT, ["a", "b", "c"])
+        at_once = (await client.receive()).versions()
+    one_by_one: dict[str, str] = {}
+    async with connect() as client:
+        for name in "abc":
+            await client.ask(ENDPOINT, [name])
+        for response in await client.rest():
+            one_by_one |= response.versions()
+    assert at_once == one_by_one
+    assert set(at_once) == {"a", "b", "c"}
+
+
+async def test_R10_versions_are_equal_where_content_is(plane, client):
+    seen: dict[bytes, str] = {}
+    await client.ask(ENDPOINT, ["e"])
+    await client.receive()
+    for body in (b"1", b"2", b"1", b"3", b"2"):
+        plane.apply(ENDPOINT, "e", body)
+        version, received = (await client.receive()).resources["e"]
+        assert received == body
+        assert seen.setdefault(body, version) == version
+    assert len(set(seen.values())) == 3
+
+
+# --- acknowledging and rejecting
+
+
+@pytest.mark.parametrize(("error", "resent"), [(None, True), ("no", False), ("", False)])
+async def test_R11_a_rejection_is_told_by_its_error_alone(plane, client, error, resent):
+    plane.apply(ENDPOINT, "e", b"1")
+    await client.ask(CLUSTER)
+    await client.receive()
+    await client.ask(ENDPOINT, ["e"])
+    response = await client.receive()
+    await client.ask(ENDPOINT, nonce=response.nonce, error=error)
+    assert await is_resent(plane, client, "e") is resent
+
+
+async def test_R12_what_was_rejected_is_not_sent_again(plane, client):
+    plane.apply(ENDPOINT, "e", b"1")
+    await client.ask(CLUSTER)
+    await client.receive()
+    await client.ask(ENDPOINT, ["e", "f"])
+    await client.nack(await client.receive())
+    await client.nothing()
+    plane.apply(ENDPOINT, "f", b"1")
+    assert set((await client.only()).resources) == {"f"}
+    assert not await is_resent(plane, client, "e")
+    plane.apply(ENDPOINT, "e", b"2")
+    plane.apply(ENDPOINT, "e", b"1")
+    await client.nothing()
+
+
+async def test_R13_what_comes_after_a_rejected_version_is_sent(plane, client):
+    plane.apply(ENDPOINT, "e", b"1")
+    await client.ask(ENDPOINT, ["e"])
+    await client.nack(await client.receive())
+    await client.nothing()
+    plane.apply(ENDPOINT, "e", b"2")
+    assert (await client.only()).resources["e"][1] == b"2"
+
+
+async def test_R14_a_rejection_of_one_type_leaves_others_flowing(plane, client):
+    plane.apply(CLUSTER, "c", b"1")
+    await client.ask(CLUSTER)
+    await client.nack(await client.receive())
+    plane.apply(LISTENER, "l", b"1")
+    await client.ask(LISTENER)
+    assert set((await client.only()).resources) == {"l"}
+    plane.apply(LISTENER, "l", b"2")
+    assert set((await client.only()).resources) == {"l"}
+
+
+async def test_R15_nothing_is_sent_when_nothing_has_changed(plane, client):
+    plane.apply(ENDPOINT, "e", b"1")
+    await client.ask(ENDPOINT, ["e"])
+    await client.ack(await client.receive())
+    plane.apply(ENDPOINT, "e", b"1")
+    plane.apply(ENDPOINT, "another", b"1")
+    plane.apply(ENDPOINT, "e", b"2")
+    plane.apply(ENDPOINT, "e", b"1")
+    plane.apply(CLUSTER, "c", b"1")
+    await client.nothing()
+
+
+@pytest.mark.parametrize("answer", ["ack", "nack"])
+async def test_R16_an_answer_may_change_the_subscription(plane, client, answer):
+    for name in "ab":
+        plane.apply(ENDPOINT, name, b"1")
+    await client.ask(ENDPOINT, ["a"])
+    await getattr(client, answer)(await client.receive(), add=["b"], remove=["a"])
+    assert set((await client.only()).resources) == {"b"}
+    plane.apply(ENDPOINT, "a", b"2")
+    await client.nothing()
+
+
+async def test_R18_a_late_rejection_is_matched_by_its_nonce(plane, client):
+    for name in "ab":
+        plane.apply(ENDPOINT, name, b"1")
+    await client.ask(CLUSTER)
+    await client.receive()
+    await client.ask(ENDPOINT, ["a"])
+    first = await client.receive()
+    await client.ask(ENDPOINT, ["b"])
+    await client.ack(await client.receive())
+    await client.nack(first)
+    assert not await is_resent(plane, client, "a")
+    assert await is_resent(plane, client, "b")
+
+
+# --- nonces and supersession
+
+
+async def test_R21_a_request_with_a_stale_nonce_changes_the_subscription(plane, client):
+    for name in "ab":
+        plane.apply(ENDPOINT, name, b"1")
+    await client.ask(ENDPOINT, ["a"])
+    response = await client.receive()
+    await client.ack(response)
+    await client.ack(response, add=["b"], remove=["a"])
+    assert set((await client.only()).resources) == {"b"}
+
+
+@pytest.mark.parametrize("error", [None, "no"])
+async def test_R22_no_request_is_refused_for_its_nonce(plane, client, error):
+    plane.apply(ENDPOINT, "a", b"1")
+    await client.ask(ENDPOINT, nonce="never sent", error=error)
+    await client.ask(ENDPOINT, ["a"], nonce="never sent either", error=error)
+    assert set((await client.only()).resources) == {"a"}
+
+
+async def test_R23_a_request_without_nonce_answers_nothing(plane, client):
+    plane.apply(ENDPOINT, "e", b"1")
+    await client.ask(CLUSTER)
+    await client.receive()
+    await client.ask(ENDPOINT, ["e"])
+    response = await client.receive()
+    await client.ask(ENDPOINT, ["another"], error="no nonce, so no rejection")
+    await client.receive()
+    assert await is_resent(plane, client, "e")
+    # and it was no acknowledgement either: the response can still be rejected
+    await client.nack(response)
+    plane.apply(ENDPOINT, "e", b"2")
+    assert set((await client.only()).resources) == {"e"}
+
+
+async def test_R24_requests_are_taken_and_answered_without_waiting_for_acknowledgements(plane, client):
+    await client.ask(ENDPOINT, ["a"])
+    await client.receive()
+    for number in range(3):
+        plane.apply(ENDPOINT, "a", b"%d" % number)
+        assert (await client.only()).resources["a"][1] == b"%d" % number
+    await client.ask(ENDPOINT, ["b"])
+    assert (await client.only()).removed == ["b"]
+
+
+# --- subscribing
+
+
+async def test_R25_what_is_asked_for_and_exists_is_sent(plane, client):
+    plane.apply(ENDPOINT, "a", b"1")
+    plane.apply(ENDPOINT, "b", b"2")
+    await client.ask(ENDPOINT, ["a", "b"])
+    assert {name: body for name, (_, body) in (await client.only()).resources.items()} == {"a": b"1", "b": b"2"}
+
+
+async def test_R27_a_name_that_is_subscribed_to_again_is_answered(plane, client):
+    plane.apply(ENDPOINT, "a", b"1")
+    await client.ask(ENDPOINT, ["a"])
+    await client.ack(await client.receive())
+    await client.ask(ENDPOINT, ["a"])
+    assert set((await client.only()).resources) == {"a"}
+    plane.apply(CLUSTER, "c", b"1")
+    await client.ask(CLUSTER)
+    await client.ack(await client.receive())
+    await client.ask(CLUSTER, ["*"])
+    assert set((await client.only()).resources) == {"c"}
+
+
+async def test_R28_a_name_that_does_not_exist_is_reported_at_once(plane, client):
+    plane.apply(ENDPOINT, "a", b"1")
+    await client.ask(ENDPOINT, ["a", "missing"])
+    response = await client.only()
+    assert (set(response.resources), response.removed) == ({"a"}, ["missing"])
+    await client.ask(ENDPOINT, ["missing too"])
+    assert (await client.only()).removed == ["missing too"]
+
+
+async def test_R29_a_missing_name_is_sent_when_it_appears(plane, client):
+    await client.ask(ENDPOINT, ["later"])
+    await client.ack(await client.receive())
+    plane.apply(ENDPOINT, "later", b"1")
+    assert set((await client.only()).resources) == {"later"}
+
+
+@pytest.mark.parametrize("type_url", [CLUSTER, ENDPOINT])
+async def test_R30_empty_lists_after_the_first_request_change_nothing(plane, client, type_url):
+    plane.apply(type_url, "a", b"1")
+    plane.apply(type_url, "b", b"1")
+    await client.ask(type_url, ["a"])
+    await client.ack(await client.receive())
+    await client.ask(type_url)
+    await client.nothing()
+    plane.apply(type_url, "a", b"2")
+    plane.apply(type_url, "b", b"2")
+    assert set((await client.only()).resources) == {"a"}
+
+
+async def test_R31_names_beside_known_versions_are_subscribed_to(plane, client):
+    plane.apply(ENDPOINT, "a", b"1")
+    await client.ask(ENDPOINT, ["a"], known={"a": "some other version"})
+    await client.receive()
+    plane.apply(ENDPOINT, "a", b"2")
+    assert set((await client.only()).resources) == {"a"}
+
+
+async def test_R34_what_nobody_asked_for_is_not_sent(plane, client):
+    plane.apply(ENDPOINT, "a", b"1")
+    plane.apply(ENDPOINT, "b", b"1")
+    await client.ask(ENDPOINT, ["a"])
+    assert set((await client.only()).resources) == {"a"}
+
+
+async def test_R35_an_alias_matches(plane, client):
+    plane.apply(VIRTUAL_HOST, "r/host", b"1", aliases=["r/host.example"])
+    await client.ask(VIRTUAL_HOST, ["r/host.example"])
+    assert set((await client.only()).resources) == {"r/host"}
+    plane.apply(VIRTUAL_HOST, "r/host", b"2", aliases=["r/host.example"])
+    assert set((await client.only()).resources) == {"r/host"}
+    plane.remove(VIRTUAL_HOST, "r/host")
+    assert (await client.only()).removed == ["r/host"]
+
+
+# --- the wildcard
+
+
+async def test_R36_a_star_stands_for_what_the_server_chooses(plane, client):
+    plane.apply(CLUSTER, "for all", b"1")
+    plane.apply(CLUSTER, "on demand", b"1", on_demand=True)
+    await client.ask(CLUSTER, ["*"])
+    assert set((await client.only()).resources) == {"for all"}
+    plane.apply(CLUSTER, "new", b"1")
+    assert set((await client.only()).resources) == {"new"}
+    await client.ask(CLUSTER, ["on demand"])
+    assert set((await client.only()).resources) == {"on demand"}
+
+
+async def test_R36_a_star_gives_no_secrets(plane, client):
+    plane.apply(SECRET, "key", b"1")
+    await client.ask(SECRET, ["*"])
+    assert (await client.only()).resources == {}
+    await client.ask(SECRET, ["key"])
+    assert set((await client.only()).resources) == {"key"}
+
+
+@pytest.mark.parametrize("type_url", [CLUSTER, LISTENER, SCOPED_ROUTE, OWN])
+async def test_R38_a_first_request_without_names_asks_for_everything(plane, client, type_url):
+    plane.apply(type_url, "a", b"1")
+    await client.ask(type_url)
+    assert set((await client.receive()).resources) == {"a"}
+    plane.apply(type_url, "b", b"1")
+    assert set((await client.receive()).resources) == {"b"}
+
+
+async def test_R40_the_sequence_of_the_specification(plane, client):
+    for name in "ab":
+        plane.apply(CLUSTER, name, b"0")
+
+    async def changed(content: bytes) -> set[str]:
+        for name in "ab":
+            plane.apply(CLUSTER, name, content)
+        return {name for response in await client.rest() for name in response.resources}
+
+    await client.ask(CLUSTER)  # the wildcard
+    assert set((await client.only()).resources) == {"a", "b"}
+    await client.ask(CLUSTER, ["a"])  # the wildcard and a
+    assert set((await client.only()).resources) == {"a"}
+    assert await changed(b"1") == {"a", "b"}
+    await client.ask(CLUSTER, remove=["*"])  # a alone
+    await client.nothing()
+    assert await changed(b"2") == {"a"}
+    await client.ask(CLUSTER, remove=["a"])  # nothing, and not everything
+    await client.nothing()
+    assert await changed(b"3") == set()
+
+
+async def test_R41_after_a_name_an_empty_request_never_means_everything(plane, client):
+    plane.apply(CLUSTER, "a", b"1")
+    await client.ask(CLUSTER, ["missing"])
+    await client.ack(await client.receive())
+    await client.ask(CLUSTER, remove=["missing"])
+    await client.ask(CLUSTER)
+    await client.nothing()
+
+
+async def test_R42_giving_up_the_star_keeps_the_names(plane, client):
+    for name in "ab":
+        plane.apply(CLUSTER, name, b"1")
+    await client.ask(CLUSTER, ["*", "a"])
+    await client.ack(await client.receive())
+    await client.ask(CLUSTER, remove=["b"])  # it has b by the star alone: that is no subscription to give up
+    await client.nothing()
+    plane.apply(CLUSTER, "b", b"2")
+    assert set((await client.only()).resources) == {"b"}
+    await client.ask(CLUSTER, remove=["*"])
+    await client.nothing()
+    plane.apply(CLUSTER, "a", b"2")
+    plane.apply(CLUSTER, "b", b"3")
+    assert set((await client.only()).resources) == {"a"}
+
+
+async def test_R43_a_name_given_up_under_a_star_is_answered(plane, client):
+    plane.apply(CLUSTER, "for all", b"1")
+    plane.apply(CLUSTER, "on demand", b"1", on_demand=True)
+    await client.ask(CLUSTER, ["*", "for all", "on demand"])
+    await client.ack(await client.receive())
+    await client.ask(CLUSTER, remove=["for all", "on demand"])
+    response = await client.only()
+    assert (set(response.resources), response.removed) == ({"for all"}, ["on demand"])
+
+
+@pytest.mark.parametrize("type_url", [CLUSTER, LISTENER])
+@pytest.mark.parametrize("names", [[], ["*"]])
+async def test_R44_a_star_is_answered_even_where_there_is_nothing(client, type_url, names):
+    await client.ask(type_url, names)
+    response = await client.only()
+    assert (response.type_url, response.resources, response.removed) == (type_url, {}, [])
+
+
+@pytest.mark.parametrize("type_url", [ENDPOINT, ROUTE, SECRET, VIRTUAL_HOST, EXTENSION_CONFIG])
+async def test_R45_types_that_are_asked_for_by_name_have_no_legacy_wildcard(plane, client, type_url):
+    plane.apply(type_url, "a", b"1")
+    await client.ask(type_url)
+    await client.nothing()
+
+
+async def test_R46_a_first_request_that_adds_and_removes_the_star_asks_for_nothing(plane, client):
+    plane.apply(CLUSTER, "a", b"1")
+    await client.ask(CLUSTER, ["*"], ["*"])
+    await client.nothing()
+    await client.ask(CLUSTER, ["a"])
+    assert set((await client.only()).resources) == {"a"}
+
+
+# --- unsubscribing
+
+
+@pytest.mark.parametrize("first", [True, False])
+async def test_R47_giving_up_what_was_never_asked_for_is_ignored(plane, client, first):
+    plane.apply(ENDPOINT, "a", b"1")
+    if not first:
+        await client.ask(ENDPOINT, ["a"])
+        await client.ack(await client.receive())
+    await client.ask(ENDPOINT, remove=["phantom"])
+    await client.nothing()
+
+
+async def test_R48_only_giving_up_is_not_answered(plane, client):
+    plane.apply(ENDPOINT, "a", b"1")
+    await client.ask(ENDPOINT, ["a"])
+    await client.ack(await client.receive())
+    await client.ask(ENDPOINT, remove=["a"])
+    await client.nothing()
+
+
+async def test_R49_what_was_given_up_is_not_sent(plane, client):
+    for name in "ab":
+        plane.apply(ENDPOINT, name, b"1")
+    await client.ask(ENDPOINT, ["a", "b"])
+    await client.receive()
+    await client.ask(ENDPOINT, remove=["a"])
+    await client.nothing()
+    plane.apply(ENDPOINT, "a", b"2")
+    plane.remove(ENDPOINT, "a")
+    await client.nothing()
+
+
+async def test_R50_a_name_in_both_lists_ends_subscribed_and_answered(plane, client):
+    plane.apply(ENDPOINT, "a", b"1")
+    await client.ask(ENDPOINT, ["a"])
+    await client.ack(await client.receive())
+    await client.ask(ENDPOINT, ["a"], ["a"])
+    assert set((await client.only()).resources) == {"a"}
+    plane.apply(ENDPOINT, "a", b"2")
+    assert set((await client.only()).resources) == {"a"}
+
+
+async def test_R50_in_the_first_request_too(plane, client):
+    plane.apply(ENDPOINT, "a", b"1")
+    await client.ask(ENDPOINT, ["a"], ["a"])
+    assert set((await client.only()).resources) == {"a"}
+
+
+# --- removal
+
+
+@pytest.mark.parametrize("names", [["*"], ["a", "b"]])
+@pytest.mark.parametrize("acknowledged", [True, False])
+async def test_R55_what_is_deleted_is_named(plane, client, names, acknowledged):
+    for name in "ab":
+        plane.apply(CLUSTER, name, b"1")
+    await client.ask(CLUSTER, names)
+    response = await client.receive()
+    if acknowledged:
+        await client.ack(response)
+    plane.remove(CLUSTER, "a")
+    response = await client.only()
+    assert (response.resources, response.removed) == ({}, ["a"])
+
+
+async def test_R56_what_has_not_changed_is_left_out_and_stays(plane, client):
+    for name in "ab":
+        plane.apply(CLUSTER, name, b"1")
+    await client.ask(CLUSTER)
+    await client.ack(await client.receive())
+    plane.apply(CLUSTER, "a", b"2")
+    response = await client.only()
+    assert (set(response.resources), response.removed) == ({"a"}, [])
+
+
+async def test_R57_a_name_is_never_both_sent_and_removed(plane, client):
+    # Client.receive looks at each response
+    for name in "ab":
+        plane.apply(CLUSTER, name, b"1")
+    await client.ask(CLUSTER, ["*", "a", "missing"])
+    await client.receive()
+    with plane.transaction() as change:
+        change.remove(CLUSTER, "a")
+        change.apply(CLUSTER, "b", b"2")
+    await client.ask(CLUSTER, ["a"], ["b"])
+    seen = [(set(response.resources), set(response.removed)) for response in await client.rest()]
+    assert set().union(*(resources for resources, _ in seen)) == {"b"}
+    assert set().union(*(removed for _, removed in seen)) == {"a"}
+
+
+@pytest.mark.parametrize("body", [b"1", b"2"])
+async def test_R58_what_is_deleted_and_made_again_is_sent_again(plane, client, body):
+    plane.apply(ENDPOINT, "a", b"1")
+    await client.ask(ENDPOINT, ["a"])
+    await client.ack(await client.receive())
+    plane.remove(ENDPOINT, "a")
+    assert (await client.only()).removed == ["a"]
+    plane.apply(ENDPOINT, "a", body)
+    assert (await client.only()).resources["a"][1] == body
+
+
+@pytest.mark.parametrize("type_url", [SECRET, EXTENSION_CONFIG])
+async def test_R59_what_is_in_use_is_not_taken_away(connect, type_url):
+    plane = Plane(references=lambda url, body: [(type_url, body.decode())] if url == LISTENER else [])
+    plane.apply(type_url, "used", b"1")
+    plane.apply(LISTENER, "l", b"used")
+    async with connect(plane.server()) as client:
+        await client.ask(type_url, ["used"])
+        await client.ack(await client.receive())
+        plane.remove(type_url, "used")
+        await client.nothing()
+        assert [held.name for held in plane.status().held] == ["used"]
+        plane.apply(LISTENER, "l", b"another")
+        assert (await client.only()).removed == ["used"]
+
+
+# --- reconnecting
+
+
+async def test_R60_a_new_stream_begins_with_nothing(plane, connect):
+    plane.apply(CLUSTER, "a", b"1")
+    for _ in range(2):
+        async with connect() as client:
+            await client.ask(CLUSTER)
+            response = await client.only()
+            await client.ack(response)
+            assert set(response.resources) == {"a"}
+
+
+@pytest.mark.parametrize("names", [[], ["same", "changed", "gone"]])
+async def test_R61_a_client_that_comes_back_is_sent_the_difference(plane, connect, names):
+    for name in ("same", "changed", "gone"):
+        plane.apply(CLUSTER, name, b"1")
+    async with connect() as client:
+        await client.ask(CLUSTER, names)
+        known = (await client.receive()).versions()
+    plane.apply(CLUSTER, "changed", b"2")
+    plane.remove(CLUSTER, "gone")
+    async with connect() as client:
+        await client.ask(CLUSTER, names, known=known)
+        response = await client.only()
+        assert (set(response.resources), response.removed) == ({"changed"}, ["gone"])
+        known = {"same": known["same"], "changed": response.versions()["changed"]}
+    async with connect() as client:
+        await client.ask(CLUSTER, names[:2], known=known)
+        await client.nothing()
+
+
+async def test_R62_known_versions_are_read_for_each_type_in_its_first_request_only(plane, client):
+    plane.apply(CLUSTER, "a", b"1")
+    plane.apply(LISTENER, "a", b"1")
+    version = plane.snapshot()[CLUSTER]["a"].version
+    await client.ask(CLUSTER, known={"a": version})
+    await client.ask(LISTENER)
+    response = await client.only()
+    assert (response.type_url, set(response.resources)) == (LISTENER, {"a"})
+    await client.ask(CLUSTER, ["a"], known={"a": version})
+    assert set((await client.only()).resources) == {"a"}
+
+
+async def test_R63_a_cluster_that_changed_meanwhile_brings_its_assignment(plane, connect):
+    plane.apply(CLUSTER, "c", waiting_for("e", "1"))
+    plane.apply(ENDPOINT, "e", b"1")
+    plane.apply(ENDPOINT, "f", b"1")
+    known_clusters = {"c": plane.snapshot()[CLUSTER]["c"].version}
+    known = {name: plane.snapshot()[ENDPOINT][name].version for name in "ef"}
+    plane.apply(CLUSTER, "c", waiting_for("e", "2"))
+    async with connect() as client:
+        await client.ask(CLUSTER, known=known_clusters)
+        await client.ask(ENDPOINT, ["e", "f"], known=known)
+        clusters, endpoints = await client.rest()
+        assert set(clusters.resources) == {"c"}
+        assert set(endpoints.resources) == {"e"}
+
+
+async def test_R63_also_where_the_requests_come_one_after_the_other(plane, connect):
+    plane.apply(CLUSTER, "c", waiting_for("e"))
+    plane.apply(ENDPOINT, "e", b"1")
+    known = {"e": plane.snapshot()[ENDPOINT]["e"].version}
+    async with connect() as client:
+        await client.ask(CLUSTER)
+        await client.receive()
+        await client.ask(ENDPOINT, ["e"], known=known)
+        assert set((await client.only()).resources) == {"e"}
+
+
+# --- order
+
+
+async def test_R72_a_changed_cluster_brings_its_assignment_again(plane, client):
+    plane.apply(CLUSTER, "c", waiting_for("e", "1"))
+    plane.apply(CLUSTER, "static", b"1")
+    plane.apply(ENDPOINT, "e", b"1")
+    await client.ask(CLUSTER)
+    await client.ask(ENDPOINT, ["e"])
+    for response in await client.rest():
+        await client.ack(response)
+    plane.apply(CLUSTER, "c", waiting_for("e", "2"))
+    clusters, endpoints = await client.rest()
+    assert (clusters.type_url, set(clusters.resources)) == (CLUSTER, {"c"})
+    assert (endpoints.type_url, endpoints.resources["e"][1]) == (ENDPOINT, b"1")
+    plane.apply(CLUSTER, "static", b"2")
+    assert (await client.only()).type_url == CLUSTER
+
+
+async def test_R72_a_missing_assignment_is_reported_again(plane, client):
+    plane.apply(CLUSTER, "c", waiting_for("missing", "1"))
+    await client.ask(CLUSTER)
+    await client.ask(ENDPOINT, ["missing"])
+    await client.rest()
+    plane.apply(CLUSTER, "c", waiting_for("missing", "2"))
+    _, endpoints = await client.rest()
+    assert endpoints.removed == ["missing"]
+
+
+async def test_R72_an_assignment_that_changed_too_is_sent_once(plane, client):
+    plane.apply(CLUSTER, "c", waiting_for("e", "1"))
+    plane.apply(ENDPOINT, "e", b"1")
+    await client.ask(CLUSTER)
+    await client.ask(ENDPOINT, ["e"])
+    await client.rest()
+    with plane.transaction() as change:
+        change.apply(ENDPOINT, "e", b"2")
+        change.apply(CLUSTER, "c", waiting_for("e", "2"))
+    clusters, endpoints = await client.rest()
+    assert clusters.type_url == CLUSTER
+    assert endpoints.resources["e"][1] == b"2"
