@@ -205,8 +205,8 @@ class Index:
                 holder.touched(name, ordinal)
                 self.touched[holder] = None
 
-    def wake(self) -> None:
-        """Wake, once each, those who wait for what changed since the last call."""
+    def woken(self) -> list[Callable[[], None]]:
+        """What to call, once each, to wake those who wait for what changed since this was asked last."""
         woken: list[Subscriber] = []
         if self.waiting:
             woken += self.waiting
@@ -218,8 +218,7 @@ class Index:
                     woken += names.waiting
                     names.waiting = {}
             self.touched = {}
-        if woken:
-            call_all([subscriber.woken for subscriber in woken])
+        return [subscriber.nudge for subscriber in woken]
 
     # --- reading -----------------------------------------------------------------------------------------------------
 

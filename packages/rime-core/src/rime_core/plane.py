@@ -2,7 +2,8 @@
 
 All that changes goes through `commit`, in three steps: who may (contested names), whether now (held removals), and then
 one change of the indexes and one wake-up. What can fail has failed before, in `Preparation`; so a transaction is all or
-nothing, and readers never see half of one.
+nothing, and readers never see half of one. Whom a change concerns (subscribers, who waits for readiness, `report`) is
+called when all of it is done, so that what they do or raise cannot come between.
 
 Removals need a complete view. What a source cannot read now looks the same as what is gone, so while any writer has not
 delivered its first state or has something that it cannot read, and whenever too much would go at once, the removal is
@@ -10,6 +11,7 @@ held: the resource stays in service, the status says what holds it, and it goes 
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from rime_core.change import Change, Preparation, References
@@ -83,6 +85,8 @@ class Plane(Writer):
         self._snapshot: Snapshot | None = None
         self._gate: dict[Callable[[], None], None] = {}
         """Whom to call once the Plane is ready."""
+        self._calls: list[Callable[[], None]] = []
+        """Whom to call once the present change is done."""
 
     # --- for whoever embeds it ---------------------------------------------------------------------------------------
 
@@ -120,6 +124,7 @@ class Plane(Writer):
     def release(self) -> None:
         """Let go the removals that are held because they were too many at once."""
         self._let_go([held for held in self.held.values() if held.waits_for == "release"], sure=True)
+        self._call()
 
     def status(self) -> PlaneStatus:
         """What there is, what is waited for, and what is held."""
@@ -150,11 +155,19 @@ class Plane(Writer):
 
     # --- committing --------------------------------------------------------------------------------------------------
 
-    def commit(self, writer: Writer, changes: Sequence[Change], *, sure: bool = False) -> bool:
+    def commit(self, writer: Writer, changes: Sequence[Change]) -> bool:
         """Carry out prepared changes of `writer`; True where what clients are to have differs.
 
-        `sure`: removals happen however many they are.
+        Raises:
+            Exception: what one of those raised whom it called, with the change done and all others called.
         """
+        changed = self._commit(writer, changes, sure=False)
+        if self._calls:
+            self._call()
+        return changed
+
+    def _commit(self, writer: Writer, changes: Sequence[Change], *, sure: bool) -> bool:
+        """As `commit`, and calls nobody; `sure`: removals happen however many they are."""
         waits = self._waits(writer, changes, sure=sure)
         touched: dict[Index, None] = {}
         referred: list[tuple[Index, str]] = []
@@ -178,11 +191,11 @@ class Plane(Writer):
         if touched:
             self.sequence += 1
             for index in touched:
-                index.wake()
+                self._calls += index.woken()
         if self._unreferred:
             self._let_go(self._unreferred.values(), sure=True)
         if writer.owned and writer.note_written():
-            self.review()
+            self._review()
         return bool(touched)
 
     def _apply(self, writer: Writer, index: Index, name: str, resource: Resource) -> bool:
@@ -303,13 +316,17 @@ class Plane(Writer):
                 owner = self.indexes[each.type_url].entries[each.name].owner
                 by_writer.setdefault(owner, []).append(Change(each.type_url, each.name, None))
         for writer, changes in by_writer.items():
-            if self.commit(writer, changes, sure=sure):
+            if self._commit(writer, changes, sure=sure):
                 self._tell("removal-released", f"{len(changes)} held removals of {writer.name} have happened")
 
     # --- readiness ---------------------------------------------------------------------------------------------------
 
     def review(self) -> None:
         """See anew whether clients may be answered and whether removals may happen."""
+        self._review()
+        self._call()
+
+    def _review(self) -> None:
         writers = self._writers.values()
         was_ready, was_complete, lacked = self.answering, self.complete, self._lacks
         self._lacks = tuple(line for writer in writers for line in writer.lacks)
@@ -322,12 +339,11 @@ class Plane(Writer):
         if self.complete and not was_complete:
             self._tell("complete", "everything can be read")
             self._let_go([held for held in self.held.values() if held.waits_for == "complete view"], sure=False)
-            keepers = list(self.keepers)
+            self._calls += [keeper.nudge for keeper in self.keepers]
             self.keepers.clear()
-            call_all([keeper.nudge for keeper in keepers])
         if self.answering and not was_ready:
-            gate, self._gate = self._gate, {}
-            call_all(list(gate))
+            self._calls += self._gate
+            self._gate = {}
 
     def when_ready(self, callback: Callable[[], None]) -> None:
         """Call `callback` once the Plane is ready; asking twice is asking once."""
@@ -372,4 +388,8 @@ class Plane(Writer):
 
     def _tell(self, kind: NoticeKind, text: str) -> None:
         if self._report is not None:
-            self._report(Notice(kind, text))
+            self._calls.append(partial(self._report, Notice(kind, text)))
+
+    def _call(self) -> None:
+        calls, self._calls = self._calls, []
+        call_all(calls)

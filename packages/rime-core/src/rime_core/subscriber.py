@@ -277,18 +277,13 @@ class Subscriber(Delivery):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def woken(self) -> None:
-        """There may be something to send: tell whoever waits. Called at most once between two polls."""
-        self._armed = False
-        if self._waiter is not None:
-            self._waiter()
-        if self._wake is not None:
-            self._wake()
-
     def nudge(self) -> None:
-        """There is something to answer: whoever waits for the next change need not wait."""
+        """There may be something to send: tell whoever waits, unless it was told since the last poll."""
         if self._disarm():
-            self.woken()
+            if self._waiter is not None:
+                self._waiter()
+            if self._wake is not None:
+                self._wake()
 
     def wait(self, waiter: Callable[[], None] | None) -> None:
         """Call `waiter` as well at the next change, or nobody where it is None. For `rime_core.aio`."""
