@@ -84,7 +84,11 @@ class Subscriber(Delivery):
         self._kept: dict[str, str] = {}
         self._rest: Iterator[Update] | None = None
         index.subscribers[self] = None
-        self.add((STAR,) if names is None else names)
+        try:
+            self.add((STAR,) if names is None else names)
+        except BaseException:
+            self.close()
+            raise
 
     # --- interest ----------------------------------------------------------------------------------------------------
 
