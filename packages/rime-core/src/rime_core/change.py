@@ -63,6 +63,7 @@ class Preparation:
         """The change that `Writer.remove` asks for."""
         if type_url not in self._indexes:
             check_type_url(type_url)
+        check_name(name)
         return Change(type_url, name, None)
 
 

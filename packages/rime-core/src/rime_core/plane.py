@@ -61,6 +61,7 @@ class Plane(Writer):
         self.indexes: Final[dict[str, Index]] = {}
         self.preparation: Final = Preparation(self.indexes, digest, references)
         super().__init__(self, "the program", 0, allow_empty=True)
+        self._ready = True
         self.closed = False
         self.sequence = 0
         """How many commits changed something."""
@@ -171,12 +172,14 @@ class Plane(Writer):
         waits = self._waits(writer, changes, sure=sure)
         touched: dict[Index, None] = {}
         referred: list[tuple[Index, str]] = []
+        wrote = False
         for change in changes:
             index = self.indexes.get(change.type_url)
             if index is None:
                 index = self.index(change.type_url)
             resource = change.resource
             if resource is not None:
+                wrote = True
                 differs = self._apply(writer, index, change.name, resource)
             elif index.described.stays_while_referred:
                 referred.append((index, change.name))  # after what may refer to it
@@ -194,7 +197,7 @@ class Plane(Writer):
                 self._calls += index.woken()
         if self._unreferred:
             self._let_go(self._unreferred.values(), sure=True)
-        if writer.owned and writer.note_written():
+        if wrote and writer.note_written():
             self._review()
         return bool(touched)
 
@@ -327,7 +330,7 @@ class Plane(Writer):
         self._call()
 
     def _review(self) -> None:
-        writers = self._writers.values()
+        writers = (self, *self._writers.values())
         was_ready, was_complete, lacked = self.answering, self.complete, self._lacks
         self._lacks = tuple(line for writer in writers for line in writer.lacks)
         self.complete = not self._lacks
@@ -346,8 +349,11 @@ class Plane(Writer):
             self._gate = {}
 
     def when_ready(self, callback: Callable[[], None]) -> None:
-        """Call `callback` once the Plane is ready; asking twice is asking once."""
-        self._gate[callback] = None
+        """Call `callback` once the Plane is ready, at once where it is; asking twice is asking once."""
+        if self.answering:
+            callback()
+        else:
+            self._gate[callback] = None
 
     def not_when_ready(self, callback: Callable[[], None]) -> None:
         """Take that back."""

@@ -34,7 +34,7 @@ class Server:
         return self._plane.complete
 
     def when_ready(self, callback: Callable[[], None]) -> None:
-        """Call `callback` once clients may be answered; asking twice is asking once."""
+        """Call `callback` once clients may be answered, at once where they may; asking twice is asking once."""
         self._plane.when_ready(callback)
 
     def not_when_ready(self, callback: Callable[[], None]) -> None:

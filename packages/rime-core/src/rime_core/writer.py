@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal, Self
 
 from rime_core.change import Body, Change
 from rime_core.errors import ClosedError, UsageError
+from rime_core.type_urls import check_type_url
 
 if TYPE_CHECKING:
     from rime_core.plane import Plane
@@ -59,7 +60,7 @@ class Writer:
         """
         self._check_idle()
         index = self._indexes.get(type_url)
-        if index is not None and not self._plane.held:
+        if index is not None and type(body) is bytes and not self._plane.held:
             # the way of a change that changes nothing: the most frequent one of a source that polls
             entry = index.entries.get(name)
             if entry is not None and entry.owner is self:
@@ -75,7 +76,8 @@ class Writer:
         While the Plane's view is not complete, the removal is held: the resource stays until it is.
 
         Raises:
-            ValueError: `type_url` is none.
+            TypeError: `name` is not a `str`.
+            ValueError: `type_url` is none, `name` is empty or cannot be encoded.
             UsageError: a transaction of this writer is open.
             ClosedError: the Plane is closed.
         """
@@ -90,6 +92,7 @@ class Writer:
         Raises:
             As `apply`.
         """
+        check_type_url(type_url)
         with self.transaction() as change:
             for name, body in bodies.items():
                 change.apply(type_url, name, body)
@@ -146,7 +149,7 @@ class Writer:
         return self._incomplete
 
     def note_written(self) -> bool:
-        """Something of this writer is in service; True the first time."""
+        """This writer has written something; True the first time."""
         first, self._wrote = not self._wrote, True
         return first
 
