@@ -164,7 +164,19 @@ def test_what_a_cluster_must_keep_to(text, path, complaint):
             "{token_exchange_service_uri: a, subject_token_type: b}",
             {"subject_token_path": "must be given, and not be empty"},
         ),
-        ("envoy.extensions.filters.http.cors.v3.CorsPolicy", "{}", {}),
+        ("envoy.config.core.v3.KeyValueAppend", "{entry: {}}", {}),
+        (
+            "envoy.config.core.v3.Metadata",
+            "{filter_metadata: {'': {}}}",
+            {"filter_metadata['']": "its key must be given, and not be empty"},
+        ),
+        ("envoy.extensions.filters.network.reverse_tunnel.v3.ReverseTunnel", "{request_path: ''}", {}),
+        ("envoy.config.core.v3.UpstreamHttpProtocolOptions", "{override_auto_sni_header: ''}", {}),
+        (
+            "envoy.config.core.v3.UpstreamHttpProtocolOptions",
+            "{override_auto_sni_header: a b}",
+            {"override_auto_sni_header": "must be what HTTP allows as a header's name"},
+        ),
     ],
 )
 def test_the_kinds_of_rules(full_name, text, found):

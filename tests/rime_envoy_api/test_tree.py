@@ -168,6 +168,19 @@ def test_depth_is_measured_where_an_anchor_is_used_not_where_it_stands():
     assert len(read(side_by_side)) == 201
 
 
+def test_what_is_deep_elsewhere_makes_no_anchor_deep():
+    deep = "[" * 60 + "]" * 60
+
+    assert read(f"deep: {deep}\nshallow: &s x\nuse: {'[' * 60}*s{']' * 60}")["shallow"] == "x"
+
+
+def test_an_anchor_inside_an_anchor_does_not_hide_the_outer_depth():
+    deep = "[" * 60 + "]" * 60
+
+    with pytest.raises(UnreadableError, match="nested deeper than 100 levels"):
+        read_yaml(f"outer: &o [{deep}, &i x]\nuse: {'[' * 60}*o{']' * 60}")
+
+
 def test_aliases_cannot_multiply_without_bound():
     bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
     bomb += "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 30))

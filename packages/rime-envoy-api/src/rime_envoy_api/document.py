@@ -99,7 +99,7 @@ def read_documents(text: str | bytes, origin: str) -> list[Node]:
 
 def _decode(text: bytes) -> str:
     try:
-        return text.decode("utf-8-sig")
+        return text.decode("utf-8")
     except UnicodeDecodeError as error:
         line = text.count(b"\n", 0, error.start) + 1
         raise UnreadableError(line, f"not UTF-8: the byte {text[error.start]:#04x} has no place there") from error
