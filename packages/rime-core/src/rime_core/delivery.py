@@ -52,7 +52,7 @@ class Delivery:
 
     def acknowledge(self, name: str, version: str) -> None:
         """The client has applied this one resource; what was never sent, or is no longer in flight, is ignored."""
-        for manifest in self._in_flight:
+        for place, manifest in enumerate(self._in_flight):
             if manifest.versions.get(name) == version:
                 if self._partly is None:
                     self._partly = {}
@@ -61,8 +61,10 @@ class Delivery:
                     left = {each for each, sent in manifest.versions.items() if sent is not None}
                     self._partly[manifest] = left
                 left.discard(name)
-                if not left:
-                    self.acknowledge_update(manifest)
+                # of an update that only removes nothing can be acknowledged by name; what came later was applied later
+                settled = [earlier for earlier in self._in_flight[:place] if _only_removes(earlier)]
+                for each in settled if left else (*settled, manifest):
+                    self.acknowledge_update(each)
                 return
 
     def acknowledge_update(self, update: Update | Manifest) -> None:
@@ -112,8 +114,26 @@ class Delivery:
         """The ordinals at which this client's state must remain known."""
         yield self._cursor
         yield self._acknowledged
+        for manifest in self._in_flight:
+            yield manifest.ordinal
         for rejection in self._rejections:
             yield rejection.since
+
+    def _settled(self, name: str) -> int:
+        """The ordinal up to which what was sent of `name` is acknowledged."""
+        for rejection in self._rejections:
+            if name in rejection.versions and name not in rejection.over:
+                return rejection.since
+        settled = self._acknowledged
+        if len(self._in_flight) >= IN_FLIGHT:
+            return settled
+        for manifest in self._in_flight:
+            if name in manifest.versions:
+                left = self._partly.get(manifest) if self._partly is not None else None
+                if left is None or name in left:
+                    return settled
+                settled = manifest.ordinal
+        return self._cursor
 
     def _sent(self, update: Update) -> Update:
         in_flight = self._in_flight
@@ -139,3 +159,7 @@ class Delivery:
         self._rejections = [
             rejection for rejection in self._rejections if len(rejection.over) < len(rejection.versions)
         ]
+
+
+def _only_removes(manifest: Manifest) -> bool:
+    return all(version is None for version in manifest.versions.values())

@@ -148,11 +148,11 @@ class Subscriber(Delivery):
             return
         self._step(frozenset(), gone)
         for name in gone:
-            self._kept.pop(name, None)
             if self._star:
                 self._owed[name] = True
                 self.nudge()
             else:
+                self._kept.pop(name, None)
                 self._owed.pop(name, None)
                 self._supersede(name)
 
@@ -243,14 +243,8 @@ class Subscriber(Delivery):
         """The version of `name` that the client is known to have applied; None where there is none."""
         if name in self._kept:
             return self._kept[name]
-        cursor = self._cursor
-        for rejection in self._rejections:
-            if name not in rejection.over and name in rejection.versions:
-                cursor = rejection.since
-        if any(name in manifest.versions for manifest in self._in_flight):
-            cursor = min(cursor, self._acknowledged)
         entry = self._index.entries.get(name)
-        state = entry.state_at(cursor) if entry is not None else None
+        state = entry.state_at(self._settled(name)) if entry is not None else None
         return state.version if state is not None else None
 
     @property
