@@ -17,13 +17,14 @@ PYTHON ?= $(shell for python in $(PYTHONS); do $$python -c "$(CAN)" 2>/dev/null 
 # A dot for each line that is read: pip takes a minute, and says too much to be shown.
 DOTS := (while read -r _; do printf .; done; echo)
 
-.PHONY: help setup demo test check dist clean
+.PHONY: help setup demo test check mutation dist clean
 
 help:
 	@echo "make demo         a real Envoy, served from a folder: edits, a broken file, a restart (20 s)"
 	@echo "make demo KEEP=1  the same, and leave it running"
 	@echo "make test         all tests; ARGS='tests/rime_core -k R28' picks some"
 	@echo "make check        lint, formatting, types, and which package may import which"
+	@echo "make mutation     for each rule of the protocol, a fault that its tests must find (2 min)"
 	@echo "make dist         build the wheels into $(DIST)/"
 	@echo "make clean        remove $(VENV) and $(DIST)/"
 
@@ -54,6 +55,9 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy packages/*/src tests examples
 	$(BIN)/lint-imports
+
+mutation: setup
+	$(BIN)/python -m tests.conformance.mutate $(ARGS)
 
 dist: setup
 	@rm -rf $(DIST)

@@ -1,0 +1,33 @@
+"""docs/protocol.md, the tests and the recorded faults are in step."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.faults import FAULTS
+from tests.conformance.mutate import SOURCES
+
+HERE = Path(__file__).parent
+PAGE = HERE.parents[1] / "docs/protocol.md"
+ROWS = dict(re.findall(r"^\| (R\d+) \|.*\| ([^|]+) \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
+TESTED = set(re.findall(r"^async def test_(R\d+)_", (HERE / "test_rules.py").read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def test_the_page_lists_every_rule():
+    assert list(ROWS) == [f"R{number}" for number in range(1, 92)]
+
+
+def test_the_page_says_which_rules_have_tests():
+    assert {rule for rule, tests in ROWS.items() if tests == "test_rules.py"} == TESTED
+    assert set(ROWS.values()) == {"test_rules.py", "not yet", "not supported"}
+
+
+def test_every_tested_rule_has_a_fault_that_its_test_finds():
+    assert set(FAULTS) == TESTED
+
+
+@pytest.mark.parametrize("rule", FAULTS)
+def test_the_fault_can_be_put_into_the_code(rule):
+    fault = FAULTS[rule]
+    assert (SOURCES / fault.file).read_text(encoding="utf-8").count(fault.before) == 1
