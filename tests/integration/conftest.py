@@ -1,0 +1,100 @@
+"""The stage of these tests: a folder, rime serving it, a relay that listens in, and a real Envoy."""
+
+import os
+from contextlib import AsyncExitStack
+
+import pytest
+import pytest_asyncio
+
+from . import resources
+from .envoy import ABSENT, find_envoy, run_envoy
+from .relay import Relay
+from .rime import Rime, rime
+from .waiting import eventually
+from .web import Answer, get, upstream
+
+
+def require(binary, environment):
+    """The binary. Without one: in CI a failure, since nothing was proven; elsewhere the tests are left out."""
+    if binary is None:
+        absent = pytest.fail if environment.get("CI") else pytest.skip
+        absent(ABSENT)
+    return binary
+
+
+@pytest.fixture(scope="session")
+def envoy_binary():
+    return require(find_envoy(), os.environ)
+
+
+class Stage:
+    """What a test plays on; all of it ends with the test."""
+
+    def __init__(self, folder, envoy_binary, stack):
+        self.conf = folder / "conf"
+        self.conf.mkdir()
+        self._folder = folder
+        self._envoy_binary = envoy_binary
+        self._stack = stack
+        self._started = 0
+
+    def save(self, **files):
+        """Write files of the folder that is served, as an editor does: whole, and put in place. None deletes one."""
+        for name, text in files.items():
+            path = self.conf / f"{name}.yaml"
+            if text is None:
+                path.unlink()
+            else:
+                aside = path.with_suffix(".new")
+                aside.write_text(text)
+                aside.replace(path)
+
+    async def upstream(self, name):
+        return await self._stack.enter_async_context(upstream(name))
+
+    async def rime(self, source=None, at="127.0.0.1:0"):
+        """A `rime serve` that is ready."""
+        self._started += 1
+        started = Rime(source or self.conf, self._folder / f"rime-{self._started}", at=at)
+        self._stack.callback(started.kill)
+        await started.ready()
+        return started
+
+    async def relay(self, target):
+        return await self._stack.enter_async_context(Relay(target))
+
+    async def shop(self):
+        """The usual: a listener, its route, a cluster, and its one endpoint, "blue"; Envoy answers through a relay."""
+        self.blue = await self.upstream("blue")
+        self.save(
+            cluster=resources.cluster(),
+            endpoints=resources.endpoints(self.blue),
+            route=resources.route(),
+            listener=resources.listener(),
+        )
+        rime = await self.rime()
+        relay = await self.relay(rime.address)
+        envoy = self.envoy(relay.address)
+        await self.answers(await envoy.port(), "blue")
+        return rime, relay, envoy
+
+    async def answers(self, port, body, path="/", status=200):
+        """Wait until Envoy answers so on this port."""
+
+        async def answered():
+            return await get(port, path) == Answer(status, body)
+
+        await eventually(answered)
+
+    def envoy(self, address, bootstrap=resources.ADMIN):
+        """An Envoy that connects to a rime, or a relay; `bootstrap` is the user's own."""
+        mine = self._folder / "mine.yaml"
+        mine.write_text(bootstrap)
+        made = rime("bootstrap", str(mine), "--at", address)
+        return self._stack.enter_context(run_envoy(self._envoy_binary, made, self._folder / "envoy"))
+
+
+@pytest_asyncio.fixture
+async def stage(tmp_path, envoy_binary):
+    async with AsyncExitStack() as stack:
+        yield Stage(tmp_path, envoy_binary, stack)

@@ -1,0 +1,95 @@
+"""A relay between Envoy and rime that passes every message on as it is, and keeps what passed.
+
+So what travelled is not known from rime's own word. `target` may be changed: the next stream goes there.
+"""
+
+import asyncio
+
+import grpc
+
+from rime_envoy_api import message_class
+
+DELTA_ADS = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources"
+
+
+class Relay(grpc.GenericRpcHandler):
+    """`address` is for Envoy; `requests` and `responses` are what passed, in order."""
+
+    def __init__(self, target):
+        self.target = target
+        self.requests = []
+        self.responses = []
+        self._open = set()
+        self._handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_stream_rpc_method_handler(self._pass_on)
+
+    async def __aenter__(self):
+        self._server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+        self._server.add_generic_rpc_handlers((self,))
+        self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
+        await self._server.start()
+        return self
+
+    async def __aexit__(self, *_):
+        await self._server.stop(0)
+
+    def service(self, details):
+        return self._handler if details.method == DELTA_ADS else None
+
+    def switch(self, target):
+        """Move the client to another rime: its stream ends, and it comes back."""
+        self.target = target
+        for call in self._open:
+            call.cancel()
+
+    def sent(self, type_name):
+        """The names of the resources of a type that came from rime, in order, repetitions included."""
+        return [
+            each.name for response in self.responses if _short(response) == type_name for each in response.resources
+        ]
+
+    def clear(self):
+        self.requests.clear()
+        self.responses.clear()
+
+    @property
+    def travelled(self):
+        """[(type, name)] of all resources that came from rime, in order."""
+        return [(_short(response), each.name) for response in self.responses for each in response.resources]
+
+    @property
+    def removed(self):
+        """[(type, name)] of all that rime reported as removed."""
+        return [(_short(response), name) for response in self.responses for name in response.removed_resources]
+
+    async def _pass_on(self, _requests, context):
+        request_class = message_class("envoy.service.discovery.v3.DeltaDiscoveryRequest")
+        response_class = message_class("envoy.service.discovery.v3.DeltaDiscoveryResponse")
+        async with grpc.aio.insecure_channel(self.target) as channel:
+            call: grpc.aio.StreamStreamCall[bytes, bytes] = channel.stream_stream(DELTA_ADS)()
+
+            async def there():
+                while isinstance(data := await context.read(), bytes):
+                    self.requests.append(request_class.FromString(data))
+                    await call.write(data)
+                await call.done_writing()
+
+            async def back():
+                while isinstance(data := await call.read(), bytes):
+                    self.responses.append(response_class.FromString(data))
+                    await context.write(data)
+
+            self._open.add(call)
+            ways = [asyncio.create_task(there()), asyncio.create_task(back())]
+            try:
+                await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                self._open.discard(call)
+                for way in ways:
+                    way.cancel()
+                await asyncio.gather(*ways, return_exceptions=True)
+        if not context.cancelled() and not context.done():
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "the relay's other side has ended")
+
+
+def _short(response):
+    return response.type_url.rpartition(".")[2]

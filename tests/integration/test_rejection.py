@@ -1,0 +1,53 @@
+"""What Envoy refuses harms nothing else, is seen, and is not sent again."""
+
+import pytest
+
+from . import resources
+from .waiting import eventually
+
+pytestmark = pytest.mark.asyncio
+
+# Sound by every rule that Envoy's API declares; Envoy itself finds that this type of cluster wants one endpoint.
+REFUSED = f"""\
+resources:
+- "@type": {resources.TYPE}.config.cluster.v3.Cluster
+  name: refused
+  type: LOGICAL_DNS
+  connect_timeout: 1s
+  load_assignment:
+    cluster_name: refused
+    endpoints:
+    - lb_endpoints:
+      - endpoint: {{address: {{socket_address: {{address: localhost, port_value: 1}}}}}}
+      - endpoint: {{address: {{socket_address: {{address: localhost, port_value: 2}}}}}}
+"""
+ACCEPTED = REFUSED.replace("LOGICAL_DNS", "STRICT_DNS")
+
+
+async def test_a_refused_resource_beside_good_ones(stage):
+    rime, relay, envoy = await stage.shop()
+    green = await stage.upstream("green")
+    port = await envoy.port()
+    relay.clear()
+
+    # in one response: a refused cluster, and a good one
+    stage.save(refused=REFUSED, more=resources.cluster("more") + resources.endpoints(green, "more")[11:])
+    await eventually(lambda: rime.events("rejected"))
+    stage.save(route=resources.route("more"))
+    await stage.answers(port, "green")
+
+    (rejection,) = rime.events("rejected")
+    assert rejection["level"] == "warning"
+    assert "refused" in rejection["message"]
+    assert "LOGICAL_DNS clusters must have a single" in rejection["message"]
+    assert relay.sent("Cluster").count("refused") == 1
+    assert sorted(await envoy.clusters()) == ["more", "shop"]
+
+    relay.clear()
+    stage.save(refused=ACCEPTED)
+
+    async def accepted():
+        return "refused" in await envoy.clusters()
+
+    await eventually(accepted)
+    assert relay.travelled == [("Cluster", "refused")]
