@@ -5,7 +5,7 @@ from rime_file_source.config import FileOptions, read_options
 
 
 def test_the_defaults_are_milliseconds_for_changes_and_300_for_removals() -> None:
-    assert read_options({}) == FileOptions(quiet=0.010, settle=0.300, rescan=10.0, max_file_size=67_108_864)
+    assert read_options({}) == FileOptions(quiet=0.005, settle=0.300, rescan=10.0, max_file_size=67_108_864)
 
 
 def test_each_option_is_read_with_its_unit() -> None:

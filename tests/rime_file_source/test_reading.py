@@ -174,6 +174,23 @@ def test_a_file_that_cannot_be_read_is_tried_each_time(disk: Disk) -> None:
     assert disk.read() == {"a.yaml": ["x"]}
 
 
+def test_a_file_that_could_not_be_read_and_is_deleted_is_gone(disk: Disk) -> None:
+    (disk.folder / "a.yaml").mkdir()
+    disk.read()
+    (disk.folder / "a.yaml").rmdir()
+    assert disk.read() == {"a.yaml": None}
+
+
+def test_a_file_that_can_be_read_again_is_news_although_it_is_as_before(disk: Disk) -> None:
+    disk.write("real", "x")
+    (disk.folder / "a.yaml").symlink_to("real")
+    disk.read()
+    (disk.folder / "real").rename(disk.folder / "away")
+    disk.read()
+    (disk.folder / "away").rename(disk.folder / "real")
+    assert disk.read() == {"a.yaml": ["x"]}
+
+
 def test_a_file_larger_than_the_bound_is_not_read(disk: Disk) -> None:
     (disk.folder / "a.yaml").write_bytes(b"#" * ((1 << 20) + 1))
     assert disk.read() == {"a.yaml": "is larger than 1048576 bytes; split it, or raise max_file_size"}

@@ -11,16 +11,17 @@ from rime_core.options import OptionReader
 class FileOptions:
     """How a folder is watched. Durations are seconds.
 
-    quiet: how long the folder must be quiet until changes and additions are written. A program writes the pieces of
-        one file well under a millisecond apart; Envoy has the change some 15 ms after the save.
+    quiet: how long the folder must be quiet until changes and additions are written. A program that writes a file in
+        one go writes its pieces well under a millisecond apart. Measured, from saving to a subscriber's update: 14 ms,
+        of which 5 ms are this wait, 5 ms the watch, 1 ms reading.
     settle: the same for what a move looks like halfway: removals, double claims, and faults. Saving two files one
         after the other in an editor, or copying a folder, stays below it.
     rescan: how often all files are looked at without an event, for what no event tells of: a network file system, a
         symbolic link whose target changed elsewhere; 0 is never.
-    max_file_size: bytes; a larger file is refused unread. A bootstrap of 10,000 clusters has about 5 MB.
+    max_file_size: bytes; a larger file is refused unread. 10,000 clusters are about 2 MB, and a second of reading.
     """
 
-    quiet: float = 0.010
+    quiet: float = 0.005
     settle: float = 0.300
     rescan: float = 10.0
     max_file_size: int = 64 << 20

@@ -77,7 +77,6 @@ class Reader:
                 del self._seen[path]
                 readings[path] = None
         for error in listing.unreadable:
-            self._seen.pop(error.path, None)
             readings[error.path] = error
         for path in listing.files:
             self._read_file(path, readings)
