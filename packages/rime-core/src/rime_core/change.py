@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from rime_core.index import Entry, Index
+from rime_core.index import Index
 from rime_core.resource import Digest, Reference, Resource, check_name, copied, version_of
 from rime_core.type_urls import check_type_url
 
@@ -28,14 +28,12 @@ class Change:
 class Preparation:
     """Makes Changes: everything that can fail about one fails here, before anything is changed."""
 
-    __slots__ = ("_digest", "_indexes", "_references", "count")
+    __slots__ = ("_digest", "_indexes", "_references")
 
     def __init__(self, indexes: dict[str, Index], digest: Digest, references: References | None) -> None:
         self._indexes: Final = indexes
         self._digest: Final = digest
         self._references: Final = references
-        self.count = 0
-        """Tells apart what has equal hashes."""
 
     def applying(self, type_url: str, name: str, body: Body, aliases: Sequence[str], on_demand: bool) -> Change:
         """The change that `Writer.apply` asks for."""
@@ -53,9 +51,6 @@ class Preparation:
             old = entry.resource
             if old is not None and old.body == body and old.aliases == checked and old.on_demand is on_demand:
                 return Change(type_url, name, old)
-            if _collides(entry, version, body, checked):
-                self.count += 1
-                version = f"{version}~{self.count}"
         references = tuple(self._references(type_url, body)) if self._references is not None else ()
         return Change(type_url, name, Resource(type_url, name, version, body, checked, on_demand, references))
 
@@ -65,21 +60,6 @@ class Preparation:
             check_type_url(type_url)
         check_name(name)
         return Change(type_url, name, None)
-
-
-def _collides(entry: Entry, version: str, body: bytes, aliases: tuple[str, ...]) -> bool:
-    """Whether other content had this version, of which some client may believe that it is the same."""
-    old = entry.resource
-    if old is not None and _hash(old.version) == version and (old.body != body or old.aliases != aliases):
-        return True
-    return any(
-        past.version is not None and _hash(past.version) == version and past.fingerprint != hash(body)
-        for past in entry.past
-    )
-
-
-def _hash(version: str) -> str:
-    return version.partition("~")[0]
 
 
 def _checked(aliases: Sequence[str]) -> tuple[str, ...]:

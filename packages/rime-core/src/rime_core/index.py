@@ -16,6 +16,7 @@ Finding them costs what changed, never what there is.
   and so one serialization, whoever asks (`update_of`).
 """
 
+from bisect import bisect_left
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
 from types import MappingProxyType
@@ -37,7 +38,7 @@ TOMBSTONES: Final = 10_000
 """How many removed names are remembered for each type: about 3 MB."""
 
 _PAST: Final = 8
-"""How many past versions an entry gathers before those on which no cursor stands are dropped (a power of two)."""
+"""How many past states an entry gathers at least before those on which no cursor stands are dropped."""
 
 
 class Past(NamedTuple):
@@ -48,6 +49,7 @@ class Past(NamedTuple):
 
     ordinal: int
     version: str | None
+    aliases: tuple[str, ...]
     on_demand: bool
     fingerprint: int
 
@@ -55,20 +57,22 @@ class Past(NamedTuple):
 class Entry:
     """One name of an Index: its resource (`None`: a tombstone), its ordinal, its past, and who wrote it."""
 
-    __slots__ = ("ordinal", "owner", "past", "resource")
+    __slots__ = ("ordinal", "owner", "past", "resource", "trim_at")
 
     def __init__(self, resource: Resource | None, ordinal: int, owner: "Writer") -> None:
         self.resource = resource
         self.ordinal = ordinal
         self.owner = owner
         self.past: tuple[Past, ...] = ()
+        self.trim_at = _PAST
+        """How long `past` may get before it is looked through; doubles with what has to stay."""
 
     def state(self) -> Past:
         """The present state, as it will be remembered."""
         resource = self.resource
         if resource is None:
-            return Past(self.ordinal, None, False, 0)
-        return Past(self.ordinal, resource.version, resource.on_demand, hash(resource.body))
+            return Past(self.ordinal, None, (), False, 0)
+        return Past(self.ordinal, resource.version, resource.aliases, resource.on_demand, hash(resource.body))
 
     def state_at(self, cursor: int) -> Past | None:
         """The state as of `cursor`; None where the name did not exist then."""
@@ -78,6 +82,27 @@ class Entry:
             if past.ordinal <= cursor:
                 return past
         return None
+
+    def collides(self, resource: Resource) -> bool:
+        """Whether other content had the version of `resource`, so that some client may take it for the same."""
+        version = _without_suffix(resource.version)
+        old = self.resource
+        if (
+            old is not None
+            and _without_suffix(old.version) == version
+            and (old.body != resource.body or old.aliases != resource.aliases)
+        ):
+            return True
+        return any(
+            past.version is not None
+            and _without_suffix(past.version) == version
+            and past.fingerprint != hash(resource.body)
+            for past in self.past
+        )
+
+
+def _without_suffix(version: str) -> str:
+    return version.partition("~")[0]
 
 
 class Index:
@@ -141,8 +166,10 @@ class Index:
             self.entries[name] = entry = Entry(resource, ordinal, owner)
         else:
             old = entry.resource
+            if resource is not None and entry.collides(resource):
+                resource = resource.with_version(f"{_without_suffix(resource.version)}~{ordinal}")
             if entry.ordinal <= self.observed:
-                self._remember(entry)
+                self._remember(name, entry)
             entry.resource = resource
             entry.ordinal = ordinal
             entry.owner = owner
@@ -160,18 +187,23 @@ class Index:
         if self.interest:
             self._touch(name, names, ordinal)
 
-    def _remember(self, entry: Entry) -> None:
+    def _remember(self, name: str, entry: Entry) -> None:
         entry.past += (entry.state(),)
-        length = len(entry.past)
-        if length >= _PAST and length & (length - 1) == 0:
-            self._forget_past(entry)
+        if len(entry.past) >= entry.trim_at:
+            entry.past = self._needed(name, entry.past)
+            entry.trim_at = max(_PAST, 2 * len(entry.past))
 
-    def _forget_past(self, entry: Entry) -> None:
-        """Keep of an entry's past what some cursor stands on: at most one state for each of them."""
-        pins = {pin for subscriber in self.subscribers for pin in subscriber.pins()}
-        ends = [*(past.ordinal for past in entry.past[1:]), self.ordinal]
-        entry.past = tuple(
-            past for past, end in zip(entry.past, ends, strict=True) if any(past.ordinal <= pin < end for pin in pins)
+    def _needed(self, name: str, past: tuple[Past, ...]) -> tuple[Past, ...]:
+        """Of a name's past, what the cursor of somebody who wants it stands on: at most one state for each."""
+        aliases = {alias for state in past for alias in state.aliases}
+        pins = sorted(
+            {pin for subscriber in self.subscribers if subscriber.wants(name, aliases) for pin in subscriber.pins()}
+        )
+        ends = [*(state.ordinal for state in past[1:]), self.ordinal]
+        return tuple(
+            state
+            for state, end in zip(past, ends, strict=True)
+            if bisect_left(pins, state.ordinal) < bisect_left(pins, end)
         )
 
     def _count(self, name: str, old: Resource | None, new: Resource | None, ordinal: int) -> None:

@@ -59,6 +59,10 @@ class Resource:
         self.references: Final = references
         self.encoded: bytes | None = None
 
+    def with_version(self, version: str) -> "Resource":
+        """The same with another version, for content whose own some client may take for that of other content."""
+        return Resource(self.type_url, self.name, version, self.body, self.aliases, self.on_demand, self.references)
+
     def __repr__(self) -> str:
         return f"Resource({self.name!r}, version={self.version!r}, {len(self.body)} bytes)"
 

@@ -237,6 +237,10 @@ class Subscriber(Delivery):
                 return
             yield update
 
+    def wants(self, name: str, aliases: Iterable[str]) -> bool:
+        """Whether a resource with this name and these aliases is, or may have been, in its interest."""
+        return self._star or self._names_any(name, aliases)
+
     # --- its state ----------------------------------------------------------------------------------------------------
 
     def acknowledged(self, name: str) -> str | None:
@@ -488,8 +492,7 @@ class Subscriber(Delivery):
             # where tombstones were forgotten since, the client may have what is long gone
             return _UNKNOWN if self._cursor < self._index.floor else None
         if self._star and not (self._had_star and self._index.described.star and not state.on_demand):
-            # only what it named
-            return state.version if self._names is not None and name in self._names.names else None
+            return state.version if self._names_any(name, state.aliases) else None
         return state.version
 
     def _visible(self, entry: "Entry | None") -> Resource | None:
@@ -498,9 +501,9 @@ class Subscriber(Delivery):
         return resource if resource is not None and self._visible_resource(resource) else None
 
     def _visible_resource(self, resource: Resource) -> bool:
-        if self._star and self._index.in_star(resource):
-            return True
-        if self._names is None:
-            return False
-        names = self._names.names
-        return resource.name in names or any(alias in names for alias in resource.aliases)
+        return (self._star and self._index.in_star(resource)) or self._names_any(resource.name, resource.aliases)
+
+    def _names_any(self, name: str, aliases: Iterable[str]) -> bool:
+        """Whether it asked for what has this name and these aliases by one of them."""
+        names = self._names.names if self._names is not None else ()
+        return name in names or any(alias in names for alias in aliases)
