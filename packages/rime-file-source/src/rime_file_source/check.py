@@ -46,9 +46,13 @@ def examine(place: str) -> Findings:
     folder.observe(readings, now=0)
     delivery = folder.take(inf)
     assert delivery is not None and delivery.report is not None  # noqa: S101, PT018 - the first is always whole
-    documents = [reading for reading in readings.values() if reading and not isinstance(reading, UnreadableError)]
     # What is there with a fault is not missing: the fault is enough to say.
-    known = folder.serving.keys() | {(fault.type_url, fault.name) for each in documents for fault in each.faults}
+    known = set(folder.serving) | {
+        (fault.type_url, fault.name)
+        for reading in readings.values()
+        if reading is not None and not isinstance(reading, UnreadableError)
+        for fault in reading.faults
+    }
     warnings = list(delivery.report.contested)
     for resource in delivery.apply:
         for type_url, name in references(resource.type_url, resource.body):
