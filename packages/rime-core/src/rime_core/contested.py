@@ -1,4 +1,4 @@
-"""Contested names: what several writers claim. Who comes first in the configuration has it, the others' content waits."""
+"""Contested names: what several writers claim. Who comes first in the configuration has it, the others wait."""
 
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final

@@ -323,7 +323,17 @@ class Subscriber(Delivery):
         if self._names is None:
             self._move(self._star, index.interest.follow(added - removed, index.ordinal))
         else:
+            self._catch_up(self._names)
             self._move(self._star, index.interest.step(self._names, added, removed, index.ordinal))
+
+    def _catch_up(self, names: "NameSet") -> None:
+        """Take the cursor to the present where nothing among `names` changed since: were it older than the set of names
+        that it goes to, all of its names would have to be compared.
+        """
+        if not self._star and self._cursor >= names.since and next(names.tail(self._cursor), None) is None:
+            self._cursor = self._index.observed = self._index.ordinal
+            if not self._in_flight:
+                self._acknowledged = self._cursor
 
     def _move(self, star: bool, names: "NameSet | None") -> None:
         """Listen to another feed; who was armed stays so."""
@@ -430,13 +440,17 @@ class Subscriber(Delivery):
     def _first(self, known: Mapping[str, str]) -> Update | None:
         """All that it wants, less what is known: that is as if it had been sent."""
         index, names = self._index, self._names
-        if not known and names is None:
-            return index.everything() if self._star else None
-        if not known and names is not None and not self._star:
+        if known or (self._star and names is not None):
+            return self._all(known)
+        if names is not None:
             if _BEFORE_INITIAL not in names.shared:
                 names.shared[_BEFORE_INITIAL] = self._all()
             return names.shared[_BEFORE_INITIAL]
-        return self._all(known)
+        if not self._star:
+            return None
+        if _BEFORE_INITIAL not in index.shared:
+            index.shared[_BEFORE_INITIAL] = index.everything()
+        return index.shared[_BEFORE_INITIAL]
 
     def _all(self, known: Mapping[str, str] = MappingProxyType({}), *, full: bool = False) -> Update | None:
         index = self._index

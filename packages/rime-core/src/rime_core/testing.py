@@ -1,0 +1,264 @@
+"""The contract tests that every adapter should pass, yours and ours.
+
+    async def test_my_source():
+        await check_source(MySource, "a place that works", {})
+
+    async def test_my_transport():
+        await check_transport(MyTransport, "127.0.0.1:0", {}, connect=my_client)
+
+They raise `AssertionError` with a line that says what is broken. They need asyncio, and nothing beyond the standard
+library.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Final, Protocol, Self
+
+from rime_core.adapter import Source, Transport
+from rime_core.errors import UsageError
+from rime_core.plane import Plane
+from rime_core.protocol.messages import Node
+from rime_core.server import Server
+from rime_core.snapshot import Snapshot
+from rime_core.type_urls import CLUSTER
+from rime_core.writer import Writer
+
+TIMEOUT: Final = 10.0
+"""Seconds that an adapter may take for anything, unless told otherwise."""
+
+_NO_OPTION: Final = "an-option-that-nobody-has"
+
+
+async def check_source(
+    source: type[Source], place: str, options: Mapping[str, str], *, timeout: float = TIMEOUT
+) -> Snapshot:
+    """Check what a Source promises, and return what it delivered.
+
+    That it refuses options that it does not know; delivers its first state, and says so; ends when it is cancelled,
+    with no transaction open, and writes nothing afterwards; and that it delivers the same when it is run again with the
+    writer that it had.
+
+    Args:
+        source: the class.
+        place: one where it finds something.
+        options: as `rime.toml` gives them.
+        timeout: seconds that it may take to deliver, and to end.
+
+    Raises:
+        AssertionError: it breaks a promise; the text says which.
+    """
+    _check_refuses_unknown_options(source, place, options)
+    made = source(place, options)
+    plane = Plane()
+    writer = plane.writer("the source")
+    first = await _run_until_ready(made, plane, writer, timeout)
+    again = await _run_until_ready(made, plane, writer, timeout)
+    assert _versions(first) == _versions(again), "run again with the same writer, it delivered something else"
+    return again
+
+
+async def _run_until_ready(source: Source, plane: Plane, writer: Writer, timeout: float) -> Snapshot:
+    said_so = asyncio.Event()
+    ready = writer.ready
+
+    def note() -> None:
+        ready()
+        said_so.set()
+
+    writer.ready = note  # type: ignore[method-assign] # seen from outside, on this one writer
+    running = asyncio.ensure_future(source.run(writer))
+    waiting = asyncio.ensure_future(said_so.wait())
+    try:
+        await asyncio.wait({running, waiting}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            error = None if running.cancelled() else running.exception()
+            assert said_so.is_set(), f"run() ended before its first state was delivered: {error!r}"
+        assert said_so.is_set(), f"it has not called writer.ready() within {timeout} s"
+    finally:
+        waiting.cancel()
+        del writer.ready
+        await _end(running, timeout)
+    assert not writer.in_transaction, "it was cancelled and left a transaction open"
+    sequence = plane.sequence
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert plane.sequence == sequence, "it wrote after it had been cancelled"
+    return plane.snapshot()
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What a client got in one message: name → version, and the names removed."""
+
+    resources: Mapping[str, str]
+    removed: Collection[str] = ()
+
+
+class ContractClient(Protocol):
+    """A client of the transport under test: it subscribes to clusters and acknowledges what it gets."""
+
+    async def subscribe(self, *, known: Mapping[str, str], node_id: str) -> None:
+        """Subscribe to all clusters, as the node `node_id` that knows these versions (name → version)."""
+        ...
+
+    async def receive(self) -> Received:
+        """The next message that has anything in it; acknowledges it. An error where the connection has ended."""
+        ...
+
+
+Connect = Callable[[str], AbstractAsyncContextManager[ContractClient]]
+"""Connects to an address that the transport reported."""
+
+
+async def check_transport(
+    transport: type[Transport],
+    place: str,
+    options: Mapping[str, str],
+    *,
+    connect: Connect,
+    timeout: float = TIMEOUT,
+) -> None:
+    """Check what a Transport promises.
+
+    That it refuses options that it does not know, and an address that is taken; reports the address that clients can
+    connect to, once; answers nobody before the Plane is ready; asks `Server.serving` for each client; sends the first
+    state, then changes and removals, and to one who comes back the difference; outlives its clients; ends within a
+    second when it is cancelled, and can be run again.
+
+    Args:
+        transport: the class.
+        place: where to listen; a free port of the loopback address.
+        options: as `rime.toml` gives them.
+        connect: makes a client; see `ContractClient`.
+        timeout: seconds that anything may take.
+
+    Raises:
+        AssertionError: it breaks a promise; the text says which.
+    """
+    _check_refuses_unknown_options(transport, place, options)
+    made = transport(place, options)
+    async with asyncio.timeout(timeout * 5):
+        address = await _check_serves(made, connect, timeout)
+        async with _Running(made, Plane().server(), timeout) as running:
+            await _check_taken(transport, running.address, options, timeout)
+    assert address, "it reported an empty address"
+
+
+async def _check_serves(made: Transport, connect: Connect, timeout: float) -> str:
+    asked: list[str] = []
+    plane = Plane()
+    writer = plane.writer("a source")
+
+    def serving(node: Node) -> Server:
+        asked.append(node.id)
+        return plane.server()
+
+    async with _Running(made, plane.server(serving), timeout) as running:
+        async with connect(running.address) as client:
+            await client.subscribe(known={}, node_id="first")
+            writer.apply(CLUSTER, "a", b"1")
+            writer.apply(CLUSTER, "b", b"1")
+            writer.ready()
+            received = await asyncio.wait_for(client.receive(), timeout)
+            versions = {name: resource.version for name, resource in plane.snapshot()[CLUSTER].items()}
+            assert received.resources == versions, f"the first message should bring a and b, not {received}"
+            assert asked == ["first"], "it did not ask server.serving(node) for the client, once"
+            writer.apply(CLUSTER, "a", b"2")
+            received = await asyncio.wait_for(client.receive(), timeout)
+            assert set(received.resources) == {"a"}, f"a change of a should bring a, not {received}"
+            writer.remove(CLUSTER, "b")
+            received = await asyncio.wait_for(client.receive(), timeout)
+            assert list(received.removed) == ["b"], f"the removal of b should bring that, not {received}"
+            known = {"a": plane.snapshot()[CLUSTER]["a"].version, "b": versions["b"]}
+        writer.apply(CLUSTER, "c", b"1")
+        async with connect(running.address) as client, connect(running.address) as other:
+            await client.subscribe(known=known, node_id="second")
+            received = await asyncio.wait_for(client.receive(), timeout)
+            assert set(received.resources) == {"c"}, f"who comes back should be sent c alone, not {received}"
+            assert list(received.removed) == ["b"], f"who comes back should be told that b is gone, not {received}"
+            await other.subscribe(known={}, node_id="third")
+            await asyncio.wait_for(other.receive(), timeout)
+        return running.address
+
+
+async def _check_taken(transport: type[Transport], address: str, options: Mapping[str, str], timeout: float) -> None:
+    started = _Started()
+    try:
+        await asyncio.wait_for(transport(address, options).run(Plane().server(), task_status=started), timeout)
+    except UsageError as error:
+        _check_one_line(error)
+    except TimeoutError:
+        raise AssertionError(f"{address} is taken, and it serves there all the same") from None
+    else:
+        raise AssertionError(f"{address} is taken, and run() returned without an error")
+    assert not started.addresses, "it reported an address although that was taken"
+
+
+class _Started:
+    def __init__(self) -> None:
+        self.addresses: list[str] = []
+        self.event: Final = asyncio.Event()
+
+    def started(self, address: str) -> None:
+        self.addresses.append(address)
+        self.event.set()
+
+
+class _Running:
+    """Runs a transport for the length of a block."""
+
+    def __init__(self, transport: Transport, server: Server, timeout: float) -> None:
+        self._started: Final = _Started()
+        self._task: Final = asyncio.ensure_future(transport.run(server, task_status=self._started))
+        self._timeout: Final = timeout
+
+    @property
+    def address(self) -> str:
+        return self._started.addresses[0]
+
+    async def __aenter__(self) -> Self:
+        waiting = asyncio.ensure_future(self._started.event.wait())
+        await asyncio.wait({self._task, waiting}, timeout=self._timeout, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if self._task.done():
+            self._task.result()
+        assert self._started.addresses, f"it has not called task_status.started() within {self._timeout} s"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        ended = self._task.done()
+        await _end(self._task, self._timeout)
+        assert not ended, "run() ended by itself: one client's end must not end the others"
+        assert len(self._started.addresses) == 1, f"it called started() {len(self._started.addresses)} times"
+
+
+async def _end(task: "asyncio.Future[None]", timeout: float) -> None:
+    task.cancel()
+    await asyncio.wait({task}, timeout=timeout)
+    assert task.done(), f"it has not ended within {timeout} s of being cancelled"
+
+
+def _check_refuses_unknown_options(
+    adapter: Callable[[str, Mapping[str, str]], object], place: str, options: Mapping[str, str]
+) -> None:
+    try:
+        adapter(place, {**options, _NO_OPTION: "1"})
+    except UsageError as error:
+        said = str(error)
+        _check_one_line(error)
+    else:
+        raise AssertionError("it takes an option that it cannot know; see rime_core.OptionReader.finish")
+    assert _NO_OPTION in said, f"its error should name the option that is wrong: {said}"
+
+
+def _check_one_line(error: UsageError) -> None:
+    assert len(str(error).splitlines()) == 1, f"an error for people is one line: {str(error)!r}"
+
+
+def _versions(snapshot: Snapshot) -> dict[str, dict[str, str]]:
+    return {
+        type_url: {name: resource.version for name, resource in resources.items()}
+        for type_url, resources in snapshot.items()
+    }

@@ -1,0 +1,22 @@
+import pytest
+
+from rime_core import UsageError
+from rime_grpc.config import Config, read
+
+
+def test_without_options_everything_has_its_default():
+    assert read({}) == Config()
+
+
+def test_each_option_is_read():
+    options = {"max_response_bytes": "1MiB", "max_request_bytes": "2MiB", "keepalive": "1m", "insecure": ""}
+    assert read(options) == Config(1 << 20, 2 << 20, 60.0, True)
+
+
+def test_responses_stay_below_what_grpc_clients_take_by_default():
+    assert Config().max_response_bytes < 4 << 20
+
+
+def test_an_unknown_option_is_refused():
+    with pytest.raises(UsageError, match="there is no option 'keep_alive'; did you mean 'keepalive'"):
+        read({"keep_alive": "1m"})

@@ -1,0 +1,153 @@
+"""Serving over real gRPC: what a program that embeds rime, and its clients, see."""
+
+import asyncio
+
+import grpc
+import pytest
+
+import rime_grpc
+from rime_core import CLUSTER, LISTENER, Plane, UsageError
+from rime_grpc.serving import DELTA_ADS
+from tests.rime_grpc.clients import GrpcClient, connect, decode
+
+pytestmark = pytest.mark.asyncio
+
+
+@pytest.fixture
+def plane():
+    plane = Plane()
+    plane.apply(CLUSTER, "a", b"1")
+    return plane
+
+
+async def test_the_address_has_the_port_that_was_bound(plane):
+    async with rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound:
+        host, _, port = bound.address.rpartition(":")
+        assert host == "127.0.0.1"
+        assert int(port) > 0
+
+
+async def test_a_port_in_use_is_refused_by_rime_and_by_grpc(plane, capfd):
+    async with rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound:
+        with pytest.raises(UsageError, match=f"grpc: {bound.address} is in use"):
+            async with rime_grpc.serve(plane.server(), bound.address):
+                pass
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:0", "[::]:0"])
+async def test_where_others_could_connect_it_must_be_asked_for(plane, address):
+    with pytest.raises(UsageError, match="insecure=true"):
+        async with rime_grpc.serve(plane.server(), address):
+            pass
+
+
+async def test_when_it_stops_its_clients_are_told_to_come_back(plane):
+    async with rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound:
+        channel = grpc.aio.insecure_channel(bound.address)
+        call = channel.stream_stream(DELTA_ADS)()
+        client = GrpcClient(call)
+        await client.subscribe(known={}, node_id="n")
+        await client.receive()
+    with pytest.raises(grpc.aio.AioRpcError) as ended:
+        await call.read()
+    assert ended.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert ended.value.details() == "rime is stopping"
+    await channel.close()
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources",
+        "/envoy.service.cluster.v3.ClusterDiscoveryService/DeltaClusters",
+        "/no.such.Service/Method",
+    ],
+)
+async def test_other_methods_are_unimplemented(plane, method):
+    async with (
+        rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound,
+        grpc.aio.insecure_channel(bound.address) as channel,
+    ):
+        with pytest.raises(grpc.aio.AioRpcError) as ended:
+            await channel.stream_stream(method)().read()
+        assert ended.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+@pytest.mark.parametrize("data", [b"\xff", b"\x0a\xff\xff\xff\xff\x0f", b"\x12\x03\xff\xfe\xfd"])
+async def test_bytes_that_are_no_request_end_that_stream_alone(plane, data, caplog):
+    async with rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound, connect(bound.address) as other:
+        await other.subscribe(known={}, node_id="other")
+        await other.receive()
+        async with connect(bound.address) as client:
+            await client.call.write(data)
+            with pytest.raises(grpc.aio.AioRpcError) as ended:
+                await client.call.read()
+        assert ended.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        plane.apply(CLUSTER, "a", b"2")
+        assert set((await other.receive()).resources) == {"a"}
+    assert "broke the protocol" in caplog.text
+
+
+async def test_a_request_that_is_too_large_ends_that_stream_alone(plane):
+    config = rime_grpc.Config(max_request_bytes=1000)
+    async with rime_grpc.serve(plane.server(), "127.0.0.1:0", config) as bound, connect(bound.address) as other:
+        await other.subscribe(known={}, node_id="other")
+        await other.receive()
+        async with connect(bound.address) as client:
+            await client.subscribe(known={"a" * 2000: "1"}, node_id="n")
+            with pytest.raises(grpc.aio.AioRpcError) as ended:
+                await client.call.read()
+        assert ended.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        plane.apply(CLUSTER, "a", b"2")
+        assert set((await other.receive()).resources) == {"a"}
+
+
+async def test_what_exceeds_a_message_is_split(plane):
+    for number in range(100):
+        plane.apply(LISTENER, f"l{number}", bytes(100_000))
+    async with rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound, connect(bound.address) as client:
+        await client.send(type_url=LISTENER)
+        received: set[str] = set()
+        messages = 0
+        while len(received) < 100:
+            data = await client.call.read()
+            assert len(data) < 4 << 20, "more than a gRPC client takes by default"
+            messages += 1
+            received |= {each.name for each in decode(data).resources}
+        assert messages == 3
+
+
+async def test_names_no_resource_can_have_are_answered_as_missing(plane):
+    async with rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound, connect(bound.address) as client:
+        await client.send(type_url=CLUSTER, resource_names_subscribe=["nul\0", "a" * 100_000, "\N{SNOWMAN}"])
+        assert set((await client.receive()).removed) == {"nul\0", "a" * 100_000, "\N{SNOWMAN}"}
+
+
+async def test_a_client_that_does_not_read_holds_up_nobody_and_costs_no_queue(plane):
+    async with rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound, connect(bound.address) as stalled:
+        await stalled.subscribe(known={}, node_id="stalled")
+        async with connect(bound.address) as client:
+            await client.subscribe(known={}, node_id="reads")
+            await client.receive()
+            for number in range(50):
+                plane.apply(CLUSTER, "a", bytes([number]) * 1_000_000)
+                assert set((await client.receive()).resources) == {"a"}
+        versions = []
+        while versions[-1:] != [plane.snapshot()[CLUSTER]["a"].version]:
+            versions.append((await stalled.receive()).resources["a"])
+        # what grpc had taken before flow control stopped it, and then the last state at once
+        assert len(versions) < 10
+
+
+async def test_a_stream_leaves_nothing_behind(plane):
+    async with rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound:
+        for _ in range(20):
+            async with connect(bound.address) as client:
+                await client.subscribe(known={}, node_id="n")
+                await client.receive()
+        index = plane.indexes[CLUSTER]
+        async with asyncio.timeout(10):
+            while index.subscribers:  # noqa: ASYNC110 - gRPC has no event for "the handler has ended"
+                await asyncio.sleep(0)
+    assert not index.waiting
