@@ -53,6 +53,7 @@ class Update:
         self.manifest: Final = Manifest(ordinal, versions)
         self.encoded: object = None
         self._parts: tuple[int, tuple[Update, ...]] | None = None
+        """The bound that it was split for, and its parts; none where it fits, so that it does not hold itself."""
         self._references: dict[str, tuple[str, ...]] | None = None
 
     def __bool__(self) -> bool:
@@ -78,7 +79,7 @@ class Update:
         """The same, split so that none is much larger than `max_bytes` on the wire (one resource is never split)."""
         if self._parts is None or self._parts[0] != max_bytes:
             self._parts = (max_bytes, self._split(max_bytes))
-        return self._parts[1]
+        return self._parts[1] or (self,)
 
     def _split(self, max_bytes: int) -> tuple["Update", ...]:
         cuts: list[tuple[list[Resource], list[str]]] = [([], [])]
@@ -95,7 +96,7 @@ class Update:
             else:
                 cuts[-1][1].append(item)
         if len(cuts) == 1:
-            return (self,)
+            return ()
         return tuple(
             Update(tuple(resources), tuple(removed), ordinal=self.ordinal, part=part, full=self.full)
             for part, (resources, removed) in enumerate(cuts)
