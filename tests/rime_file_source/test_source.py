@@ -18,6 +18,7 @@ import anyio.to_thread
 import pytest
 
 from rime_core import CLUSTER, ClosedError, Plane, Source, UsageError, Writer
+from rime_core.testing import check_source
 from rime_file_source import FileSource
 from rime_file_source.watch import Watch
 
@@ -126,6 +127,12 @@ async def test_a_place_or_option_that_cannot_be_is_refused_when_it_is_made(
     with pytest.raises(UsageError) as caught:
         FileSource(place, options)
     assert str(caught.value) == line
+
+
+async def test_it_keeps_what_every_source_promises(folder: Path) -> None:
+    (folder / "a.yaml").write_text(clusters(x="1"))
+    snapshot = await check_source(FileSource, str(folder), {})
+    assert list(snapshot[CLUSTER]) == ["x"]
 
 
 async def test_the_first_state_is_one_transaction_and_then_it_is_ready(folder: Path) -> None:
