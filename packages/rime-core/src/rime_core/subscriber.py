@@ -89,6 +89,8 @@ class Subscriber(Delivery):
         except BaseException:
             self.close()
             raise
+        self._owed = {}  # initial() answers them
+        self._all_owed = False
 
     # --- interest ----------------------------------------------------------------------------------------------------
 
@@ -185,8 +187,10 @@ class Subscriber(Delivery):
         self._check_open()
         if self._cursor != _BEFORE_INITIAL:
             raise UsageError("initial() was called before; poll() gives what came since")
-        update = self._first(known or {}) or Update((), (), ordinal=self._index.ordinal)
-        self._owed = {}
+        known = known or {}
+        update = self._first(known) or Update((), (), ordinal=self._index.ordinal)
+        # what was asked for since it was made is answered although it is known
+        self._owed = {name: asked for name, asked in self._owed.items() if name in known}
         self._all_owed = False
         return self._taken(update) or update
 
