@@ -222,7 +222,8 @@ async def test_a_broken_file_keeps_what_it_held_and_the_others_go_on(
         (folder / "a.yaml").write_text(clusters(x="2"))
         assert await writer.next() == {"x": "2"}
         assert await writer.next() == []
-    appeared, gone = [record for record in caplog.records if record.name == "rime_file_source"]
+    appeared, other, repaired, gone = [record for record in caplog.records if record.name == "rime_file_source"]
+    assert other.getMessage() == repaired.getMessage() == f"{folder}: 1 resource written, 0 removed"
     assert (appeared.levelname, gone.levelname) == ("ERROR", "INFO")
     assert appeared.getMessage().startswith(f"{folder}/a.yaml:1: not YAML")
     assert gone.getMessage() == f"no longer: {appeared.getMessage()}"

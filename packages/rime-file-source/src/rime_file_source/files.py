@@ -67,7 +67,7 @@ def is_configuration(name: str) -> bool:
 
 def walk(root: str) -> Listing:
     """List the configuration in the folder `root`, or `root` itself when it is a file."""
-    listing = Listing(linked=Path(root).is_symlink())
+    listing = Listing()
     try:
         status = Path(root).stat()
     except OSError as error:

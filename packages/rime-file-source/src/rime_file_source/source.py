@@ -55,8 +55,6 @@ class FileSource:
         try:
             folder.observe(await in_thread(reader.read), monotonic())
             self._write(writer, folder.take(inf))
-            found = f"{counted(len(self._written), 'resource')} in {counted(len(reader.paths), 'file')}"
-            logger.info("%s: %s", shown(self._root), found)
             if not reader.paths:
                 logger.warning("%s: %s", shown(self._root), NO_FILES)
             writer.ready()
@@ -91,6 +89,8 @@ class FileSource:
                     change.remove(type_url, name)
             self._written.update((resource.type_url, resource.name) for resource in delivery.apply)
             self._written.difference_update(delivery.remove)
+            written = counted(len(delivery.apply), "resource")
+            logger.info("%s: %s written, %d removed", shown(self._root), written, len(delivery.remove))
         if report is not None:
             if not report.faults:
                 writer.incomplete([])
