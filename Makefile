@@ -29,6 +29,7 @@ help:
 	@echo "make clean        remove $(VENV) and $(DIST)/"
 
 setup: $(READY)
+	@:
 
 # The mark is made last: what failed halfway is done again.
 $(READY): pyproject.toml $(wildcard packages/*/pyproject.toml packages/*/hatch_build.py)
