@@ -75,11 +75,11 @@ class Client(ABC):
         """Send one request."""
         await self.send(DeltaRequest(type_url, node, list(add), list(remove), dict(known or {}), nonce, error))
 
-    async def ack(self, response: Response, **more: Sequence[str]) -> None:
-        await self.ask(response.type_url, nonce=response.nonce, **more)
+    async def ack(self, response: Response, add: Sequence[str] = (), remove: Sequence[str] = ()) -> None:
+        await self.ask(response.type_url, add, remove, nonce=response.nonce)
 
-    async def nack(self, response: Response, **more: Sequence[str]) -> None:
-        await self.ask(response.type_url, nonce=response.nonce, error="no", **more)
+    async def nack(self, response: Response, add: Sequence[str] = (), remove: Sequence[str] = ()) -> None:
+        await self.ask(response.type_url, add, remove, nonce=response.nonce, error="no")
 
     async def receive(self) -> Response:
         """The next response, with what must hold of each checked."""
@@ -116,10 +116,9 @@ class Client(ABC):
 class BareClient(Client):
     """Calls the state machine itself."""
 
-    def __init__(self, server: Server, max_response_bytes: int | None) -> None:
+    def __init__(self, server: Server) -> None:
         super().__init__()
-        more = {} if max_response_bytes is None else {"max_response_bytes": max_response_bytes}
-        self.stream = DeltaStream(server, **more)
+        self.stream = DeltaStream(server)
         self.unknown: list[str] = []
         self._code: str | None = None
         self._taken: deque[Response] = deque()
@@ -209,24 +208,21 @@ class Connections:
         self.plane = plane
 
     @asynccontextmanager
-    async def __call__(
-        self, server: Server | None = None, max_response_bytes: int | None = None
-    ) -> AsyncIterator[Client]:
+    async def __call__(self, server: Server | None = None) -> AsyncIterator[Client]:
         """A new stream on a new connection."""
         server = server or self.plane.server()
         if self.way == "bare":
-            bare = BareClient(server, max_response_bytes)
+            bare = BareClient(server)
             try:
                 yield bare
             finally:
                 bare.stream.close()
             return
-        config = rime_grpc.Config() if max_response_bytes is None else rime_grpc.Config(max_response_bytes)
         async with (
-            rime_grpc.serve(server, "127.0.0.1:0", config) as bound,
+            rime_grpc.serve(server, "127.0.0.1:0") as bound,
             grpc.aio.insecure_channel(bound.address) as channel,
         ):
-            call = channel.stream_stream(METHOD)()
+            call: grpc.aio.StreamStreamCall[bytes, bytes] = channel.stream_stream(METHOD)()
             try:
                 yield GrpcClient(call)
             finally:

@@ -46,7 +46,7 @@ class GrpcClient:
 @asynccontextmanager
 async def connect(address: str) -> AsyncIterator[GrpcClient]:
     async with grpc.aio.insecure_channel(address) as channel:
-        call = channel.stream_stream(DELTA_ADS)()
+        call: grpc.aio.StreamStreamCall[bytes, bytes] = channel.stream_stream(DELTA_ADS)()
         try:
             yield GrpcClient(call)
         finally:

@@ -45,7 +45,7 @@ async def test_where_others_could_connect_it_must_be_asked_for(plane, address):
 async def test_when_it_stops_its_clients_are_told_to_come_back(plane):
     async with rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound:
         channel = grpc.aio.insecure_channel(bound.address)
-        call = channel.stream_stream(DELTA_ADS)()
+        call: grpc.aio.StreamStreamCall[bytes, bytes] = channel.stream_stream(DELTA_ADS)()
         client = GrpcClient(call)
         await client.subscribe(known={}, node_id="n")
         await client.receive()
@@ -133,7 +133,7 @@ async def test_a_client_that_does_not_read_holds_up_nobody_and_costs_no_queue(pl
             for number in range(50):
                 plane.apply(CLUSTER, "a", bytes([number]) * 1_000_000)
                 assert set((await client.receive()).resources) == {"a"}
-        versions = []
+        versions: list[str] = []
         while versions[-1:] != [plane.snapshot()[CLUSTER]["a"].version]:
             versions.append((await stalled.receive()).resources["a"])
         # what grpc had taken before flow control stopped it, and then the last state at once

@@ -28,6 +28,9 @@ from rime_core.writer import Writer
 TIMEOUT: Final = 10.0
 """Seconds that an adapter may take for anything, unless told otherwise."""
 
+_AFTERWARDS: Final = 0.02
+"""Seconds to see that something does not happen, in which it would."""
+
 _NO_OPTION: Final = "an-option-that-nobody-has"
 
 
@@ -82,8 +85,7 @@ async def _run_until_ready(source: Source, plane: Plane, writer: Writer, timeout
         await _end(running, timeout)
     assert not writer.in_transaction, "it was cancelled and left a transaction open"
     sequence = plane.sequence
-    for _ in range(3):
-        await asyncio.sleep(0)
+    await asyncio.sleep(_AFTERWARDS)
     assert plane.sequence == sequence, "it wrote after it had been cancelled"
     return plane.snapshot()
 
@@ -157,11 +159,14 @@ async def _check_serves(made: Transport, connect: Connect, timeout: float) -> st
 
     async with _Running(made, plane.server(serving), timeout) as running:
         async with connect(running.address) as client:
-            await client.subscribe(known={}, node_id="first")
             writer.apply(CLUSTER, "a", b"1")
+            await client.subscribe(known={}, node_id="first")
+            receiving = asyncio.ensure_future(client.receive())
+            await asyncio.wait({receiving}, timeout=_AFTERWARDS)
+            assert not receiving.done(), "it answered a client before the Plane was ready"
             writer.apply(CLUSTER, "b", b"1")
             writer.ready()
-            received = await asyncio.wait_for(client.receive(), timeout)
+            received = await asyncio.wait_for(receiving, timeout)
             versions = {name: resource.version for name, resource in plane.snapshot()[CLUSTER].items()}
             assert received.resources == versions, f"the first message should bring a and b, not {received}"
             assert asked == ["first"], "it did not ask server.serving(node) for the client, once"

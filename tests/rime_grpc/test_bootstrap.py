@@ -1,0 +1,50 @@
+"""`rime bootstrap`, run as a person runs it. What it prints is checked by a real Envoy in tests/integration."""
+
+import yaml
+from click.testing import CliRunner
+
+from rime_core import UsageError
+from rime_grpc.bootstrap import bootstrap
+
+MINE = """\
+node: {id: mine, cluster: ours}
+admin: {address: {socket_address: {address: 127.0.0.1, port_value: 9901}}}
+static_resources:
+  clusters:
+  - {name: backend, type: STATIC, connect_timeout: 1s}
+"""
+
+
+def run(*arguments):
+    return CliRunner().invoke(bootstrap, [str(each) for each in arguments])
+
+
+def test_a_new_envoy_is_told_where_rime_is_and_who_it_is():
+    result = run("--at", "127.0.0.1:1234", "--node-id", "n", "--node-cluster", "c")
+    assert result.exit_code == 0
+    made = yaml.safe_load(result.output)
+    assert made["node"] == {"id": "n", "cluster": "c"}
+    assert made["dynamic_resources"]["ads_config"]["api_type"] == "DELTA_GRPC"
+    assert made["dynamic_resources"]["ads_config"]["set_node_on_first_message_only"] is True
+    assert "port_value: 1234" in result.output
+
+
+def test_what_an_envoy_has_and_rime_cannot_serve_is_kept(tmp_path):
+    mine = tmp_path / "envoy.yaml"
+    mine.write_text(MINE)
+    made = yaml.safe_load(run(mine).output)
+    assert made["admin"]["address"]["socket_address"]["port_value"] == 9901
+    assert made["node"] == {"id": "mine", "cluster": "ours"}
+    assert [cluster["name"] for cluster in made["static_resources"]["clusters"]] == ["rime"]
+
+
+def test_a_file_that_is_not_there_is_one_line():
+    result = run("/no/such/envoy.yaml")
+    assert isinstance(result.exception, UsageError)
+    assert str(result.exception) == "cannot read /no/such/envoy.yaml: No such file or directory"
+
+
+def test_an_address_that_is_none_is_one_line():
+    result = run("--at", "somewhere")
+    assert isinstance(result.exception, UsageError)
+    assert "should look like 127.0.0.1:18000" in str(result.exception)
