@@ -170,7 +170,7 @@ FAULTS: dict[str, Fault] = {
         "one_type.known = request.initial_versions",
         "one_type.known = {name: each.version for name, each in self._server.snapshot()[type_url].items()}",
     ),
-    "R61": Fault("subscriber.py", "self._first(known or {})", "self._first({})"),
+    "R61": Fault("subscriber.py", "self._first(known)", "self._first({})"),
     "R62": Fault(
         _DELTA,
         "            _change(one_type.subscriber, request)\n",
