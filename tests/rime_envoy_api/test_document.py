@@ -68,6 +68,9 @@ def test_every_document_of_a_file_counts():
 
 def test_no_resources_is_not_the_same_as_nothing():
     assert read("resources: []") == ([], [])
+    assert read("resources:\n")[1] == [
+        "conf/a.yaml:1: `resources:` has no value: to serve no resources, write `resources: []`"
+    ]
     for nothing in ("", "\n", "# all commented out\n", "---\n"):
         assert read(nothing) == (
             [],

@@ -429,6 +429,14 @@ class TestReports:
         story.wait(10)
         assert len(story.deliveries) == 2
 
+    def test_the_file_in_service_that_was_away_for_a_moment_may_come_back_different(self) -> None:
+        story = Story(a=held(x="1"), b=held(x="2"), c=held(x="3"))
+        story.wait(SETTLE)
+        story.save(a=None)
+        story.save(a=held(x="4"))
+        story.wait(SETTLE)
+        assert story.service == {"x": "4"}
+
     def test_all_faults_are_given_each_time_in_path_order(self) -> None:
         story = Story(b=held(fault("b")), a=held(fault("a1"), fault("a2")))
         story.save(c=held(fault("c")))

@@ -43,7 +43,7 @@ class Recorder:
             raise ClosedError("the Plane is closed")
         self._tell(self._wrote)
 
-    def apply(self, type_url: str, name: str, body: bytes, *, aliases: Sequence[str] = ()) -> None:  # noqa: ARG002
+    def apply(self, type_url: str, name: str, body: bytes, *, aliases: Sequence[str] = ()) -> None:
         assert type_url == CLUSTER
         self._wrote[name] = timeout_of(body)
 

@@ -157,7 +157,11 @@ class _Reading:
         rest = {key: value for key, value in entries.items() if key != "resources"}
         for fault in convert(Node(rest, node.line), _RESPONSE)[1]:
             self.fault(fault.line, fault.message, fault.path)
-        for place, item in _items(entries["resources"]):
+        listed = entries["resources"]
+        if listed.value is None:
+            # a file that is cut off here, or a template that gave nothing, must not take anything away
+            self.fault(listed.line, "`resources:` has no value: to serve no resources, write `resources: []`")
+        for place, item in _items(listed):
             self._resource(item, ("resources", place))
 
     def _bootstrap(self, entries: dict[str, Node]) -> None:

@@ -105,6 +105,8 @@ class Folder:
                 if key not in before:
                     self._claimants.setdefault(key, set()).add(path)
                     self._came_or_went(key, now)
+                    if self._serving.get(key) == path:  # it was away for a moment, and may have come back different
+                        self._changed.setdefault(key, now)
                 elif not _same(resource, before[key]):
                     self._stirred = now
                     self._changed.setdefault(key, now)
