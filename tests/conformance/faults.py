@@ -37,7 +37,7 @@ FAULTS: dict[str, Fault] = {
         _DELTA, "return DeltaResponse(one_type.described.url, ", "return DeltaResponse(next(iter(self._types)), "
     ),
     "R7": Fault(
-        "subscriber.py",
+        "selection.py",
         "                if known.get(resource.name) != resource.version:\n"
         "                    resources[resource.name] = resource\n",
         "                if known.get(resource.name) != resource.version:\n"
@@ -55,7 +55,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "R10": Fault("resource.py", "    version = digest(body)\n", "    version = digest(body[:0])\n"),
     "R11": Fault(_DELTA, "        if error is not None:\n", "        if error:\n"),
-    "R12": Fault("subscriber.py", "if asked or not self._refused(resource):", "if True:"),
+    "R12": Fault("selection.py", "if asked or not self._refused(resource):", "if True:"),
     "R13": Fault(
         "delivery.py",
         "rejection.versions.get(resource.name) == resource.version",
@@ -67,7 +67,7 @@ FAULTS: dict[str, Fault] = {
         "        elif self._changed and not any(each.subscriber.rejected for each in self._types.values()):\n",
     ),
     "R15": Fault(
-        "subscriber.py",
+        "selection.py",
         "if resource.version != had and not self._refused(resource):",
         "if not self._refused(resource):",
     ),
@@ -99,12 +99,12 @@ FAULTS: dict[str, Fault] = {
         "                if one_type in self._changed and not one_type.nonces:\n",
     ),
     "R25": Fault(
-        "subscriber.py",
+        "selection.py",
         "            matches = index.matches(name)\n",
         "            matches = index.matches(name)[1:]\n",
     ),
     "R27": Fault("subscriber.py", "            self._owed.update(dict.fromkeys(wanted, True))\n", ""),
-    "R28": Fault("subscriber.py", "            if not found and name not in self._kept:\n", "            if False:\n"),
+    "R28": Fault("selection.py", "            if not found and name not in self._kept:\n", "            if False:\n"),
     "R29": Fault("subscriber.py", "            self._names.waiting[self] = None\n", "            pass\n"),
     "R30": Fault(
         _DELTA,
@@ -153,9 +153,11 @@ FAULTS: dict[str, Fault] = {
         "        subscriber.add(_named(set(request.subscribe) - set(request.unsubscribe)))\n",
     ),
     "R55": Fault("index.py", "                removed.append(name)\n", "                pass\n"),
-    "R56": Fault("subscriber.py", "update = index.since(self._cursor)", "update = index.everything()"),
+    "R56": Fault(
+        "selection.py", "self._index.since(self._cursor) if self._star", "self._index.everything() if self._star"
+    ),
     "R57": Fault(
-        "subscriber.py",
+        "selection.py",
         "self._index.update_of(tuple(resources.values()), tuple(removed))",
         "self._index.update_of(tuple(resources.values()), (*removed, *resources))",
     ),

@@ -49,8 +49,8 @@ def assert_serves(plane: Plane) -> None:
     (response,) = stream.responses()
     assert [resource.name for resource in response.update.resources] == ["a"]
     stream.close()
-    assert set(plane.indexes) == {CLUSTER, ENDPOINT}, "types that nobody asks for any more are kept"
-    assert not any(index.subscribers or index.interest for index in plane.indexes.values())
+    assert set(plane.store.indexes) == {CLUSTER, ENDPOINT}, "types that nobody asks for any more are kept"
+    assert not any(index.subscribers or index.interest for index in plane.store.indexes.values())
 
 
 @settings(max_examples=300, deadline=None)

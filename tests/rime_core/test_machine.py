@@ -334,8 +334,8 @@ class Machine(RuleBasedStateMachine):
                     client.connect(not self.collides)
                     client.settle()
                 client.stream.close()
-        assert not any(index.subscribers for index in self.plane.indexes.values())
-        assert not any(index.interest for index in self.plane.indexes.values()), "names of closed streams are kept"
+        assert not any(index.subscribers for index in self.plane.store.indexes.values())
+        assert not any(index.interest for index in self.plane.store.indexes.values()), "names of closed streams are kept"
 
 
 class ForgetfulMachine(Machine):

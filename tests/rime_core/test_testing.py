@@ -156,7 +156,7 @@ class AsksForNoGroup(GoodTransport):
 
 class DoesNotWait(GoodTransport):
     def stream(self, wake):
-        self.server._plane.open()
+        self.server._store.open()
         return super().stream(wake)
 
 

@@ -146,7 +146,7 @@ async def test_a_stream_leaves_nothing_behind(plane):
             async with connect(bound.address) as client:
                 await client.subscribe(known={}, node_id="n")
                 await client.receive()
-        index = plane.indexes[CLUSTER]
+        index = plane.store.indexes[CLUSTER]
         async with asyncio.timeout(10):
             while index.subscribers:  # noqa: ASYNC110 - gRPC has no event for "the handler has ended"
                 await asyncio.sleep(0)

@@ -1,16 +1,36 @@
 """Awaiting a Subscriber. The one module of the core that knows asyncio; all others only call a callback."""
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import Protocol
 
 from rime_core.errors import ClosedError, UsageError
-
-if TYPE_CHECKING:
-    from rime_core.subscriber import Subscriber
-    from rime_core.update import Update
+from rime_core.update import Update
 
 
-async def changed(subscriber: "Subscriber") -> "Update":
+class Awaitable(Protocol):
+    """What is awaited (a Subscriber)."""
+
+    @property
+    def waited_for(self) -> bool:
+        """Whether somebody awaits it already."""
+        ...
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing will come any more."""
+        ...
+
+    def poll(self) -> Update | None:
+        """What there is to send now."""
+        ...
+
+    def wait(self, waiter: Callable[[], None] | None) -> None:
+        """Call `waiter` at the next change; None takes that back."""
+        ...
+
+
+async def changed(subscriber: Awaitable) -> Update:
     """What `Subscriber.changed` promises. What there is to send stays with the cursor, so that a cancelled wait loses
     nothing.
     """

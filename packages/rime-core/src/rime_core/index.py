@@ -23,6 +23,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rime_core.interest import Interest
+from rime_core.parties import Owner, Reader
 from rime_core.resource import Resource
 from rime_core.type_urls import describe
 from rime_core.update import Update
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rime_core.interest import NameSet
-    from rime_core.subscriber import Subscriber
-    from rime_core.writer import Writer
 
 TOMBSTONES: Final = 10_000
 """How many removed names are remembered for each type: about 3 MB."""
@@ -59,7 +58,7 @@ class Entry:
 
     __slots__ = ("ordinal", "owner", "past", "resource", "trim_at")
 
-    def __init__(self, resource: Resource | None, ordinal: int, owner: "Writer") -> None:
+    def __init__(self, resource: Resource | None, ordinal: int, owner: Owner) -> None:
         self.resource = resource
         self.ordinal = ordinal
         self.owner = owner
@@ -141,8 +140,8 @@ class Index:
         """The highest ordinal of a forgotten tombstone."""
         self.resources = 0
         """How many resources there are; tombstones do not count."""
-        self.subscribers: dict[Subscriber, None] = {}
-        self.waiting: dict[Subscriber, None] = {}
+        self.subscribers: dict[Reader, None] = {}
+        self.waiting: dict[Reader, None] = {}
         """The wildcard subscribers to wake at the next change."""
         self.interest: Final = Interest()
         self.touched: dict[NameSet, None] = {}
@@ -157,7 +156,7 @@ class Index:
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
-    def put(self, name: str, resource: Resource | None, owner: "Writer") -> None:
+    def put(self, name: str, resource: Resource | None, owner: Owner) -> None:
         """Make `resource` the present state of `name`; None removes it. The caller has checked that it differs."""
         ordinal = self.ordinal = self.ordinal + 1
         entry = self.entries.get(name)
@@ -239,7 +238,7 @@ class Index:
 
     def woken(self) -> list[Callable[[], None]]:
         """What to call, once each, to wake those who wait for what changed since this was asked last."""
-        woken: list[Subscriber] = []
+        woken: list[Reader] = []
         if self.waiting:
             woken += self.waiting
             self.waiting = {}

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
 if TYPE_CHECKING:
-    from rime_core.subscriber import Subscriber
+    from rime_core.parties import Reader
     from rime_core.update import Update
 
 _Key = tuple[int, int]
@@ -36,7 +36,7 @@ class NameSet:
         """The ordinal from which on `changed` is complete."""
         self.changed: OrderedDict[str, int] = OrderedDict()
         """Resource name → ordinal, in order of last change."""
-        self.waiting: dict[Subscriber, None] = {}
+        self.waiting: dict[Reader, None] = {}
         self.shared: dict[int, Update | None] = {}
         """Cursor → what those who stand there must be sent; for the present ordinal only."""
         self.steps: WeakValueDictionary[_Step, NameSet] = WeakValueDictionary()

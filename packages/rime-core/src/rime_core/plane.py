@@ -1,32 +1,16 @@
-"""Plane: the single writer's handle on one set of resources.
+"""Plane: the single writer's handle on one set of resources."""
 
-All that changes goes through `commit`, in three steps: who may (contested names), whether now (held removals), and then
-one change of the indexes and one wake-up. What can fail has failed before, in `Preparation`; so a transaction is all or
-nothing, and readers never see half of one. Whom a change concerns (subscribers, who waits for readiness, `report`) is
-called when all of it is done, so that what they do or raise cannot come between.
+from collections.abc import Callable
 
-Removals need a complete view. What a source cannot read now looks the same as what is gone, so while any writer has not
-delivered its first state or has something that it cannot read, and whenever too much would go at once, the removal is
-held: the resource stays in service, the status says what holds it, and it goes when the reason is gone.
-"""
-
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Final
-
-from rime_core.change import Change, Preparation, References
-from rime_core.contested import Contested
+from rime_core.change import References
 from rime_core.errors import ConflictError
-from rime_core.index import TOMBSTONES, Index, call_all
-from rime_core.resource import Digest, Reference, Resource, content_digest
+from rime_core.index import TOMBSTONES
+from rime_core.resource import Digest, content_digest
 from rime_core.server import Route, Server
 from rime_core.snapshot import Snapshot
-from rime_core.status import HeldRemoval, Notice, NoticeKind, PlaneStatus, WaitsFor, WriterStatus
-from rime_core.type_urls import check_type_url
+from rime_core.status import Notice, PlaneStatus
+from rime_core.store import Store
 from rime_core.writer import Writer
-
-if TYPE_CHECKING:
-    from rime_core.subscriber import Subscriber
 
 
 class Plane(Writer):
@@ -58,38 +42,12 @@ class Plane(Writer):
         tombstones: int = TOMBSTONES,
         report: Callable[[Notice], None] | None = None,
     ) -> None:
-        self.indexes: Final[dict[str, Index]] = {}
-        self.preparation: Final = Preparation(self.indexes, digest, references)
-        super().__init__(self, "the program", 0, allow_empty=True)
-        self._ready = True
-        self.closed = False
-        self.sequence = 0
-        """How many commits changed something."""
-        self.answering = True
-        """Whether clients are answered: every writer has delivered its first state, or the wait is over."""
-        self.complete = True
-        """Whether every writer has delivered its first state and none lacks anything; removals wait for it."""
-        self.held: Final[dict[Reference, HeldRemoval]] = {}
-        self.keepers: Final[dict[Subscriber, None]] = {}
-        """The subscribers that keep something until the view is complete."""
-        self._writers: Final[dict[str, Writer]] = {}
-        self._contested: Final = Contested()
-        self._referrers: Final[dict[Reference, int]] = {}
-        """How many resources refer to one."""
-        self._unreferred: Final[dict[Reference, HeldRemoval]] = {}
-        """Held removals that waited for their referrers, which are gone."""
-        self._max_removal: Final = max_removal
-        self._tombstones: Final = tombstones
-        self._report: Final = report
-        self._opened = False
-        self._lacks: tuple[str, ...] = ()
-        self._snapshot: Snapshot | None = None
-        self._gate: dict[Callable[[], None], None] = {}
-        """Whom to call once the Plane is ready."""
-        self._calls: list[Callable[[], None]] = []
-        """Whom to call once the present change is done."""
-
-    # --- for whoever embeds it ---------------------------------------------------------------------------------------
+        store = Store(
+            digest=digest, references=references, max_removal=max_removal, tombstones=tombstones, report=report
+        )
+        super().__init__(store, "the program", 0, allow_empty=True)
+        self.ready()
+        store.add_writer(self)
 
     def writer(self, name: str, *, allow_empty: bool = False) -> Writer:
         """A writer for one source. The order of these calls is the configuration's: the first wins a contested name.
@@ -99,303 +57,48 @@ class Plane(Writer):
         Raises:
             ConflictError: there is one of that name.
         """
-        self._check_open()
-        if name in self._writers:
+        self.store.check_open()
+        if name in self.store.writers:
             raise ConflictError(f"two writers are called {name!r}; each needs a name of its own")
-        writer = self._writers[name] = Writer(self, name, len(self._writers) + 1, allow_empty=allow_empty)
-        self.review()
+        writer = Writer(self.store, name, len(self.store.writers), allow_empty=allow_empty)
+        self.store.add_writer(writer)
         return writer
 
     def server(self, group: Route | None = None) -> Server:
         """The readers' handle. `group` says from which Server a client is served, by its node; None: this one."""
-        return Server(self, group)
+        return Server(self.store, group)
 
     def snapshot(self) -> Snapshot:
         """Everything as it is now; copies only the types that changed since the last one."""
-        if self._snapshot is None or self._snapshot.sequence != self.sequence:
-            views = {type_url: index.view() for type_url, index in self.indexes.items() if index.resources}
-            self._snapshot = Snapshot(self.sequence, views)
-        return self._snapshot
+        return self.store.snapshot()
+
+    @property
+    def sequence(self) -> int:
+        """How many commits changed something."""
+        return self.store.sequence
+
+    @property
+    def answering(self) -> bool:
+        """Whether clients are answered: every writer has delivered its first state, or the wait is over."""
+        return self.store.answering
+
+    @property
+    def complete(self) -> bool:
+        """Whether every writer has delivered its first state and none lacks anything; removals wait for it."""
+        return self.store.complete
 
     def open(self) -> None:
         """Answer clients although not every writer has delivered its first state: the wait is over."""
-        self._opened = True
-        self.review()
+        self.store.open()
 
     def release(self) -> None:
         """Let go the removals that are held because they were too many at once."""
-        self._let_go([held for held in self.held.values() if held.waits_for == "release"], sure=True)
-        self._call()
+        self.store.release()
 
     def status(self) -> PlaneStatus:
         """What there is, what is waited for, and what is held."""
-        return PlaneStatus(
-            sequence=self.sequence,
-            ready=self.answering,
-            complete=self.complete,
-            writers=tuple(
-                WriterStatus(writer.name, writer.is_ready, writer.lacks, writer.owned)
-                for writer in self._writers.values()
-            ),
-            held=tuple(self.held.values()),
-            contested={
-                (url, name): (
-                    self.indexes[url].entries[name].owner.name,
-                    *(writer.name for writer in self._contested.claimants((url, name))),
-                )
-                for url, name in self._contested
-            },
-        )
+        return self.store.status()
 
     def close(self) -> None:
         """Close every Subscriber; nothing can be written or subscribed to any more. Twice is fine."""
-        self.closed = True
-        for index in tuple(self.indexes.values()):
-            for subscriber in tuple(index.subscribers):
-                subscriber.close()
-
-    # --- committing --------------------------------------------------------------------------------------------------
-
-    def commit(self, writer: Writer, changes: Sequence[Change]) -> bool:
-        """Carry out prepared changes of `writer`; True where what clients are to have differs.
-
-        Raises:
-            Exception: what one of those raised whom it called, with the change done and all others called.
-        """
-        changed = self._commit(writer, changes, sure=False)
-        if self._calls:
-            self._call()
-        return changed
-
-    def _commit(self, writer: Writer, changes: Sequence[Change], *, sure: bool) -> bool:
-        """As `commit`, and calls nobody; `sure`: removals happen however many they are."""
-        waits = self._waits(writer, changes, sure=sure)
-        touched: dict[Index, None] = {}
-        referred: list[tuple[Index, str]] = []
-        wrote = False
-        for change in changes:
-            index = self.indexes.get(change.type_url)
-            if index is None:
-                index = self.index(change.type_url)
-            resource = change.resource
-            if resource is not None:
-                wrote = True
-                differs = self._apply(writer, index, change.name, resource)
-            elif index.described.stays_while_referred:
-                referred.append((index, change.name))  # after what may refer to it
-                continue
-            else:
-                differs = self._remove(writer, index, change.name, waits)
-            if differs:
-                touched[index] = None
-        for index, name in referred:
-            if self._remove(writer, index, name, waits):
-                touched[index] = None
-        if touched:
-            self.sequence += 1
-            for index in touched:
-                self._calls += index.woken()
-        if self._unreferred:
-            self._let_go(self._unreferred.values(), sure=True)
-        if wrote and writer.note_written():
-            self._review()
-        return bool(touched)
-
-    def _apply(self, writer: Writer, index: Index, name: str, resource: Resource) -> bool:
-        entry = index.entries.get(name)
-        old = entry.resource if entry is not None else None
-        if entry is not None and old is not None:
-            given_up = bool(self.held) and self.held.pop((index.type_url, name), None) is not None
-            owner = entry.owner
-            if owner is not writer:
-                if not given_up and not self._wins(writer, owner, index, name, old, resource):
-                    return False
-                owner.owned -= 1
-                writer.owned += 1
-                entry.owner = writer
-            if resource is old:
-                return False
-        else:
-            writer.owned += 1
-        self._put(index, name, old, resource, writer)
-        return True
-
-    def _remove(self, writer: Writer, index: Index, name: str, waits: tuple[WaitsFor, str] | None) -> bool:
-        key = (index.type_url, name)
-        entry = index.entries.get(name)
-        old = entry.resource if entry is not None else None
-        if entry is None or old is None or entry.owner is not writer:
-            self._contested.withdraw(key, writer)
-            return False
-        heir = self._contested.heir(key)
-        if heir is not None:
-            entry.owner, inherited = heir
-            self._contested.withdraw(key, entry.owner)
-            writer.owned -= 1
-            entry.owner.owned += 1
-            self.held.pop(key, None)
-            if inherited is old:
-                return False
-            self._put(index, name, old, inherited, entry.owner)
-            return True
-        if waits is None and index.described.stays_while_referred and key in self._referrers and self.answering:
-            waits = ("referrers", "something still refers to it")
-        if waits is not None:
-            if key not in self.held:
-                self.held[key] = HeldRemoval(index.type_url, name, writer.name, *waits)
-                self._tell("removal-held", f"the removal of {index.described.singular} {name!r} is held: {waits[1]}")
-            return False
-        self.held.pop(key, None)
-        writer.owned -= 1
-        self._put(index, name, old, None, writer)
-        return True
-
-    def _put(self, index: Index, name: str, old: Resource | None, new: Resource | None, owner: Writer) -> None:
-        index.put(name, new, owner)
-        if new is not None and new.references:
-            for reference in new.references:
-                self._referrers[reference] = self._referrers.get(reference, 0) + 1
-                self._unreferred.pop(reference, None)
-        if old is not None and old.references:
-            for reference in old.references:
-                left = self._referrers[reference] - 1
-                if left:
-                    self._referrers[reference] = left
-                    continue
-                del self._referrers[reference]
-                held = self.held.get(reference)
-                if held is not None and held.waits_for == "referrers":
-                    self._unreferred[reference] = held
-
-    def _wins(self, writer: Writer, owner: Writer, index: Index, name: str, old: Resource, new: Resource) -> bool:
-        """Settle a contested name: who comes first in the configuration has it, the other's content waits."""
-        key = (index.type_url, name)
-        wins = writer.rank < owner.rank
-        if wins:
-            self._contested.withdraw(key, writer)
-            is_new = self._contested.wait(key, owner, old)
-        else:
-            is_new = self._contested.wait(key, writer, new)
-        if is_new:
-            winner, loser = (writer, owner) if wins else (owner, writer)
-            self._tell(
-                "conflict",
-                f"{index.described.singular} {name!r} is claimed by {winner.name} and by {loser.name}; "
-                f"{winner.name} has it, as it comes first in the configuration",
-            )
-        return wins
-
-    # --- holding removals --------------------------------------------------------------------------------------------
-
-    def _waits(self, writer: Writer, changes: Sequence[Change], *, sure: bool) -> tuple[WaitsFor, str] | None:
-        """What the removals among `changes` must wait for, and why; None: for nothing.
-
-        Nothing waits before clients are answered: none can know what goes.
-        """
-        if not self.answering:
-            return None
-        if not self.complete:
-            more = len(self._lacks) - 1
-            return ("complete view", self._lacks[0] + (f" (and {more} more)" if more else ""))
-        if self._max_removal >= 1 or sure:
-            return None
-        going = sum(change.resource is None and self._is_gone(writer, change) for change in changes)
-        if going <= self._max_removal * writer.owned:
-            return None
-        return ("release", f"{writer.name} would lose {going} of {writer.owned} resources at once, more than allowed")
-
-    def _is_gone(self, writer: Writer, change: Change) -> bool:
-        index = self.indexes.get(change.type_url)
-        entry = index.entries.get(change.name) if index is not None else None
-        key = (change.type_url, change.name)
-        return entry is not None and entry.resource is not None and entry.owner is writer and key not in self._contested
-
-    def _let_go(self, held: Iterable[HeldRemoval], *, sure: bool) -> None:
-        by_writer: dict[Writer, list[Change]] = {}
-        for each in tuple(held):
-            key = (each.type_url, each.name)
-            self._unreferred.pop(key, None)
-            if self.held.pop(key, None) is not None:
-                owner = self.indexes[each.type_url].entries[each.name].owner
-                by_writer.setdefault(owner, []).append(Change(each.type_url, each.name, None))
-        for writer, changes in by_writer.items():
-            if self._commit(writer, changes, sure=sure):
-                self._tell("removal-released", f"{len(changes)} held removals of {writer.name} have happened")
-
-    # --- readiness ---------------------------------------------------------------------------------------------------
-
-    def review(self) -> None:
-        """See anew whether clients may be answered and whether removals may happen."""
-        self._review()
-        self._call()
-
-    def _review(self) -> None:
-        writers = (self, *self._writers.values())
-        was_ready, was_complete, lacked = self.answering, self.complete, self._lacks
-        self._lacks = tuple(line for writer in writers for line in writer.lacks)
-        self.complete = not self._lacks
-        self.answering = self._opened or all(writer.is_ready for writer in writers)
-        if self.answering and self._lacks and (self._lacks != lacked or not was_ready):
-            for line in self._lacks:
-                if line not in lacked or not was_ready:
-                    self._tell("incomplete", f"removals are held while this lasts: {line}")
-        if self.complete and not was_complete:
-            self._tell("complete", "everything can be read")
-            self._let_go([held for held in self.held.values() if held.waits_for == "complete view"], sure=False)
-            self._calls += [keeper.nudge for keeper in self.keepers]
-            self.keepers.clear()
-        if self.answering and not was_ready:
-            self._calls += self._gate
-            self._gate = {}
-
-    def when_ready(self, callback: Callable[[], None]) -> None:
-        """Call `callback` once the Plane is ready, at once where it is; asking twice is asking once."""
-        if self.answering:
-            callback()
-        else:
-            self._gate[callback] = None
-
-    def not_when_ready(self, callback: Callable[[], None]) -> None:
-        """Take that back."""
-        self._gate.pop(callback, None)
-
-    # --- for its own rooms -------------------------------------------------------------------------------------------
-
-    def index(self, type_url: str) -> Index:
-        """The Index of a type, made where there is none.
-
-        Raises:
-            TypeError, ValueError: as `check_type_url`.
-            ClosedError: the Plane is closed.
-        """
-        self._check_open()
-        index = self.indexes.get(type_url)
-        if index is None:
-            check_type_url(type_url)
-            index = self.indexes[type_url] = Index(type_url, tombstone_limit=self._tombstones)
-        return index
-
-    def unsubscribed(self, subscriber: "Subscriber", index: Index) -> None:
-        """Forget a closed subscriber, and an Index that only existed because somebody asked for its type."""
-        del index.subscribers[subscriber]
-        self.keepers.pop(subscriber, None)
-        if not index.subscribers and not index.entries:
-            self.indexes.pop(index.type_url, None)
-
-    def names_of(self, writer: Writer, type_url: str) -> list[str]:
-        """The names of one type that `writer` claims, contested ones included."""
-        index = self.indexes.get(type_url)
-        owned = [
-            name
-            for name, entry in (index.entries.items() if index is not None else ())
-            if entry.resource is not None and entry.owner is writer
-        ]
-        return [*owned, *self._contested.names(writer, type_url)]
-
-    def _tell(self, kind: NoticeKind, text: str) -> None:
-        if self._report is not None:
-            self._calls.append(partial(self._report, Notice(kind, text)))
-
-    def _call(self) -> None:
-        calls, self._calls = self._calls, []
-        call_all(calls)
+        self.store.close()

@@ -1,14 +1,12 @@
 """Server: the readers' handle on a Plane. It hands out Subscribers and Snapshots; it has no way to write."""
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from rime_core.protocol.messages import Node
 from rime_core.snapshot import Snapshot
+from rime_core.store import Store
 from rime_core.subscriber import Subscriber
-
-if TYPE_CHECKING:
-    from rime_core.plane import Plane
 
 Route = Callable[[Node], "Server"]
 """From which Server the client with this node is served."""
@@ -17,33 +15,33 @@ Route = Callable[[Node], "Server"]
 class Server:
     """What transports, and programs that only read, are given. Made by `Plane.server`."""
 
-    __slots__ = ("_group", "_plane")
+    __slots__ = ("_group", "_store")
 
-    def __init__(self, plane: "Plane", group: Route | None = None) -> None:
-        self._plane: Final = plane
+    def __init__(self, store: Store, group: Route | None = None) -> None:
+        self._store: Final = store
         self._group: Final = group
 
     @property
     def ready(self) -> bool:
         """Whether clients may be answered: every source has delivered its first full state."""
-        return self._plane.answering
+        return self._store.answering
 
     @property
     def complete(self) -> bool:
         """Whether what is not here is gone; else it may only be unreadable."""
-        return self._plane.complete
+        return self._store.complete
 
     def when_ready(self, callback: Callable[[], None]) -> None:
         """Call `callback` once clients may be answered, at once where they may; asking twice is asking once."""
-        self._plane.when_ready(callback)
+        self._store.when_ready(callback)
 
     def not_when_ready(self, callback: Callable[[], None]) -> None:
         """Take that back."""
-        self._plane.not_when_ready(callback)
+        self._store.not_when_ready(callback)
 
     def knows(self, type_url: str) -> bool:
         """Whether there are, or were, resources of this type, or somebody asks for it."""
-        return type_url in self._plane.indexes
+        return type_url in self._store.indexes
 
     def serving(self, node: Node) -> "Server":
         """The Server that the client with this node is served from."""
@@ -72,8 +70,8 @@ class Server:
             ValueError: `type_url` is none; a name is empty or cannot be encoded.
             ClosedError: the Plane is closed.
         """
-        return Subscriber(self._plane, self._plane.index(type_url), names, wake, max_bytes)
+        return Subscriber(self._store, self._store.index(type_url), names, wake, max_bytes)
 
     def snapshot(self) -> Snapshot:
         """Everything as it is now; may be read from any thread."""
-        return self._plane.snapshot()
+        return self._store.snapshot()

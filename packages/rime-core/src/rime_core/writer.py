@@ -7,14 +7,12 @@ content waits and takes over when the winner gives the name up.
 
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Literal, Self
+from typing import Final, Literal, Self
 
 from rime_core.change import Body, Change
 from rime_core.errors import ClosedError, UsageError
+from rime_core.store import Store
 from rime_core.type_urls import check_type_url
-
-if TYPE_CHECKING:
-    from rime_core.plane import Plane
 
 
 class Writer:
@@ -24,15 +22,16 @@ class Writer:
     that owns the Plane.
     """
 
-    def __init__(self, plane: "Plane", name: str, rank: int, *, allow_empty: bool) -> None:
+    def __init__(self, store: Store, name: str, rank: int, *, allow_empty: bool) -> None:
         self.name: Final = name
         self.rank: Final = rank
         self.owned = 0
         """How many resources it has in service; what another writer's hide does not count."""
         self.in_transaction = False
         """Whether a transaction of it is open."""
-        self._plane: Final = plane
-        self._indexes: Final = plane.indexes
+        self.store: Final = store
+        """What it writes to."""
+        self._indexes: Final = store.indexes
         self._allow_empty: Final = allow_empty
         self._wrote = False
         self._ready = False
@@ -60,15 +59,15 @@ class Writer:
         """
         self._check_idle()
         index = self._indexes.get(type_url)
-        if index is not None and type(body) is bytes and not self._plane.held:
+        if index is not None and type(body) is bytes and not self.store.held:
             # the way of a change that changes nothing: the most frequent one of a source that polls
             entry = index.entries.get(name)
             if entry is not None and entry.owner is self:
                 old = entry.resource
                 if old is not None and old.body == body and old.aliases == aliases and old.on_demand is on_demand:
                     return False
-        change = self._plane.preparation.applying(type_url, name, body, aliases, on_demand)
-        return self._plane.commit(self, (change,))
+        change = self.store.preparation.applying(type_url, name, body, aliases, on_demand)
+        return self.store.commit(self, (change,))
 
     def remove(self, type_url: str, name: str) -> bool:
         """Take back what this writer wrote as `name`; True where that changes what clients are to have.
@@ -82,7 +81,7 @@ class Writer:
             ClosedError: the Plane is closed.
         """
         self._check_idle()
-        return self._plane.commit(self, (self._plane.preparation.removing(type_url, name),))
+        return self.store.commit(self, (self.store.preparation.removing(type_url, name),))
 
     def replace(self, type_url: str, bodies: Mapping[str, Body]) -> bool:
         """Make `bodies` (name → content) all that this writer has of the type; True when anything differs.
@@ -96,7 +95,7 @@ class Writer:
         with self.transaction() as change:
             for name, body in bodies.items():
                 change.apply(type_url, name, body)
-            for name in self._plane.names_of(self, type_url):
+            for name in self.store.names_of(self, type_url):
                 if name not in bodies:
                     change.remove(type_url, name)
         return change.changed
@@ -109,7 +108,7 @@ class Writer:
             ClosedError: the Plane is closed.
         """
         self._check_idle()
-        return Transaction(self, self._plane)
+        return Transaction(self)
 
     # --- saying how complete it is -----------------------------------------------------------------------------------
 
@@ -119,20 +118,20 @@ class Writer:
         A first state with nothing in it counts as incomplete until something is written, unless the writer was made
         with `allow_empty`: a folder that is not mounted yet must not empty a fleet.
         """
-        self._check_open()
+        self.store.check_open()
         self._ready = True
-        self._plane.review()
+        self.store.review()
 
     def incomplete(self, reasons: Iterable[str]) -> None:
         """What cannot be read now, a line each; replaces what was said before, and nothing means all can be read.
 
         While there is anything, removals (anybody's) are held back: what seems gone may only be unreadable.
         """
-        self._check_open()
+        self.store.check_open()
         if isinstance(reasons, str):
             raise TypeError(f"reasons is a collection of lines, not one: pass [{reasons!r}]")
         self._incomplete = tuple(reasons)
-        self._plane.review()
+        self.store.review()
 
     @property
     def is_ready(self) -> bool:
@@ -155,13 +154,8 @@ class Writer:
 
     # --- inside ------------------------------------------------------------------------------------------------------
 
-    def _check_open(self) -> None:
-        if self._plane.closed:
-            raise ClosedError("the Plane is closed")
-
     def _check_idle(self) -> None:
-        if self._plane.closed:
-            raise ClosedError("the Plane is closed")
+        self.store.check_open()
         if self.in_transaction:
             raise UsageError(f"a transaction of {self.name} is open: change through it, or after it")
 
@@ -172,11 +166,11 @@ class Transaction:
     The last change of a name counts. It is used once; every method raises `UsageError` outside its block.
     """
 
-    def __init__(self, writer: Writer, plane: "Plane") -> None:
+    def __init__(self, writer: Writer) -> None:
         self.changed = False
         """After the block: whether anything differs from before."""
         self._writer: Final = writer
-        self._plane: Final = plane
+        self._store: Final = writer.store
         self._changes: dict[tuple[str, str], Change] = {}
         self._state: Literal["new", "open", "over"] = "new"
 
@@ -185,13 +179,13 @@ class Transaction:
     ) -> None:
         """As `Writer.apply`, at the end of the block; what is wrong with it is raised here."""
         self._check_open()
-        change = self._plane.preparation.applying(type_url, name, body, aliases, on_demand)
+        change = self._store.preparation.applying(type_url, name, body, aliases, on_demand)
         self._changes[type_url, name] = change
 
     def remove(self, type_url: str, name: str) -> None:
         """As `Writer.remove`, at the end of the block."""
         self._check_open()
-        self._changes[type_url, name] = self._plane.preparation.removing(type_url, name)
+        self._changes[type_url, name] = self._store.preparation.removing(type_url, name)
 
     def __enter__(self) -> Self:
         if self._state != "new" or self._writer.in_transaction:
@@ -206,9 +200,9 @@ class Transaction:
         self._state = "over"
         self._writer.in_transaction = False
         if kind is None:
-            if self._plane.closed:
+            if self._store.closed:
                 raise ClosedError("the Plane was closed while a transaction was open; it did not happen")
-            self.changed = self._plane.commit(self._writer, tuple(self._changes.values()))
+            self.changed = self._store.commit(self._writer, tuple(self._changes.values()))
         return False
 
     def _check_open(self) -> None:

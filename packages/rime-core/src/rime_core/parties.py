@@ -1,0 +1,55 @@
+"""What the lower rooms know of the upper ones: a Store of its writers, an Index of its subscribers."""
+
+from collections.abc import Collection, Iterator
+from typing import Protocol
+
+
+class Owner(Protocol):
+    """Who a resource belongs to (a Writer)."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        ...
+
+    @property
+    def rank(self) -> int:
+        """Its place in the configuration: the lowest wins a contested name."""
+        ...
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it has delivered its first state."""
+        ...
+
+    @property
+    def lacks(self) -> tuple[str, ...]:
+        """Why its view is not complete, a line each; empty where it is."""
+        ...
+
+    owned: int
+    """How many resources it has in service."""
+
+    def note_written(self) -> bool:
+        """It wrote something; True the first time."""
+        ...
+
+
+class Reader(Protocol):
+    """Who reads an Index at a cursor (a Subscriber)."""
+
+    def nudge(self) -> None:
+        """There may be something to send."""
+        ...
+
+    def wants(self, name: str, aliases: Collection[str]) -> bool:
+        """Whether it wants the resource of this name, or with one of these aliases."""
+        ...
+
+    def pins(self) -> Iterator[int]:
+        """The ordinals at which its client's state must remain known."""
+        ...
+
+    def close(self) -> None:
+        """Give everything up."""
+        ...
