@@ -64,6 +64,30 @@ def test_options_of_fields_and_oneofs_are_read():
     assert option(health_check.oneofs_by_name["health_checker"], "validate.required") is True
 
 
+def test_threads_that_ask_first_at_once_get_one_pool():
+    """`rime serve` parses files in a thread while the first client's request is decoded in another."""
+    script = """
+import threading
+from rime_envoy_api.pool import message_class, pool
+
+together = threading.Barrier(8)
+found = []
+
+def ask():
+    together.wait()
+    made = message_class("envoy.config.cluster.v3.Cluster")
+    found.append((made, made.DESCRIPTOR.file.pool, pool()))
+
+threads = [threading.Thread(target=ask) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(len(found), len({made for made, _, _ in found}), len({id(each) for _, *pools in found for each in pools}))
+"""
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+
+    assert told.split() == ["8", "1", "1"]
+
+
 def test_xds_protos_is_needed_by_the_build_alone():
     script = "import sys, rime_envoy_api; rime_envoy_api.parse('resources: []', origin='a'); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()

@@ -8,7 +8,8 @@ process, with every class that was made from it.
 import zlib
 from functools import cache
 from importlib import resources
-from typing import Any, TypeAlias
+from threading import Lock
+from typing import Any, Final, TypeAlias
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
@@ -18,9 +19,19 @@ AUTHORITY = "type.googleapis.com/"
 Dynamic: TypeAlias = Any
 
 
-@cache
+# A source parses in a thread while the first client is decoded in another. `cache` would let both make a pool, and what
+# is of one does not fit what is of the other ("Extension doesn't match"), for the life of the process.
+_MAKING: Final = Lock()
+
+
 def pool() -> descriptor_pool.DescriptorPool:
-    """The pool with everything in it; made once."""
+    """The pool with everything in it; made once, whichever thread asks first."""
+    with _MAKING:
+        return _make_pool()
+
+
+@cache
+def _make_pool() -> descriptor_pool.DescriptorPool:
     packed = resources.files(__package__).joinpath("envoy.binpb.z").read_bytes()
     files = descriptor_pb2.FileDescriptorSet.FromString(zlib.decompress(packed))
     made = descriptor_pool.DescriptorPool()
