@@ -1,0 +1,24 @@
+"""What a stream has to tell are values: they compare by content, and cannot be changed by who is told first."""
+
+import dataclasses
+import typing
+
+import pytest
+
+from rime_core.protocol import events
+from rime_core.protocol.events import Acknowledged, Event, RejectedResponse, UnknownType
+
+EXAMPLES = [Acknowledged("t", "n"), RejectedResponse("t", "n", {"a": "v"}, "why"), UnknownType("t")]
+
+
+def test_every_kind_of_event_is_in_the_union():
+    kinds = {each for each in vars(events).values() if dataclasses.is_dataclass(each)}
+    assert kinds == set(typing.get_args(Event)) == {type(each) for each in EXAMPLES}
+
+
+@pytest.mark.parametrize("event", EXAMPLES)
+def test_an_event_compares_by_content_and_is_read_only(event):
+    assert event == dataclasses.replace(event)
+    assert event != dataclasses.replace(event, type_url="other")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        event.type_url = "other"

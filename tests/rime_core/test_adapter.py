@@ -1,0 +1,45 @@
+"""What plugins implement are Protocols: any class of that shape will do, and the Plane's writer is what a source gets."""
+
+import inspect
+
+import pytest
+
+from rime_core import CLUSTER, Plane, Server, Source, Started, Transport, Writer, adapter
+
+
+class Table:
+    """A source, by its shape alone."""
+
+    def __init__(self, place, options):
+        self.rows = {place: options["body"].encode()}
+
+    async def run(self, writer):
+        writer.replace(CLUSTER, self.rows)
+        writer.ready()
+
+
+@pytest.mark.asyncio
+async def test_a_source_is_anything_of_its_shape():
+    source: Source = Table("backend", {"body": "content"})
+    plane = Plane()
+    await source.run(plane.writer("table:backend"))
+    assert plane.snapshot()[CLUSTER]["backend"].body == b"content"
+    assert plane.answering
+
+
+def test_no_plugin_need_inherit():
+    assert all(getattr(each, "_is_protocol", False) for each in (Source, Transport, Started))
+
+
+def test_what_a_source_and_a_transport_are_given():
+    assert inspect.signature(Source.run).parameters["writer"].annotation is Writer
+    parameters = inspect.signature(Transport.run).parameters
+    assert parameters["server"].annotation is Server
+    assert parameters["task_status"].annotation is Started
+    assert parameters["task_status"].kind is inspect.Parameter.KEYWORD_ONLY
+
+
+def test_what_may_be_raised_is_documented():
+    for each in (Source, Transport):
+        assert "UsageError" in inspect.getdoc(each)
+    assert adapter.__doc__ is not None

@@ -1,0 +1,110 @@
+"""Everything that can fail about a change fails while it is prepared."""
+
+import pytest
+
+from rime_core import CLUSTER, ENDPOINT, Plane
+from rime_core.change import Preparation
+from rime_core.resource import content_digest
+
+
+def prepare(plane: Plane) -> Preparation:
+    return Preparation(plane.store.indexes, content_digest, lambda _, body: [(ENDPOINT, body.decode())])
+
+
+@pytest.fixture
+def plane():
+    plane = Plane()
+    plane.apply(CLUSTER, "a", b"x", aliases=["alias"])
+    return plane
+
+
+def test_a_change_carries_the_resource_as_it_will_be(plane):
+    change = prepare(plane).applying(CLUSTER, "b", bytearray(b"y"), ["alias", "alias", "other"], True)
+    resource = change.resource
+    assert (change.type_url, change.name) == (CLUSTER, "b")
+    assert (resource.type_url, resource.name, resource.body) == (CLUSTER, "b", b"y")
+    assert resource.aliases == ("alias", "other")
+    assert resource.on_demand is True
+    assert resource.references == ((ENDPOINT, "y"),)
+
+
+def test_equal_content_is_the_resource_there_is(plane):
+    there = plane.snapshot()[CLUSTER]["a"]
+    assert prepare(plane).applying(CLUSTER, "a", b"x", ("alias",), False).resource is there
+
+
+@pytest.mark.parametrize(
+    ("body", "aliases", "on_demand"), [(b"y", ("alias",), False), (b"x", (), False), (b"x", ("alias",), True)]
+)
+def test_other_content_is_another(plane, body, aliases, on_demand):
+    there = plane.snapshot()[CLUSTER]["a"]
+    assert prepare(plane).applying(CLUSTER, "a", body, aliases, on_demand).resource is not there
+
+
+def test_preparing_changes_nothing(plane):
+    before = plane.snapshot()
+    prepare(plane).applying(CLUSTER, "b", b"y", (), False)
+    prepare(plane).applying(ENDPOINT, "b", b"y", (), False)
+    prepare(plane).removing(CLUSTER, "a")
+    assert plane.snapshot() is before
+    assert list(plane.store.indexes) == [CLUSTER]
+
+
+def test_a_removal_carries_no_resource(plane):
+    assert prepare(plane).removing(CLUSTER, "a").resource is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "text"),
+    [
+        ((CLUSTER, "b", "text", (), False), TypeError, "a body is bytes"),
+        ((CLUSTER, "a", 5, (), False), TypeError, "a body is bytes"),
+        ((CLUSTER, "", b"", (), False), ValueError, "must not be empty"),
+        ((CLUSTER, 5, b"", (), False), TypeError, "a resource's name is a str"),
+        (
+            (CLUSTER, "b", b"", "alias", False),
+            TypeError,
+            "aliases is a collection of names, not one: pass \\['alias'\\]",
+        ),
+        ((CLUSTER, "b", b"", [""], False), ValueError, "must not be empty"),
+        (("clusters", "b", b"", (), False), ValueError, "is no type URL"),
+        ((None, "b", b"", (), False), TypeError, "a type URL is a str"),
+    ],
+)
+def test_what_is_wrong_is_said_before_anything_happens(plane, arguments, error, text):
+    with pytest.raises(error, match=text):
+        prepare(plane).applying(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"), [(("clusters", "a"), ValueError), ((CLUSTER, 5), TypeError), ((CLUSTER, ""), ValueError)]
+)
+def test_a_removal_that_makes_no_sense(plane, arguments, error):
+    with pytest.raises(error):
+        prepare(plane).removing(*arguments)
+
+
+def test_references_are_asked_for_once_for_each_changed_resource_and_never_for_an_unchanged_one():
+    asked = []
+    plane = Plane(references=lambda type_url, body: asked.append((type_url, body)) or ())
+    plane.apply(CLUSTER, "a", b"x")
+    plane.apply(CLUSTER, "a", b"x")
+    with plane.transaction() as change:
+        change.apply(CLUSTER, "a", b"x")
+        change.apply(CLUSTER, "b", b"y")
+    assert asked == [(CLUSTER, b"x"), (CLUSTER, b"y")]
+
+
+def test_references_that_raise_refuse_the_change():
+    def references(_, body):
+        if body == b"bad":
+            raise RuntimeError("cannot be decoded")
+        return ()
+
+    plane = Plane(references=references)
+    plane.apply(CLUSTER, "a", b"x")
+    before = plane.snapshot()
+    with pytest.raises(RuntimeError, match="cannot be decoded"), plane.transaction() as change:
+        change.apply(CLUSTER, "b", b"y")
+        change.apply(CLUSTER, "a", b"bad")
+    assert plane.snapshot() is before

@@ -1,0 +1,177 @@
+"""Sent, acknowledged and rejected are three facts, kept for whole responses and in bounded space."""
+
+import pytest
+
+from rime_core import CLUSTER, Plane
+from rime_core.delivery import IN_FLIGHT, Rejected
+
+
+@pytest.fixture
+def plane():
+    return Plane()
+
+
+@pytest.fixture
+def subscriber(plane):
+    subscriber = plane.server().subscribe(CLUSTER)
+    subscriber.initial()
+    return subscriber
+
+
+def sent(plane, subscriber, **bodies):
+    """What is sent after `bodies` were applied in one transaction; None removes."""
+    with plane.transaction() as change:
+        for name, body in bodies.items():
+            if body is None:
+                change.remove(CLUSTER, name)
+            else:
+                change.apply(CLUSTER, name, body)
+    return subscriber.poll()
+
+
+def version(plane, name):
+    return plane.snapshot()[CLUSTER][name].version
+
+
+# --- acknowledging
+
+
+def test_nothing_is_acknowledged_because_it_was_sent(plane, subscriber):
+    sent(plane, subscriber, a=b"1")
+    assert subscriber.in_flight == 1
+    assert subscriber.acknowledged("a") is None
+
+
+def test_a_whole_update_is_acknowledged_at_once(plane, subscriber):
+    update = sent(plane, subscriber, a=b"1", b=b"1")
+    subscriber.acknowledge_update(update)
+    assert subscriber.in_flight == 0
+    assert subscriber.acknowledged("a") == version(plane, "a")
+    assert subscriber.acknowledged("b") == version(plane, "b")
+
+
+def test_resources_are_acknowledged_one_by_one(plane, subscriber):
+    sent(plane, subscriber, a=b"1", b=b"1")
+    subscriber.acknowledge("a", version(plane, "a"))
+    assert subscriber.acknowledged("a") == version(plane, "a")
+    assert subscriber.acknowledged("b") is None
+    assert subscriber.in_flight == 1
+    subscriber.acknowledge("b", version(plane, "b"))
+    assert subscriber.in_flight == 0
+
+
+def test_while_the_next_is_in_flight_the_last_one_stands(plane, subscriber):
+    subscriber.acknowledge_update(sent(plane, subscriber, a=b"1"))
+    first = version(plane, "a")
+    second = sent(plane, subscriber, a=b"2")
+    third = sent(plane, subscriber, a=b"3")
+    assert subscriber.acknowledged("a") == first
+    subscriber.acknowledge_update(second)
+    assert subscriber.acknowledged("a") == second.resources[0].version
+    subscriber.acknowledge_update(third)
+    assert subscriber.acknowledged("a") == version(plane, "a")
+
+
+def test_updates_may_be_acknowledged_out_of_order(plane, subscriber):
+    first = sent(plane, subscriber, a=b"1")
+    second = sent(plane, subscriber, b=b"1")
+    subscriber.acknowledge_update(second)
+    assert subscriber.acknowledged("a") is None
+    assert subscriber.acknowledged("b") == version(plane, "b")
+    subscriber.acknowledge_update(first)
+    assert subscriber.acknowledged("a") == version(plane, "a")
+
+
+def test_a_removal_is_acknowledged_with_its_update(plane, subscriber):
+    subscriber.acknowledge_update(sent(plane, subscriber, a=b"1"))
+    first = version(plane, "a")
+    update = sent(plane, subscriber, a=None)
+    assert subscriber.acknowledged("a") == first
+    subscriber.acknowledge_update(update)
+    assert subscriber.acknowledged("a") is None
+
+
+def test_a_removal_counts_as_acknowledged_with_what_came_after_it(plane, subscriber):
+    subscriber.acknowledge_update(sent(plane, subscriber, a=b"1"))
+    sent(plane, subscriber, a=None)
+    sent(plane, subscriber, a=b"2")
+    subscriber.acknowledge("a", version(plane, "a"))
+    assert subscriber.acknowledged("a") == version(plane, "a")
+    assert subscriber.in_flight == 0
+
+
+@pytest.mark.parametrize("how", ["twice", "never sent", "another version", "another name"])
+def test_what_is_not_in_flight_is_ignored(plane, subscriber, how):
+    update = sent(plane, subscriber, a=b"1")
+    if how == "twice":
+        subscriber.acknowledge_update(update)
+        subscriber.acknowledge_update(update)
+        subscriber.reject(update, "too late")
+        assert subscriber.acknowledged("a") == version(plane, "a")
+        assert not subscriber.rejected
+        return
+    if how == "never sent":
+        plane.apply(CLUSTER, "b", b"1")
+        subscriber.acknowledge_update(plane.server().subscribe(CLUSTER).initial())
+    elif how == "another version":
+        subscriber.acknowledge("a", "other")
+    else:
+        subscriber.acknowledge("b", version(plane, "a"))
+    assert subscriber.in_flight == 1
+    assert subscriber.acknowledged("a") is None
+
+
+# --- rejecting
+
+
+def test_a_rejection_is_kept_with_its_reason(plane, subscriber):
+    update = sent(plane, subscriber, a=b"1")
+    subscriber.reject(update, "no such host")
+    assert subscriber.rejected == {"a": Rejected(version(plane, "a"), "no such host")}
+    assert subscriber.in_flight == 0
+
+
+def test_what_was_applied_before_a_rejection_still_is(plane, subscriber):
+    subscriber.acknowledge_update(sent(plane, subscriber, a=b"1"))
+    first = version(plane, "a")
+    subscriber.reject(sent(plane, subscriber, a=b"2"), "no")
+    assert subscriber.acknowledged("a") == first
+
+
+def test_the_next_version_ends_a_rejection(plane, subscriber):
+    subscriber.reject(sent(plane, subscriber, a=b"1", b=b"1"), "no")
+    update = sent(plane, subscriber, a=b"2")
+    assert set(subscriber.rejected) == {"b"}
+    subscriber.acknowledge_update(update)
+    assert subscriber.acknowledged("a") == version(plane, "a")
+    sent(plane, subscriber, b=None)
+    assert subscriber.rejected == {}
+
+
+def test_a_removal_cannot_be_rejected(plane, subscriber):
+    subscriber.acknowledge_update(sent(plane, subscriber, a=b"1"))
+    subscriber.reject(sent(plane, subscriber, a=None), "no")
+    assert subscriber.rejected == {}
+    assert subscriber.acknowledged("a") is None
+
+
+def test_each_rejection_has_its_own_reason(plane, subscriber):
+    subscriber.reject(sent(plane, subscriber, a=b"1"), "one")
+    subscriber.reject(sent(plane, subscriber, b=b"1"), "two")
+    assert {name: rejected.why for name, rejected in subscriber.rejected.items()} == {"a": "one", "b": "two"}
+
+
+# --- bounds
+
+
+def test_a_client_that_never_acknowledges_costs_a_bounded_number_of_manifests(plane, subscriber):
+    for each in range(3 * IN_FLIGHT):
+        sent(plane, subscriber, **{f"n{each}": b"1"})
+    assert subscriber.in_flight == IN_FLIGHT
+    assert [subscriber.acknowledged(f"n{each}") for each in range(3 * IN_FLIGHT)] == [None] * 3 * IN_FLIGHT
+
+
+def test_what_is_in_flight_keeps_no_body(plane, subscriber):
+    update = sent(plane, subscriber, a=b"1")
+    assert subscriber._in_flight == [update.manifest]
+    assert update.manifest.versions == {"a": version(plane, "a")}

@@ -1,0 +1,285 @@
+"""The Index keeps resources in order of last change: what changed since a cursor is its tail."""
+
+import pytest
+
+from rime_core import CLUSTER, SECRET, Plane
+from rime_core.index import Index, call_all
+
+A_FEW = 8
+"""Past states that an entry may gather before any is dropped."""
+
+
+class Kept:
+    """One type of one Plane, and what subscribers of it do."""
+
+    def __init__(self, **options):
+        self.plane = Plane(**options)
+
+    @property
+    def index(self) -> Index:
+        return self.plane.store.indexes[CLUSTER]
+
+    def put(self, *names: str, body: bytes = b"x", **options) -> None:
+        for name in names:
+            self.plane.apply(CLUSTER, name, body, **options)
+
+    def tail(self, cursor: int) -> list[str]:
+        return [name for name, _ in self.index.tail(cursor)]
+
+    def reading(self, names=None):
+        subscriber = self.plane.server().subscribe(CLUSTER, names)
+        subscriber.initial()
+        return subscriber
+
+    def past(self, name: str) -> list[bytes | None]:
+        return [state.version for state in self.index.entries[name].past]
+
+
+@pytest.fixture
+def kept():
+    return Kept()
+
+
+# --- the order of change
+
+
+def test_what_changed_since_a_cursor_is_the_tail_the_latest_first(kept):
+    kept.put("a", "b", "c")
+    assert kept.tail(1) == ["c", "b"]
+    kept.put("a", body=b"y")
+    assert kept.tail(1) == ["a", "c", "b"]
+    assert kept.tail(kept.index.ordinal) == []
+
+
+def test_an_unchanged_resource_does_not_move(kept):
+    kept.put("a", "b")
+    kept.put("a")
+    assert kept.tail(0) == ["b", "a"]
+
+
+def test_a_removed_name_is_in_the_tail(kept):
+    kept.put("a", "b")
+    kept.plane.remove(CLUSTER, "a")
+    assert kept.tail(2) == ["a"]
+    assert kept.index.resources == 1
+
+
+# --- the past of an entry
+
+
+def test_what_nobody_read_is_not_remembered(kept):
+    for each in range(20):
+        kept.put("a", body=b"%d" % each)
+    assert kept.past("a") == []
+
+
+def test_what_a_cursor_stands_on_is_remembered_exactly_and_all_else_is_bounded(kept):
+    kept.put("a", body=b"first")
+    first = kept.index.entries["a"].resource.version
+    stalled, reader = kept.reading(), kept.reading()
+    for each in range(1_000):
+        kept.put("a", body=b"%d" % each)
+        reader.acknowledge_update(reader.poll())
+        assert len(kept.past("a")) <= A_FEW
+    kept.put("a", body=b"first")
+    assert first in kept.past("a")
+    assert stalled.poll() is None, "it has this content"
+    assert reader.poll() is not None
+
+
+def test_once_nobody_stands_on_it_the_past_is_dropped(kept):
+    kept.put("a")
+    subscribers = [kept.reading()]
+    for each in range(30):
+        kept.put("a", body=b"%d" % each)
+        subscribers.append(kept.reading())
+    assert len(kept.past("a")) >= 30
+    for subscriber in subscribers:
+        subscriber.close()
+    reader = kept.reading()
+    for each in range(100):
+        kept.put("a", body=b"%d" % each)
+        reader.acknowledge_update(reader.poll())
+    assert len(kept.past("a")) <= A_FEW
+
+
+def test_the_cursors_of_those_who_want_other_names_keep_nothing(kept):
+    kept.put("hot")
+    reader = kept.reading(["hot"])
+    for each in range(200):
+        kept.put("hot", body=b"%d" % each)
+        reader.acknowledge_update(reader.poll())
+        kept.reading(["cold"])
+    assert len(kept.past("hot")) <= A_FEW
+
+
+def test_what_is_in_flight_or_was_rejected_is_remembered_until_it_is_settled(kept):
+    reader = kept.reading()
+    updates = []
+    for each in range(40):
+        kept.put("a", body=b"%d" % each)
+        updates.append(reader.poll())
+    for update in updates[:30]:
+        reader.acknowledge_update(update)
+        assert reader.acknowledged("a") == update.resources[0].version
+    reader.reject(updates[30], "no")
+    for update in updates[31:]:
+        reader.reject(update, "no")
+    assert reader.acknowledged("a") == updates[29].resources[0].version
+
+
+# --- tombstones
+
+
+def test_removed_names_do_not_pile_up():
+    kept = Kept(tombstones=3)
+    for each in range(20):
+        kept.put(f"n{each}")
+        kept.plane.remove(CLUSTER, f"n{each}")
+    assert list(kept.index.entries) == ["n17", "n18", "n19"]
+    assert kept.index.resources == 0
+
+
+def test_the_floor_is_the_last_removal_that_was_forgotten():
+    kept = Kept(tombstones=1)
+    kept.put("a", "b")
+    kept.plane.remove(CLUSTER, "a")
+    assert kept.index.floor == 0
+    kept.plane.remove(CLUSTER, "b")
+    assert kept.index.floor == 3
+
+
+def test_a_name_that_lives_again_is_not_forgotten():
+    kept = Kept(tombstones=1)
+    kept.put("a", "b")
+    kept.plane.remove(CLUSTER, "a")
+    kept.put("a")
+    kept.plane.remove(CLUSTER, "b")
+    assert set(kept.index.entries) == {"a", "b"}
+    assert kept.index.floor == 0
+
+
+def test_a_type_that_nobody_asks_for_and_that_has_nothing_is_forgotten(kept):
+    kept.reading().close()
+    assert CLUSTER not in kept.plane.store.indexes
+
+
+# --- equal hashes
+
+
+@pytest.fixture
+def colliding():
+    return Kept(digest=lambda _: "same")
+
+
+def version(kept):
+    return kept.index.entries["a"].resource.version
+
+
+def test_equal_hash_of_other_content_is_another_version(colliding):
+    colliding.put("a", body=b"one")
+    assert version(colliding) == "same"
+    colliding.put("a", body=b"two")
+    assert version(colliding) == "same~2"
+
+
+def test_content_that_some_client_still_has_keeps_its_own_version(colliding):
+    colliding.put("a", body=b"one")
+    reader = colliding.reading()
+    colliding.put("a", body=b"two")
+    reader.poll()
+    colliding.plane.remove(CLUSTER, "a")
+    colliding.put("a", body=b"three")
+    assert version(colliding) not in {"same", "same~2"}
+
+
+def test_who_takes_a_name_over_is_told_apart_from_what_it_replaces():
+    plane = Plane(digest=lambda body: chr(body[0]))
+    first, second = plane.writer("first"), plane.writer("second")
+    first.apply(CLUSTER, "a", b"x1")
+    second.apply(CLUSTER, "a", b"y1")
+    first.apply(CLUSTER, "a", b"y2")
+    subscriber = plane.server().subscribe(CLUSTER)
+    subscriber.initial()
+    first.ready()
+    second.ready()
+    first.remove(CLUSTER, "a")
+    assert [resource.body for resource in subscriber.poll().resources] == [b"y1"]
+
+
+def test_a_change_staged_before_another_writers_is_told_apart_from_that():
+    plane = Plane(digest=lambda body: chr(body[0]))
+    other = plane.writer("other")
+    subscriber = plane.server().subscribe(CLUSTER)
+    with plane.transaction() as change:
+        change.apply(CLUSTER, "a", b"y1")
+        other.apply(CLUSTER, "a", b"y2")
+        subscriber.initial()
+    assert [resource.body for resource in subscriber.poll().resources] == [b"y1"]
+
+
+# --- aliases
+
+
+def test_a_name_is_answered_by_what_has_it_as_name_or_alias(kept):
+    kept.put("a", aliases=["x"])
+    kept.put("b", aliases=["x", "b"])
+    kept.put("x")
+    assert [resource.name for resource in kept.index.matches("x")] == ["x", "a", "b"]
+    assert [resource.name for resource in kept.index.matches("b")] == ["b"]
+    kept.put("a")
+    kept.plane.remove(CLUSTER, "b")
+    kept.plane.remove(CLUSTER, "x")
+    assert kept.index.matches("x") == []
+
+
+# --- sharing
+
+
+def test_what_those_at_one_cursor_must_be_sent_is_one_object(kept):
+    kept.put("a")
+    cursor = kept.index.ordinal
+    kept.put("b")
+    assert kept.index.since(cursor) is kept.index.since(cursor)
+    assert kept.index.since(0) is not kept.index.since(cursor)
+
+
+def test_equal_content_at_one_moment_is_one_object(kept):
+    kept.put("a")
+    resource = kept.index.entries["a"].resource
+    assert kept.index.update_of((resource,), ()) is kept.index.since(0)
+    assert kept.index.update_of((), ()) is None
+
+
+def test_nothing_of_an_earlier_moment_is_shared_later(kept):
+    kept.put("a")
+    before = kept.index.since(0)
+    kept.put("a", body=b"y")
+    after = kept.index.since(0)
+    assert after is not before
+    assert after.ordinal == 2
+    assert [resource.body for resource in after.resources] == [b"y"]
+
+
+def test_what_a_wildcard_is_given():
+    plane = Plane()
+    plane.apply(CLUSTER, "a", b"")
+    plane.apply(CLUSTER, "b", b"", on_demand=True)
+    plane.apply(SECRET, "s", b"")
+    assert [resource.name for resource in plane.store.indexes[CLUSTER].everything().resources] == ["a"]
+    assert plane.store.indexes[SECRET].everything().resources == ()
+
+
+# --- calling
+
+
+def test_one_that_raises_does_not_keep_the_others_from_being_called():
+    called = []
+
+    def fail(what):
+        called.append(what)
+        raise RuntimeError(what)
+
+    with pytest.raises(RuntimeError, match="first"):
+        call_all([lambda: fail("first"), lambda: fail("second"), lambda: called.append("third")])
+    assert called == ["first", "second", "third"]

@@ -1,0 +1,102 @@
+"""Options are text; what they mean is written the same way for every plugin, and what is wrong is named."""
+
+import pytest
+
+from rime_core import OptionReader, UsageError
+
+
+def reader(value: str) -> OptionReader:
+    return OptionReader("file", {"key": value})
+
+
+def test_what_is_not_given_is_the_default():
+    read = OptionReader("file", {})
+    assert read.text("key", default="x") == "x"
+    assert read.flag("key", default=True) is True
+    assert read.duration("key", default=0.3) == 0.3
+    assert read.size("key", default=7) == 7
+    assert read.number("key", default=8) == 8
+    assert read.share("key", default=0.5) == 0.5
+    read.finish()
+
+
+def test_text_is_taken_as_it_stands():
+    assert reader(" as is ").text("key", default="") == " as is "
+    assert reader("").text("key", default="x") == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "meaning"),
+    [("", True), ("true", True), ("Yes", True), ("on", True), ("1", True)]
+    + [("false", False), ("NO", False), ("off", False), ("0", False)],
+)
+def test_flag(value, meaning):
+    assert reader(value).flag("key", default=not meaning) is meaning
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"), [("100ms", 0.1), ("1.5s", 1.5), ("2m", 120.0), ("1h", 3600.0), ("0", 0.0), ("0s", 0.0)]
+)
+def test_duration(value, seconds):
+    assert reader(value).duration("key", default=9.0) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    ("value", "size"),
+    [("0", 0), ("4194304", 4194304), ("10B", 10), ("512KiB", 524288), ("4MiB", 4194304), ("1GiB", 1 << 30)],
+)
+def test_size(value, size):
+    assert reader(value).size("key", default=9) == size
+
+
+def test_number():
+    assert reader("12").number("key", default=1) == 12
+
+
+@pytest.mark.parametrize(("value", "share"), [("50%", 0.5), ("0.25", 0.25), ("0", 0.0), ("100%", 1.0), ("1", 1.0)])
+def test_share(value, share):
+    assert reader(value).share("key", default=0.9) == share
+
+
+@pytest.mark.parametrize(
+    ("method", "value", "expected"),
+    [
+        ("flag", "maybe", "true or false"),
+        ("duration", "100", "a duration such as 100ms, 1.5s or 2m"),
+        ("duration", "-1s", "a duration such as 100ms, 1.5s or 2m"),
+        ("duration", "1 s", "a duration such as 100ms, 1.5s or 2m"),
+        ("size", "4MB", "a size such as 512KiB or 4MiB"),
+        ("size", "-1", "a size such as 512KiB or 4MiB"),
+        ("number", "-1", "a whole number"),
+        ("number", "1.5", "a whole number"),
+        ("number", "²", "a whole number"),
+        ("number", "", "a whole number"),
+        ("share", "150%", "a share such as 50%"),
+        ("share", "-0.1", "a share such as 50%"),
+        ("share", "half", "a share such as 50%"),
+        ("share", "nan", "a share such as 50%"),
+    ],
+)
+def test_what_is_wrong_names_the_plugin_the_key_and_what_was_expected(method, value, expected):
+    with pytest.raises(UsageError) as caught:
+        getattr(reader(value), method)("key", default=None)
+    assert str(caught.value) == f"file: key={value!r} should be {expected}"
+
+
+def test_an_option_that_nobody_reads_is_refused():
+    read = OptionReader("file", {"quiet": "1s"})
+    read.duration("settle", default=0.0)
+    with pytest.raises(UsageError, match="^file: there is no option 'quiet'; its options: settle$"):
+        read.finish()
+
+
+def test_an_option_that_is_nearly_right_is_suggested():
+    read = OptionReader("file", {"qiuet": "1s"})
+    read.duration("quiet", default=0.0)
+    with pytest.raises(UsageError, match="^file: there is no option 'qiuet'; did you mean 'quiet'\\?$"):
+        read.finish()
+
+
+def test_a_plugin_without_options_says_so():
+    with pytest.raises(UsageError, match="its options: none$"):
+        OptionReader("file", {"x": ""}).finish()
