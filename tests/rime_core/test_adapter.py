@@ -1,10 +1,10 @@
-"""What plugins implement are Protocols: any class of that shape will do, and the Plane's writer is what a source gets."""
+"""What plugins implement are Protocols: any class of that shape will do."""
 
 import inspect
 
 import pytest
 
-from rime_core import CLUSTER, Plane, Server, Source, Started, Transport, Writer, adapter
+from rime_core import CLUSTER, Plane, Server, Source, Started, Transport, Writer
 
 
 class Table:
@@ -41,5 +41,4 @@ def test_what_a_source_and_a_transport_are_given():
 
 def test_what_may_be_raised_is_documented():
     for each in (Source, Transport):
-        assert "UsageError" in inspect.getdoc(each)
-    assert adapter.__doc__ is not None
+        assert "UsageError" in (each.__doc__ or "")

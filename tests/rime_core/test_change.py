@@ -21,6 +21,7 @@ def plane():
 def test_a_change_carries_the_resource_as_it_will_be(plane):
     change = prepare(plane).applying(CLUSTER, "b", bytearray(b"y"), ["alias", "alias", "other"], True)
     resource = change.resource
+    assert resource is not None
     assert (change.type_url, change.name) == (CLUSTER, "b")
     assert (resource.type_url, resource.name, resource.body) == (CLUSTER, "b", b"y")
     assert resource.aliases == ("alias", "other")
@@ -86,7 +87,12 @@ def test_a_removal_that_makes_no_sense(plane, arguments, error):
 
 def test_references_are_asked_for_once_for_each_changed_resource_and_never_for_an_unchanged_one():
     asked = []
-    plane = Plane(references=lambda type_url, body: asked.append((type_url, body)) or ())
+
+    def references(type_url, body):
+        asked.append((type_url, body))
+        return ()
+
+    plane = Plane(references=references)
     plane.apply(CLUSTER, "a", b"x")
     plane.apply(CLUSTER, "a", b"x")
     with plane.transaction() as change:
@@ -104,7 +110,6 @@ def test_references_that_raise_refuse_the_change():
     plane = Plane(references=references)
     plane.apply(CLUSTER, "a", b"x")
     before = plane.snapshot()
-    with pytest.raises(RuntimeError, match="cannot be decoded"), plane.transaction() as change:
-        change.apply(CLUSTER, "b", b"y")
-        change.apply(CLUSTER, "a", b"bad")
+    with pytest.raises(RuntimeError, match="cannot be decoded"):
+        plane.replace(CLUSTER, {"b": b"y", "a": b"bad"})
     assert plane.snapshot() is before

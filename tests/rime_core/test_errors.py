@@ -36,5 +36,5 @@ def test_the_clients_fault_has_a_grpc_status():
 
 @pytest.mark.parametrize("each", ALL)
 def test_every_error_can_be_raised_with_one_line(each):
-    with pytest.raises(RimeError, match="^what happened$"):
+    with pytest.raises(RimeError, match=r"^what happened$"):
         raise each("what happened")

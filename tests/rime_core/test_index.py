@@ -31,7 +31,7 @@ class Kept:
         subscriber.initial()
         return subscriber
 
-    def past(self, name: str) -> list[bytes | None]:
+    def past(self, name: str) -> list[str | None]:
         return [state.version for state in self.index.entries[name].past]
 
 
@@ -204,7 +204,9 @@ def test_who_takes_a_name_over_is_told_apart_from_what_it_replaces():
     first.ready()
     second.ready()
     first.remove(CLUSTER, "a")
-    assert [resource.body for resource in subscriber.poll().resources] == [b"y1"]
+    update = subscriber.poll()
+    assert update is not None
+    assert [resource.body for resource in update.resources] == [b"y1"]
 
 
 def test_a_change_staged_before_another_writers_is_told_apart_from_that():
@@ -215,7 +217,9 @@ def test_a_change_staged_before_another_writers_is_told_apart_from_that():
         change.apply(CLUSTER, "a", b"y1")
         other.apply(CLUSTER, "a", b"y2")
         subscriber.initial()
-    assert [resource.body for resource in subscriber.poll().resources] == [b"y1"]
+    update = subscriber.poll()
+    assert update is not None
+    assert [resource.body for resource in update.resources] == [b"y1"]
 
 
 # --- aliases

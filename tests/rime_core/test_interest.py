@@ -7,9 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rime_core.interest import Interest
-
-NOBODY = frozenset()
+from rime_core.interest import Interest, NameSet
 
 
 @pytest.fixture
@@ -132,7 +130,7 @@ def test_a_set_that_nobody_follows_is_forgotten(interest):
     assert interest
     interest.leave(names)
     assert not interest
-    assert holders(interest, "a") == NOBODY
+    assert holders(interest, "a") == set()
 
 
 def test_a_step_does_not_keep_the_set_that_it_led_to(interest):
@@ -172,7 +170,7 @@ def test_whatever_happens_it_is_as_with_plain_sets(acts):
 
 def check(interest, followers):
     assert [names.names for names, _ in followers] == [model for _, model in followers]
-    by_content = {}
+    by_content: dict[frozenset[str], NameSet] = {}
     for names, model in followers:
         assert by_content.setdefault(frozenset(model), names) is names, "equal sets are one"
     for names in by_content.values():

@@ -335,7 +335,9 @@ class Machine(RuleBasedStateMachine):
                     client.settle()
                 client.stream.close()
         assert not any(index.subscribers for index in self.plane.store.indexes.values())
-        assert not any(index.interest for index in self.plane.store.indexes.values()), "names of closed streams are kept"
+        assert not any(index.interest for index in self.plane.store.indexes.values()), (
+            "names of closed streams are kept"
+        )
 
 
 class ForgetfulMachine(Machine):

@@ -27,8 +27,10 @@ def test_text_is_taken_as_it_stands():
 
 @pytest.mark.parametrize(
     ("value", "meaning"),
-    [("", True), ("true", True), ("Yes", True), ("on", True), ("1", True)]
-    + [("false", False), ("NO", False), ("off", False), ("0", False)],
+    [
+        *(("", True), ("true", True), ("Yes", True), ("on", True), ("1", True)),
+        *(("false", False), ("NO", False), ("off", False), ("0", False)),
+    ],
 )
 def test_flag(value, meaning):
     assert reader(value).flag("key", default=not meaning) is meaning
@@ -86,17 +88,17 @@ def test_what_is_wrong_names_the_plugin_the_key_and_what_was_expected(method, va
 def test_an_option_that_nobody_reads_is_refused():
     read = OptionReader("file", {"quiet": "1s"})
     read.duration("settle", default=0.0)
-    with pytest.raises(UsageError, match="^file: there is no option 'quiet'; its options: settle$"):
+    with pytest.raises(UsageError, match=r"^file: there is no option 'quiet'; its options: settle$"):
         read.finish()
 
 
 def test_an_option_that_is_nearly_right_is_suggested():
     read = OptionReader("file", {"qiuet": "1s"})
     read.duration("quiet", default=0.0)
-    with pytest.raises(UsageError, match="^file: there is no option 'qiuet'; did you mean 'quiet'\\?$"):
+    with pytest.raises(UsageError, match=r"^file: there is no option 'qiuet'; did you mean 'quiet'\?$"):
         read.finish()
 
 
 def test_a_plugin_without_options_says_so():
-    with pytest.raises(UsageError, match="its options: none$"):
+    with pytest.raises(UsageError, match=r"its options: none$"):
         OptionReader("file", {"x": ""}).finish()

@@ -1,0 +1,52 @@
+"""The Plane: a program puts one into itself and writes; it is a Writer, and where Writers and Servers come from."""
+
+import pytest
+
+from rime_core import CLUSTER, LISTENER, ClosedError, ConflictError, Plane, Writer
+
+
+@pytest.fixture
+def plane():
+    return Plane()
+
+
+def test_it_is_the_writer_that_comes_before_all_others(plane):
+    assert issubclass(Plane, Writer)
+    assert [writer.rank for writer in (plane, plane.writer("one"), plane.writer("two"))] == [0, 1, 2]
+
+
+def test_a_plane_without_writers_is_ready_and_complete(plane):
+    assert plane.answering
+    assert plane.complete
+    assert plane.apply(CLUSTER, "a", b"1") is True
+    assert plane.remove(CLUSTER, "a") is True
+    assert plane.snapshot()[CLUSTER] == {}
+
+
+def test_each_commit_that_changes_something_is_counted(plane):
+    plane.apply(CLUSTER, "a", b"1")
+    plane.apply(CLUSTER, "a", b"1")
+    plane.remove(CLUSTER, "b")
+    assert plane.sequence == 1
+
+
+def test_another_digest():
+    plane = Plane(digest=lambda body: f"sha:{len(body)}")
+    plane.apply(CLUSTER, "a", b"123")
+    assert plane.snapshot()[CLUSTER]["a"].version == "sha:3"
+
+
+def test_two_writers_of_one_name(plane):
+    plane.writer("file:conf")
+    with pytest.raises(ConflictError, match="two writers are called 'file:conf'; each needs a name of its own"):
+        plane.writer("file:conf")
+
+
+def test_closing_closes_every_subscriber_and_twice_is_fine(plane):
+    subscribers = [plane.server().subscribe(type_url) for type_url in (CLUSTER, LISTENER, CLUSTER)]
+    plane.close()
+    plane.close()
+    assert all(subscriber.closed for subscriber in subscribers)
+    with pytest.raises(ClosedError):
+        plane.writer("late")
+    assert plane.snapshot()[CLUSTER] == {}

@@ -1,0 +1,449 @@
+"""What a client must be sent: nothing twice, nothing lost, whatever happens between."""
+
+import pytest
+
+from rime_core import CLUSTER, SECRET, VIRTUAL_HOST, Plane
+from tests.rime_core.client import Client, reading, said
+
+STAR = "*"
+
+
+@pytest.fixture
+def plane():
+    return Plane()
+
+
+# --- the first answer
+
+
+def test_the_first_answer_is_all_there_is_of_what_it_wants(plane):
+    plane.apply(CLUSTER, "a", b"1")
+    plane.apply(CLUSTER, "b", b"1")
+    assert Client(plane).begin() == ({"a": b"1", "b": b"1"}, set())
+    assert Client(plane, ["b"]).begin() == ({"b": b"1"}, set())
+    assert Client(plane, [STAR]).begin() == ({"a": b"1", "b": b"1"}, set())
+    assert Client(plane, []).begin() == ({}, set())
+
+
+def test_what_is_asked_for_by_name_and_missing_is_reported_as_removed(plane):
+    assert Client(plane, ["phantom"]).begin() == ({}, {"phantom"})
+
+
+def test_the_first_answer_may_be_empty(plane):
+    update = plane.server().subscribe(CLUSTER).initial()
+    assert not update
+    assert said(update) == ({}, set())
+
+
+def test_a_client_that_comes_back_is_sent_the_difference(plane):
+    for name in ("same", "changed", "new"):
+        plane.apply(CLUSTER, name, b"1")
+    known = {"same": plane.snapshot()[CLUSTER]["same"].version, "changed": "old", "gone": "v"}
+    assert Client(plane).begin(known) == ({"changed": b"1", "new": b"1"}, {"gone"})
+    assert Client(plane, ["same", "gone"]).begin(known) == ({}, {"gone"})
+
+
+def test_what_it_brought_counts_as_sent(plane):
+    plane.apply(CLUSTER, "a", b"1")
+    client = Client(plane)
+    client.begin({"a": plane.snapshot()[CLUSTER]["a"].version})
+    assert client.poll() is None
+    plane.remove(CLUSTER, "a")
+    assert client.poll() == ({}, {"a"})
+
+
+def test_all_secrets_cannot_be_had_by_asking_for_all(plane):
+    plane.apply(SECRET, "key", b"1")
+    assert said(plane.server().subscribe(SECRET).initial()) == ({}, set())
+    assert said(plane.server().subscribe(SECRET, ["key"]).initial()) == ({"key": b"1"}, set())
+
+
+# --- what comes after it
+
+
+@pytest.mark.parametrize("names", [None, ["a", "b"], [STAR, "a"]])
+def test_each_change_is_sent_once(plane, names):
+    client = reading(plane, names)
+    client.poll()
+    plane.apply(CLUSTER, "a", b"1")
+    assert client.poll() == ({"a": b"1"}, set())
+    assert client.poll() is None
+    plane.apply(CLUSTER, "a", b"2")
+    plane.apply(CLUSTER, "b", b"1")
+    assert client.poll() == ({"a": b"2", "b": b"1"}, set())
+    plane.remove(CLUSTER, "a")
+    assert client.poll() == ({}, {"a"})
+    assert client.poll() is None
+
+
+def test_what_it_did_not_ask_for_is_not_sent(plane):
+    client = reading(plane, ["a"])
+    client.poll()
+    plane.apply(CLUSTER, "b", b"1")
+    assert client.poll() is None
+
+
+def test_what_a_slow_client_missed_merges(plane):
+    client = reading(plane)
+    for each in range(10):
+        plane.apply(CLUSTER, "a", b"%d" % each)
+    plane.apply(CLUSTER, "b", b"1")
+    plane.remove(CLUSTER, "b")
+    assert client.poll() == ({"a": b"9"}, set())
+
+
+def test_changes_come_in_their_order(plane):
+    client = reading(plane)
+    for name in "cab":
+        plane.apply(CLUSTER, name, b"1")
+    plane.apply(CLUSTER, "c", b"2")
+    assert [resource.name for resource in client.subscriber.poll().resources] == ["a", "b", "c"]
+
+
+def test_all_who_need_the_same_are_given_the_same_object(plane):
+    plane.apply(CLUSTER, "a", b"1")
+    for names in (None, ["a"]):
+        clients = [plane.server().subscribe(CLUSTER, names) for _ in range(3)]
+        assert len({id(client.initial()) for client in clients}) == 1
+        plane.apply(CLUSTER, "a", plane.snapshot()[CLUSTER]["a"].body + b"!")
+        assert len({id(client.poll()) for client in clients}) == 1
+
+
+def test_who_has_an_exception_is_given_the_same_object_as_all_others(plane):
+    plain, rejecting = plane.server().subscribe(CLUSTER), plane.server().subscribe(CLUSTER)
+    plain.initial()
+    rejecting.initial()
+    plane.apply(CLUSTER, "bad", b"1")
+    plain.poll()
+    rejecting.reject(rejecting.poll(), "no")
+    plane.apply(CLUSTER, "good", b"1")
+    assert rejecting.poll() is plain.poll()
+
+
+# --- what knowing only the acknowledged gets wrong (each was seen to fail elsewhere)
+
+
+def test_what_is_removed_before_its_first_acknowledgement_is_reported_as_removed(plane):
+    client = reading(plane)
+    plane.apply(CLUSTER, "a", b"1")
+    client.poll()
+    plane.remove(CLUSTER, "a")
+    assert client.poll() == ({}, {"a"})
+
+
+def test_an_acknowledgement_that_arrives_after_the_removal_does_not_lose_the_removal(plane):
+    client = reading(plane)
+    plane.apply(CLUSTER, "a", b"1")
+    update = client.subscriber.poll()
+    plane.remove(CLUSTER, "a")
+    client.subscriber.acknowledge_update(update)
+    assert client.poll() == ({}, {"a"})
+
+
+def test_back_to_the_old_content_while_the_new_is_in_flight_is_sent(plane):
+    plane.apply(CLUSTER, "a", b"old")
+    client = reading(plane)
+    plane.apply(CLUSTER, "a", b"new")
+    update = client.subscriber.poll()
+    plane.apply(CLUSTER, "a", b"old")
+    assert client.poll() == ({"a": b"old"}, set())
+    client.subscriber.acknowledge_update(update)
+    assert client.poll() is None
+
+
+def test_removed_and_added_again_with_the_same_bytes_is_sent(plane):
+    plane.apply(CLUSTER, "a", b"1")
+    client = reading(plane)
+    plane.remove(CLUSTER, "a")
+    client.poll()
+    plane.apply(CLUSTER, "a", b"1")
+    assert client.poll() == ({"a": b"1"}, set())
+
+
+def test_equal_hash_of_other_bytes_is_sent():
+    plane = Plane(digest=lambda _: "same")
+    plane.apply(CLUSTER, "a", b"1")
+    client = reading(plane)
+    for body in (b"2", b"1", b"3"):
+        plane.apply(CLUSTER, "a", body)
+        assert client.poll() == ({"a": body}, set())
+
+
+def test_what_is_unacknowledged_is_not_sent_again_at_each_wake_up(plane):
+    woken = []
+    client = reading(plane, wake=lambda: woken.append(1))
+    plane.apply(CLUSTER, "a", b"1")
+    client.poll()
+    plane.apply(CLUSTER, "b", b"1")
+    assert client.poll() == ({"b": b"1"}, set())
+    assert len(woken) == 2
+
+
+def test_a_rejected_version_is_never_sent_again_and_the_next_one_is(plane):
+    client = reading(plane)
+    plane.apply(CLUSTER, "bad", b"1")
+    client.subscriber.reject(client.subscriber.poll(), "no")
+    for each in range(5):
+        plane.apply(CLUSTER, "other", b"%d" % each)
+        assert client.poll() == ({"other": b"%d" % each}, set())
+    plane.apply(CLUSTER, "bad", b"2")
+    assert client.poll() == ({"bad": b"2"}, set())
+
+
+def test_a_rejected_version_is_not_sent_again_by_a_detour_that_nobody_saw(plane):
+    client = reading(plane)
+    plane.apply(CLUSTER, "bad", b"1")
+    client.subscriber.reject(client.subscriber.poll(), "no")
+    plane.apply(CLUSTER, "bad", b"2")
+    plane.apply(CLUSTER, "bad", b"1")
+    assert client.poll() is None
+
+
+def test_an_update_is_never_empty(plane):
+    client = reading(plane)
+    plane.apply(CLUSTER, "a", b"1")
+    plane.remove(CLUSTER, "a")
+    assert client.poll() is None
+
+
+def test_away_and_back_while_it_was_slow_is_nothing(plane):
+    plane.apply(CLUSTER, "a", b"1")
+    wildcard, named = reading(plane), reading(plane, ["a"])
+    plane.apply(CLUSTER, "a", b"2")
+    plane.remove(CLUSTER, "a")
+    plane.apply(CLUSTER, "a", b"1")
+    assert wildcard.poll() is None
+    assert named.poll() is None
+
+
+def test_acknowledging_never_causes_sending(plane):
+    client = reading(plane)
+    plane.apply(CLUSTER, "a", b"1")
+    first = client.subscriber.poll()
+    client.subscriber.acknowledge_update(first)
+    assert client.poll() is None
+    client.subscriber.acknowledge_update(first)
+    assert client.poll() is None
+
+
+# --- changing what it wants
+
+
+def test_what_is_added_is_answered_by_the_next_poll(plane):
+    plane.apply(CLUSTER, "a", b"1")
+    client = reading(plane, [])
+    client.subscriber.add(["a", "phantom"])
+    assert client.subscriber.names == {"a", "phantom"}
+    assert client.poll() == ({"a": b"1"}, {"phantom"})
+    assert client.poll() is None
+
+
+def test_what_is_asked_for_again_is_sent_again(plane):
+    plane.apply(CLUSTER, "a", b"1")
+    client = reading(plane, ["a"])
+    client.subscriber.add(["a"])
+    assert client.poll() == ({"a": b"1"}, set())
+
+
+def test_what_is_asked_for_again_is_sent_even_where_it_was_rejected(plane):
+    plane.apply(CLUSTER, "a", b"1")
+    client = Client(plane, ["a"])
+    client.subscriber.reject(client.subscriber.initial(), "no")
+    client.subscriber.add(["a"])
+    assert client.poll() == ({"a": b"1"}, set())
+
+
+def test_what_is_sent_once_more_for_others_sake_is_not_where_it_was_rejected(plane):
+    plane.apply(CLUSTER, "a", b"1")
+    plane.apply(CLUSTER, "b", b"1")
+    client = Client(plane, ["a"])
+    client.subscriber.reject(client.subscriber.initial(), "no")
+    assert client.subscriber.resend(["a"])
+    assert client.poll() is None
+    client.subscriber.add(["b"])
+    client.poll()
+    assert client.subscriber.resend(["b", "unwanted"])
+    assert client.poll() == ({"b": b"1"}, set())
+    assert not client.subscriber.resend(["unwanted"])
+
+
+def test_what_was_asked_for_before_the_first_answer_is_answered_although_it_is_known(plane):
+    plane.apply(CLUSTER, "a", b"1")
+    client = Client(plane)
+    client.subscriber.add(["a"])
+    client.begin({"a": plane.snapshot()[CLUSTER]["a"].version})
+    assert client.poll() == ({"a": b"1"}, set())
+
+
+def test_what_is_discarded_is_no_longer_sent(plane):
+    plane.apply(CLUSTER, "a", b"1")
+    client = reading(plane, ["a", "b"])
+    client.poll()
+    client.subscriber.discard(["a", "phantom"])
+    plane.apply(CLUSTER, "a", b"2")
+    assert client.poll() is None
+    assert client.subscriber.names == {"b"}
+
+
+def test_discarded_and_wanted_again_is_sent_whatever_it_was_sent_before(plane):
+    plane.apply(CLUSTER, "a", b"1")
+    client = reading(plane, ["a"])
+    client.subscriber.discard(["a"])
+    assert client.poll() is None
+    client.subscriber.add(["a"])
+    assert client.poll() == ({"a": b"1"}, set())
+
+
+def test_a_name_given_up_beside_the_wildcard_is_answered(plane):
+    plane.apply(CLUSTER, "a", b"1")
+    plane.apply(CLUSTER, "rare", b"1", on_demand=True)
+    client = reading(plane, [STAR, "a", "rare"])
+    client.subscriber.discard(["a", "rare"])
+    assert client.poll() == ({"a": b"1"}, {"rare"})
+
+
+def test_the_wildcard_can_be_added_and_given_up(plane):
+    plane.apply(CLUSTER, "a", b"1")
+    plane.apply(CLUSTER, "b", b"1")
+    client = reading(plane, ["a"])
+    client.subscriber.add([STAR])
+    assert client.subscriber.wildcard
+    assert client.subscriber.names == {"a"}
+    assert client.poll() == ({"a": b"1", "b": b"1"}, set())
+    client.subscriber.discard([STAR])
+    plane.apply(CLUSTER, "b", b"2")
+    assert client.poll() is None
+    plane.apply(CLUSTER, "a", b"2")
+    assert client.poll() == ({"a": b"2"}, set())
+
+
+def test_what_is_on_demand_is_given_to_who_names_it_alone(plane):
+    plane.apply(CLUSTER, "rare", b"1", on_demand=True)
+    wildcard, named, both = reading(plane), reading(plane, ["rare"]), reading(plane, [STAR, "rare"])
+    assert (wildcard.has, named.has, both.has) == ({}, {"rare": b"1"}, {"rare": b"1"})
+    plane.apply(CLUSTER, "rare", b"1")
+    assert wildcard.poll() == ({"rare": b"1"}, set())
+    plane.apply(CLUSTER, "rare", b"1", on_demand=True)
+    assert wildcard.poll() == ({}, {"rare"})
+    assert named.poll() is None
+    plane.remove(CLUSTER, "rare")
+    assert wildcard.poll() is None
+    assert (named.poll(), both.poll()) == (({}, {"rare"}), ({}, {"rare"}))
+
+
+@pytest.mark.parametrize("names", [["x"], [STAR, "x"]])
+def test_a_resource_is_given_by_its_alias_and_taken_by_its_name(plane, names):
+    plane.apply(VIRTUAL_HOST, "host", b"1", aliases=["x"], on_demand=True)
+    subscriber = plane.server().subscribe(VIRTUAL_HOST, names)
+    assert said(subscriber.initial()) == ({"host": b"1"}, set())
+    plane.apply(VIRTUAL_HOST, "host", b"2", aliases=["x"], on_demand=True)
+    assert said(subscriber.poll()) == ({"host": b"2"}, set())
+    plane.remove(VIRTUAL_HOST, "host")
+    assert said(subscriber.poll()) == ({}, {"host"})
+
+
+def test_a_resource_that_loses_the_alias_is_taken(plane):
+    plane.apply(VIRTUAL_HOST, "host", b"1", aliases=["x"])
+    subscriber = plane.server().subscribe(VIRTUAL_HOST, ["x"])
+    subscriber.initial()
+    plane.apply(VIRTUAL_HOST, "host", b"1", aliases=["y"])
+    assert said(subscriber.poll()) == ({}, {"host"})
+
+
+def test_who_asks_for_more_while_others_are_changed_is_sent_both_and_nothing_else(plane):
+    plane.replace(CLUSTER, {"a": b"1", "b": b"1", "c": b"1"})
+    clients = [reading(plane, ["a", "b"]) for _ in range(2)]
+    plane.apply(CLUSTER, "a", b"2")
+    for client in clients:
+        client.subscriber.add(["c"])
+        assert client.poll() == ({"a": b"2", "c": b"1"}, set())
+
+
+# --- a view that is not complete
+
+
+def test_what_a_client_knows_and_the_plane_lacks_is_kept_until_the_view_is_complete(plane):
+    woken = []
+    writer = plane.writer("files", allow_empty=True)
+    writer.ready()
+    writer.incomplete(["a.yaml cannot be read"])
+    client = Client(plane, [STAR, "named"], wake=lambda: woken.append(1))
+    assert client.begin({"in a.yaml": "v", "named": "v"}) == ({}, set())
+    assert client.subscriber.kept == {"in a.yaml", "named"}
+    assert client.subscriber.acknowledged("in a.yaml") == "v"
+    assert client.poll() is None
+    writer.incomplete([])
+    assert woken == [1]
+    assert client.poll() == ({}, {"in a.yaml", "named"})
+    assert client.subscriber.kept == frozenset()
+
+
+def test_what_is_kept_and_comes_back_equal_is_not_sent(plane):
+    plane.apply(CLUSTER, "a", b"1")
+    version = plane.snapshot()[CLUSTER]["a"].version
+    plane.remove(CLUSTER, "a")
+    writer = plane.writer("files")
+    writer.incomplete(["a.yaml cannot be read"])
+    client = Client(plane)
+    client.begin({"a": version, "b": version})
+    writer.apply(CLUSTER, "a", b"1")
+    writer.apply(CLUSTER, "b", b"2")
+    assert client.poll() == ({"b": b"2"}, set())
+
+
+def test_giving_up_the_name_of_what_is_kept_beside_the_wildcard_takes_nothing_away(plane):
+    writer = plane.writer("files")
+    client = Client(plane, [STAR, "a"])
+    client.begin({"a": "v"})
+    client.subscriber.discard(["a"])
+    assert client.poll() is None
+    writer.apply(CLUSTER, "b", b"1")
+    writer.ready()
+    assert client.poll() == ({"b": b"1"}, {"a"})
+
+
+def test_giving_up_what_is_kept_is_the_end_of_it(plane):
+    writer = plane.writer("files", allow_empty=True)
+    named, wildcard = Client(plane, ["a"]), Client(plane)
+    named.begin({"a": "v"})
+    wildcard.begin({"a": "v"})
+    named.subscriber.discard(["a"])
+    wildcard.subscriber.discard([STAR])
+    writer.ready()
+    assert named.poll() is None
+    assert wildcard.poll() is None
+
+
+# --- falling behind what is remembered
+
+
+def test_who_is_behind_what_is_remembered_is_sent_everything():
+    plane = Plane(tombstones=1)
+    plane.replace(CLUSTER, {"a": b"1", "b": b"1", "c": b"1"})
+    client = reading(plane)
+    plane.replace(CLUSTER, {"c": b"1"})
+    update = client.subscriber.poll()
+    assert update.full
+    assert said(update) == ({"c": b"1"}, set())
+    assert client.poll() is None
+
+
+def test_who_is_behind_by_no_more_than_is_remembered_is_not():
+    plane = Plane(tombstones=2)
+    plane.replace(CLUSTER, {"a": b"1", "b": b"1", "c": b"1"})
+    client = reading(plane)
+    plane.replace(CLUSTER, {"c": b"1"})
+    assert client.poll() == ({}, {"a", "b"})
+
+
+def test_who_names_what_it_wants_cannot_fall_behind():
+    plane = Plane(tombstones=1)
+    plane.replace(CLUSTER, {"a": b"1", "b": b"1", "c": b"1"})
+    client = reading(plane, ["a", "c", "phantom"])
+    plane.replace(CLUSTER, {"c": b"1"})
+    plane.apply(CLUSTER, "d", b"")
+    plane.remove(CLUSTER, "d")
+    plane.apply(CLUSTER, "a", b"1")
+    plane.remove(CLUSTER, "a")
+    assert client.poll() == ({}, {"a"})
+    assert client.has == {"c": b"1"}

@@ -1,0 +1,100 @@
+"""The Server hands out Subscribers and Snapshots; it has no way to write."""
+
+import pytest
+
+from rime_core import CLUSTER, ENDPOINT, ClosedError, Node, Plane, Server
+
+
+@pytest.fixture
+def plane():
+    return Plane()
+
+
+def test_it_cannot_write(plane):
+    public = {name for name in dir(Server) if not name.startswith("_")}
+    assert public == {
+        "complete", "knows", "not_when_ready", "ready", "serving", "snapshot", "subscribe", "when_ready"
+    }  # fmt: skip
+    with pytest.raises(AttributeError):
+        plane.server().anything = 1
+
+
+def test_it_hands_out_the_planes_snapshot(plane):
+    plane.apply(CLUSTER, "a", b"1")
+    assert plane.server().snapshot() is plane.snapshot()
+
+
+@pytest.mark.parametrize(
+    ("names", "wildcard", "held"),
+    [
+        (None, True, set()),
+        ([], False, set()),
+        (["a"], False, {"a"}),
+        (["*", "a"], True, {"a"}),
+        (iter("ab"), False, {"a", "b"}),
+    ],
+)
+def test_what_a_subscriber_wants(plane, names, wildcard, held):
+    subscriber = plane.server().subscribe(CLUSTER, names)
+    assert subscriber.type_url == CLUSTER
+    assert subscriber.wildcard is wildcard
+    assert subscriber.names == held
+
+
+@pytest.mark.parametrize(("type_url", "error"), [("clusters", ValueError), (5, TypeError)])
+def test_a_type_url_that_is_none(plane, type_url, error):
+    with pytest.raises(error):
+        plane.server().subscribe(type_url)
+
+
+def test_nobody_subscribes_after_close(plane):
+    server = plane.server()
+    plane.close()
+    with pytest.raises(ClosedError, match="the Plane is closed"):
+        server.subscribe(CLUSTER)
+
+
+def test_a_type_is_known_that_is_written_or_asked_for(plane):
+    server = plane.server()
+    assert not server.knows(CLUSTER)
+    plane.apply(CLUSTER, "a", b"1")
+    plane.remove(CLUSTER, "a")
+    assert server.knows(CLUSTER)
+    with server.subscribe(ENDPOINT):
+        assert server.knows(ENDPOINT)
+    assert not server.knows(ENDPOINT)
+
+
+def test_a_client_is_served_from_where_its_node_belongs(plane):
+    canary = Plane().server()
+    server = plane.server(group=lambda node: canary if node.cluster == "canary" else plane.server())
+    assert server.serving(Node(cluster="canary")) is canary
+    assert server.serving(Node()) is not canary
+    assert canary.serving(Node(cluster="other")) is canary
+
+
+def test_readiness_is_told_once_and_can_be_unasked(plane):
+    writer, server, called = plane.writer("source"), plane.server(), []
+
+    def one():
+        called.append("one")
+
+    def other():
+        called.append("other")
+
+    server.when_ready(one)
+    server.when_ready(one)
+    server.when_ready(other)
+    server.not_when_ready(other)
+    assert (server.ready, server.complete, called) == (False, False, [])
+    writer.apply(CLUSTER, "a", b"1")
+    writer.ready()
+    assert (server.ready, server.complete, called) == (True, True, ["one"])
+    writer.ready()
+    assert called == ["one"]
+
+
+def test_who_asks_when_it_is_ready_is_told_at_once(plane):
+    called = []
+    plane.server().when_ready(lambda: called.append(1))
+    assert called == [1]
