@@ -20,7 +20,7 @@ DOTS := (while read -r _; do printf .; done; echo)
 .PHONY: help setup demo test check mutation dist clean
 
 help:
-	@echo "make demo         a real Envoy, served from a folder: edits, a broken file, a restart (20 s)"
+	@echo "make demo         a real Envoy, served from a folder: edits, a broken file, a restart (10 s)"
 	@echo "make demo KEEP=1  the same, and leave it running"
 	@echo "make test         all tests; ARGS='tests/rime_core -k R28' picks some"
 	@echo "make check        lint, formatting, types, and which package may import which"
@@ -47,6 +47,9 @@ $(READY): pyproject.toml $(wildcard packages/*/pyproject.toml packages/*/hatch_b
 	printf "3 of 3: rime and the tools "; \
 	$(BIN)/python -m pip install $(PACKAGES:%=--editable packages/%) --group dev | $(DOTS)
 	@touch $@
+
+demo: setup
+	@$(BIN)/python examples/demo/demo.py $(if $(KEEP),--keep)
 
 test: setup
 	$(BIN)/python -m pytest $(ARGS)

@@ -59,6 +59,15 @@ def test_what_it_makes_is_in_the_makefile():
     assert targets <= set(phony.split())
 
 
+def test_it_shows_the_demo_that_there_is():
+    """Its figures are of one run; its steps and what they prove are those of the program."""
+    program = (ROOT / "examples" / "demo" / "demo.py").read_text(encoding="utf-8")
+    [shown] = blocks(README, "text")
+
+    assert re.findall(r"^\d  (.*)$", shown, re.MULTILINE) == re.findall(r'\.step\("([^":]*)"\)', program)
+    assert set(re.findall(r"^  ✓ (\S+)", shown, re.MULTILINE)) <= set(re.findall(r'\.proven\("(\S+)"', program))
+
+
 def test_its_commands_print_what_it_shows(whole):
     for block in blocks(README, "yaml"):
         path = whole.folder / block.splitlines()[0].removeprefix("# ")
