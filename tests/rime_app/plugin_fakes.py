@@ -1,4 +1,3 @@
-# ruff: noqa: ARG002  # a fake has the signature of what it stands for
 """Sources and transports for the tests, and plugins that offer them, registered nowhere but where a test says so."""
 
 from typing import Any, ClassVar

@@ -203,7 +203,7 @@ def test_a_hook_of_a_newer_rime_may_be_optional():
 def test_a_hook_with_other_arguments_is_an_error():
     class Greedy:
         @hookimpl
-        def rime_group(self, node, weather):  # noqa: ARG002  # it is the signature that is wrong
+        def rime_group(self, node, weather):  # it is the signature that is wrong
             return None
 
     assert complaint(Greedy()).startswith("plugin Greedy 1.0: ")
