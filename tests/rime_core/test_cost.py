@@ -1,0 +1,428 @@
+"""What one change costs does not depend on how much there is.
+
+Nothing is timed, and nothing that the kernel counts itself is asked. What one act touches is counted from outside: the
+bytecodes that it runs; how often a name is hashed or compared (the names are of a subclass of `str` that counts); and
+the peak of the memory that it allocates, which sees what C code copies (`list(names)`, `dict(entries)`, `tuple(...)`).
+
+What this cannot see is C code that walks over something and neither hashes it nor copies it: the holes that deleted
+keys leave in a dict. Against that there is only the choice of the container: whatever is walked from its end while
+names move within it is an `OrderedDict`, a linked list (see `rime_core.index`).
+"""
+
+import gc
+import sys
+import tracemalloc
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import pytest
+
+from rime_core import CLUSTER, ENDPOINT, Plane
+from rime_core.protocol.delta import DeltaStream
+from rime_core.protocol.messages import DeltaRequest
+from rime_grpc import wire
+
+FEW, MANY = 100, 100_000
+WARM = 20
+"""Acts before the one that is counted, so that what is done once in a while has been done as often everywhere."""
+
+KIB = 1024
+
+
+class Name(str):
+    """A name that counts how often it is looked at."""
+
+    __slots__ = ()
+    looks = 0
+
+    def __hash__(self):
+        Name.looks += 1
+        return super().__hash__()
+
+    def __eq__(self, other):
+        Name.looks += 1
+        return super().__eq__(other)
+
+    def __ne__(self, other):
+        Name.looks += 1
+        return super().__ne__(other)
+
+
+@dataclass
+class Cost:
+    """What one act touches."""
+
+    bytecodes: int
+    looks: int
+    memory: int
+
+    def __eq__(self, other):
+        assert isinstance(other, Cost)
+        # memory: what an int or a dict takes differs by a few bytes; a copy of 100,000 references takes 800,000
+        same = (self.bytecodes, self.looks) == (other.bytecodes, other.looks)
+        return same and abs(self.memory - other.memory) < 2 * KIB
+
+
+def bytecodes_of(act):
+    """How many bytecodes `act` runs."""
+    count = 0
+
+    def trace(frame, event, _):
+        nonlocal count
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        count += event == "opcode"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        act()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def cost(act):
+    """What `act` costs once it is warm; it must do the same each time."""
+    for _ in range(WARM):
+        act()
+    gc.collect()
+    gc.disable()
+    try:
+        bytecodes = bytecodes_of(act)
+        Name.looks = 0
+        act()
+        looks = Name.looks
+        tracemalloc.start()
+        act()
+        memory = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    finally:
+        gc.enable()
+    return Cost(bytecodes, looks, memory)
+
+
+class World:
+    """A Plane of `n` resources of one type, and what can be done with one of them."""
+
+    def __init__(self, n):
+        self.names = [Name(f"n{each}") for each in range(n)]
+        self.hot = self.names[n // 2]
+        self.content = 0
+        self.plane = Plane()
+        self.plane.replace(CLUSTER, dict.fromkeys(self.names, b"old"))
+        self.server = self.plane.server()
+        self._opened = []
+
+    def reading(self, names=None, **options):
+        subscriber = self.server.subscribe(CLUSTER, names, **options)
+        while (update := subscriber.initial() if subscriber._cursor < 0 else subscriber.poll()) is not None:
+            subscriber.acknowledge_update(update)
+        self._opened.append(subscriber)
+        return subscriber
+
+    def streaming(self):
+        """A stream that was sent everything."""
+        stream = DeltaStream(self.server)
+        stream.receive(DeltaRequest(CLUSTER))
+        for response in stream.responses():
+            stream.receive(DeltaRequest(CLUSTER, nonce=response.nonce))
+        self._opened.append(stream)
+        return stream
+
+    def close(self):
+        """Nobody reads any more."""
+        while self._opened:
+            self._opened.pop().close()
+
+    def change(self):
+        self.content += 1
+        assert self.plane.apply(CLUSTER, self.hot, b"%09d" % self.content)
+
+
+@pytest.fixture(scope="module")
+def kept_worlds():
+    return {n: World(n) for n in (FEW, MANY)}
+
+
+@pytest.fixture
+def worlds(kept_worlds):
+    """Two that differ in how much there is: whatever is done, is done in both."""
+    yield kept_worlds
+    for world in kept_worlds.values():
+        world.close()
+
+
+# --- what is done
+
+
+def apply_changed(world):
+    return world.change
+
+
+def apply_unchanged(world):
+    world.change()
+    return lambda: world.plane.apply(CLUSTER, world.hot, b"%09d" % world.content)
+
+
+def remove_and_apply(world):
+    def act():
+        assert world.plane.remove(CLUSTER, world.hot)
+        world.change()
+
+    return act
+
+
+def apply_poll_and_acknowledge(world, names=None):
+    subscriber = world.reading(names)
+
+    def act():
+        world.change()
+        update = subscriber.poll()
+        assert [resource.name for resource in update.resources] == [world.hot]
+        subscriber.acknowledge_update(update)
+        assert subscriber.poll() is None
+
+    return act
+
+
+def apply_poll_and_acknowledge_by_name(world):
+    subscriber = world.reading()
+
+    def act():
+        world.change()
+        (resource,) = subscriber.poll().resources
+        subscriber.acknowledge(resource.name, resource.version)
+        assert subscriber.acknowledged(world.hot) == resource.version
+
+    return act
+
+
+def apply_poll_and_reject(world):
+    subscriber = world.reading()
+
+    def act():
+        world.change()
+        subscriber.reject(subscriber.poll(), "no")
+
+    return act
+
+
+def one_name_changed_often_then_polled(world):
+    subscriber = world.reading()
+
+    def act():
+        for _ in range(50):
+            world.change()
+        assert len(subscriber.poll().resources) == 1
+
+    return act
+
+
+def a_poll_for_nothing(world):
+    subscriber = world.reading()
+    return subscriber.poll
+
+
+def a_name_asked_for_beside_the_wildcard(world):
+    subscriber = world.reading(["*", world.names[0]])
+
+    def act():
+        subscriber.add([world.hot])
+        assert len(subscriber.poll().resources) == 1
+        subscriber.discard([world.hot])
+        assert len(subscriber.poll().resources) == 1
+
+    return act
+
+
+def a_stream_that_is_sent_a_change(world):
+    stream = world.streaming()
+
+    def act():
+        world.change()
+        (response,) = stream.responses()
+        stream.receive(DeltaRequest(CLUSTER, nonce=response.nonce))
+
+    return act
+
+
+@pytest.mark.parametrize(
+    "acts",
+    [
+        apply_changed,
+        apply_unchanged,
+        remove_and_apply,
+        apply_poll_and_acknowledge,
+        apply_poll_and_acknowledge_by_name,
+        apply_poll_and_reject,
+        one_name_changed_often_then_polled,
+        a_poll_for_nothing,
+        a_name_asked_for_beside_the_wildcard,
+        a_stream_that_is_sent_a_change,
+    ],
+)
+def test_it_costs_the_same_among_100_and_among_100_000(worlds, acts):
+    few = cost(acts(worlds[FEW]))
+    assert few == cost(acts(worlds[MANY]))
+    assert few.memory < 16 * KIB
+
+
+@pytest.mark.parametrize(("named", "resources"), [(1_000, MANY), (MANY, MANY)])
+def test_it_costs_the_same_for_who_names_a_hundred_and_who_names_more(worlds, named, resources):
+    def act(world, named):
+        return apply_poll_and_acknowledge(world, [world.hot, *world.names[: named - 1]])
+
+    assert cost(act(worlds[FEW], FEW)) == cost(act(worlds[resources], named))
+
+
+@pytest.mark.parametrize("sharing", [1, 3])
+def test_for_who_names_what_others_name_too_it_costs_the_same(sharing):
+    def act(named):
+        world = World(named)
+        others = [world.reading(world.names) for _ in range(sharing)]
+        mine = apply_poll_and_acknowledge(world, world.names)
+
+        def act():
+            mine()
+            for other in others:
+                other.acknowledge_update(other.poll())
+
+        return act
+
+    assert cost(act(FEW)) == cost(act(10_000))
+
+
+def adding_one_name(named, others):
+    """Ask for one name more than `named`, as `others` already did; and take it back."""
+    world = World(named)
+    followers = [world.reading(world.names) for _ in range(others + 2)]
+    for follower in followers[:others]:
+        follower.add(["new"])
+    subscriber = followers[-1]
+
+    def act():
+        world.plane.apply(CLUSTER, "others", b"%d" % world.content)
+        world.content += 1
+        subscriber.add(["new"])
+        assert subscriber.poll().removed == ("new",)
+        subscriber.discard(["new"])
+        assert subscriber.poll() is None
+
+    return act
+
+
+def test_to_name_one_more_as_others_did_costs_the_same_among_100_and_10_000_names():
+    assert cost(adding_one_name(FEW, 2)) == cost(adding_one_name(10_000, 2))
+
+
+def test_a_change_costs_the_same_whoever_named_others():
+    def act(strangers):
+        world = World(FEW)
+        for each in range(strangers):
+            world.reading([Name(f"strange{each}")])
+        return apply_changed(world)
+
+    assert cost(act(1)) == cost(act(500))
+
+
+# --- size
+
+
+@pytest.mark.parametrize("n", [FEW, MANY])
+def test_an_idle_wildcard_subscriber_takes_less_than_a_kibibyte_whatever_there_is(worlds, n):
+    world = worlds[n]
+
+    def fifty():
+        subscribers = [world.reading(wake=wake) for _ in range(50)]
+        world.change()
+        for subscriber in subscribers:
+            subscriber.acknowledge_update(subscriber.poll())
+        return subscribers
+
+    def wake():
+        """Nobody waits."""
+
+    kept = [fifty()]
+    gc.collect()
+    tracemalloc.start()
+    kept.append(fifty())
+    gc.collect()
+    size = tracemalloc.get_traced_memory()[0] / 50
+    tracemalloc.stop()
+    assert size < KIB
+
+
+# --- encoding
+
+
+class Calls:
+    """Counts the calls of Python functions by name, from outside."""
+
+    def __init__(self, module):
+        self._file = module.__file__
+        self.by_name = {}
+
+    def __enter__(self):
+        sys.setprofile(self._called)
+        return self
+
+    def __exit__(self, *_):
+        sys.setprofile(None)
+
+    def _called(self, frame, event, _):
+        if event == "call" and frame.f_code.co_filename == self._file:
+            name = frame.f_code.co_name
+            self.by_name[name] = self.by_name.get(name, 0) + 1
+
+
+def connected(server, names, how_many):
+    """Streams that were sent all there is and acknowledged it."""
+    streams = [DeltaStream(server) for _ in range(how_many)]
+    for stream in streams:
+        stream.receive(DeltaRequest(ENDPOINT, subscribe=names))
+        for response in stream.responses():
+            wire.encode(response)
+            stream.receive(DeltaRequest(ENDPOINT, nonce=response.nonce))
+    return streams
+
+
+@pytest.mark.parametrize("names", [["*"], [f"e{each}" for each in range(10_000)]], ids=["wildcard", "10,000 names"])
+def test_one_change_is_encoded_once_for_1_and_for_200(names):
+    calls = {}
+    for how_many in (1, 200):
+        plane = Plane()
+        plane.replace(ENDPOINT, {f"e{each}": b"old" for each in range(10_000)})
+        streams = connected(plane.server(), names, how_many)
+        plane.apply(ENDPOINT, "e5000", b"new")
+        batches = [stream.responses() for stream in streams]
+        with Calls(wire) as counted:
+            sent = [wire.encode(response) for batch in batches for response in batch]
+        assert len(sent) == how_many
+        assert len({id(each) for each in sent}) == 1, "the same bytes, nonce included"
+        calls[how_many] = {name: count for name, count in counted.by_name.items() if name != "encode"}
+    assert calls[1]
+    assert calls[1] == calls[200]
+
+
+def test_all_there_is_is_encoded_once_for_who_asks_for_the_same_at_the_same_time():
+    names = [f"e{each}" for each in range(1_000)]
+    calls = []
+    for how_many in (1, 20):
+        plane = Plane()
+        plane.replace(ENDPOINT, dict.fromkeys(names, b"x"))
+        with Calls(wire) as counted:
+            connected(plane.server(), names, how_many)
+        calls.append({name: count for name, count in counted.by_name.items() if name != "encode"})
+    assert calls[0] == calls[1]
+
+
+# --- what cannot be counted
+
+
+def test_what_is_walked_from_its_end_has_no_holes():
+    world = World(FEW)
+    subscriber = world.reading([world.hot])
+    world.change()
+    assert type(world.plane.store.indexes[CLUSTER].entries) is OrderedDict
+    assert type(subscriber._names.changed) is OrderedDict
