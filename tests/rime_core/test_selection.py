@@ -391,6 +391,16 @@ def test_what_is_kept_and_comes_back_equal_is_not_sent(plane):
     assert client.poll() == ({"b": b"2"}, set())
 
 
+def test_what_is_kept_and_comes_back_outside_the_wildcard_is_kept_all_the_same(plane):
+    writer = plane.writer("files")
+    client = Client(plane)
+    client.begin({"a": "v"})
+    writer.apply(CLUSTER, "a", b"1", on_demand=True)
+    assert client.poll() is None
+    writer.ready()
+    assert client.poll() == ({}, {"a"})
+
+
 def test_giving_up_the_name_of_what_is_kept_beside_the_wildcard_takes_nothing_away(plane):
     writer = plane.writer("files")
     client = Client(plane, [STAR, "a"])

@@ -238,9 +238,11 @@ def test_what_is_closed_is_forgotten_and_not_woken(plane, server):
         subscriber = server.subscribe(CLUSTER, names, wake=lambda: woken.append(1))
         subscriber.initial()
         subscriber.close()
+        assert "a" in plane.snapshot()[CLUSTER], "what is written is there without anybody to read it"
     plane.apply(CLUSTER, "a", b"2")
     assert woken == []
     index = plane.store.indexes[CLUSTER]
+    assert plane.snapshot()[CLUSTER]["a"].body == b"2"
     assert not index.subscribers
     assert not index.interest
 
