@@ -1,5 +1,6 @@
 """The real `rime` command, in a process of its own, with plugins that only it sees."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -55,3 +56,12 @@ def rime(tmp_path):
     made = Rime(tmp_path)
     yield made
     made.end_all()
+
+
+@pytest.fixture(autouse=True)
+def restore_the_root_logger():
+    """`rime serve` configures the log of its process, which here is that of all tests."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level

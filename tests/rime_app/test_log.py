@@ -26,14 +26,6 @@ def record(message="conf read", *arguments, level=logging.INFO, error=None, **ex
     return made
 
 
-@pytest.fixture(autouse=True)
-def restore_the_root_logger():
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:], root.level = handlers, level
-
-
 class Terminal(io.StringIO):
     def isatty(self):
         return True
