@@ -30,7 +30,8 @@ class Relay(grpc.GenericRpcHandler):
         return self
 
     async def __aexit__(self, *_):
-        await self._server.stop(0)
+        self._end_streams()
+        await self._server.stop(1)
 
     def service(self, details):
         return self._handler if details.method == DELTA_ADS else None
@@ -38,6 +39,9 @@ class Relay(grpc.GenericRpcHandler):
     def switch(self, target):
         """Move the client to another rime: its stream ends, and it comes back."""
         self.target = target
+        self._end_streams()
+
+    def _end_streams(self):
         for call in self._open:
             call.cancel()
 
