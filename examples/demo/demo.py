@@ -26,8 +26,8 @@ from traffic import Traffic, get, upstream
 
 HERE = Path(__file__).parent
 
-PATIENCE = 10.0
-"""Seconds after which what was to happen counts as not happening."""
+PATIENCE = 40.0
+"""Seconds after which what was to happen counts as not happening; Envoy pauses up to 30 before it reconnects."""
 
 GOES_ON = 1.5
 """Seconds for which traffic is watched while something is wrong."""
@@ -73,8 +73,8 @@ class Demo:
         self._say.fact("folder", f"{self._conf} with {', '.join(sorted(path.name for path in self._conf.iterdir()))}")
 
         began = time.monotonic()
-        self._rime = self._running(Rime(self._folder, "rime"))
-        self._address, self._resources = await self._until("rime is ready", self._rime.ready)
+        self.rime = self._running(Rime(self._folder, "rime"))
+        self._address, self._resources = await self._until("rime is ready", self.rime.ready)
         self._say.fact("rime", f"{self._resources} resources at {self._address}, ready after {_ms_since(began)}")
 
         began = time.monotonic()
@@ -82,7 +82,7 @@ class Demo:
         who = await self._until_answered("Envoy answers", lambda: get(self._port))
         took = _ms_since(began)
         self._say.proven("Envoy", f"{await self._envoy.version()} answers from {who.strip()}, {took} after its start")
-        sent, received = self._rime.sent(), await self._envoy.received()
+        sent, received = self.rime.sent(), await self._envoy.received()
         self._expect(sent == self._resources, f"{sent} resources were sent, not each of {self._resources} once")
         self._say.proven("sent", f"{sent} resources of {self._resources}, {received:,} bytes")
         self.traffic.start()
@@ -102,25 +102,25 @@ class Demo:
         self._say.step("A file is broken")
         routes = self._conf / "routes.yaml"
         sound = routes.read_text()
-        sent = self._rime.sent()
+        sent = self.rime.sent()
         self._say.fact("edit", "conf/routes.yaml: prefix becomes prefx")
         routes.write_text(sound.replace("prefix", "prefx"))
-        complaint = await self._until("rime refuses the file", lambda: self._rime.error_about("conf/routes.yaml"))
+        complaint = await self._until("rime refuses the file", lambda: self.rime.error_about("conf/routes.yaml"))
         self._say.proven("refused", complaint)
         await self._traffic_goes_on("meanwhile")
-        self._expect(self._rime.sent() == sent, f"{self._rime.sent() - sent} resources were sent for a broken file")
+        self._expect(self.rime.sent() == sent, f"{self.rime.sent() - sent} resources were sent for a broken file")
         self._say.fact("edit", f"conf/endpoints.yaml: back to port {self._blue} (blue); the other file is still broken")
         await self._move(self._green, self._blue, "blue")
         routes.write_text(sound)
-        await self._until("rime takes the repaired file", self._rime.is_content)
-        self._expect(self._rime.sent() == sent + 1, "the repaired file was sent, though Envoy has its content")
+        await self._until("rime takes the repaired file", self.rime.is_content)
+        self._expect(self.rime.sent() == sent + 1, "the repaired file was sent, though Envoy has its content")
         self._say.proven("repaired", f"conf/routes.yaml; 0 resources of {self._resources} sent for it")
 
     async def _kill(self) -> None:
         self._say.step("rime is killed, and started again")
         received = await self._envoy.received()
-        self._alive.discard(self._rime)
-        self._rime.kill()
+        self._alive.discard(self.rime)
+        self.rime.kill()
 
         async def alone() -> bool:
             return not await self._envoy.is_connected()
@@ -128,27 +128,27 @@ class Demo:
         await self._until_answered("Envoy notices", alone)
         await self._traffic_goes_on("without rime")
         began = time.monotonic()
-        self._rime = self._running(Rime(self._folder, "rime-again", at=self._address))
-        await self._until("rime is ready again", self._rime.ready)
+        self.rime = self._running(Rime(self._folder, "rime-again", at=self._address))
+        await self._until("rime is ready again", self.rime.ready)
         self._say.fact("rime", f"ready again after {_ms_since(began)}")
-        await self._until("Envoy reconnects", self._rime.has_client)
+        await self._until("Envoy reconnects", self.rime.has_client)
         self._say.fact("Envoy", f"connected again after {_ms_since(began)}")
         self._say.fact("edit", f"conf/endpoints.yaml: port {self._green} (green) once more")
         # what comes after the answer to the reconnection proves that the answer is over
         await self._move(self._blue, self._green, "green")
-        again, received = self._rime.sent() - 1, await self._envoy.received() - received
+        again, received = self.rime.sent() - 1, await self._envoy.received() - received
         self._expect(not again, f"{again} resources were sent again")
         self._say.proven("re-sent", f"{again} resources of {self._resources}; with the edit it was {received:,} bytes")
 
     async def _move(self, old: int, new: int, who: str) -> None:
         """Edit the endpoint, and see traffic move while one resource travels."""
-        before = self._rime.sent()
+        before = self.rime.sent()
         edited = time.monotonic()
         move_endpoint(self._folder, old, new)
         took = await self._until(f"traffic moves to {who}", lambda: self.traffic.moved(who, edited))
         self._say.proven("traffic", f"answered by {who} {took * 1000:.0f} ms after the edit")
-        await self._until("rime logs what it sent", lambda: self._rime.sent() > before)
-        more = self._rime.sent() - before
+        await self._until("rime logs what it sent", lambda: self.rime.sent() > before)
+        more = self.rime.sent() - before
         self._expect(more == 1, f"{more} resources were sent, not 1")
 
     async def _traffic_goes_on(self, when: str) -> None:
@@ -170,18 +170,18 @@ class Demo:
             ("ask what serving would say of the folder", f"{rime} check {self._conf}"),
             ("see what Envoy has", f"curl -s http://{self._envoy.admin_address}/clusters | grep ^shop"),
             ("make a bootstrap for an Envoy of yours", f"{rime} bootstrap --at {self._address} > envoy-rime.yaml"),
-            ("read all of rime's log", f"tail -f {self._rime.log}"),
-            ("kill rime", f"kill -9 {self._rime.pid}"),
+            ("read all of rime's log", f"tail -f {self.rime.log}"),
+            ("kill rime", f"kill -9 {self.rime.pid}"),
             ("and start another in its place", f"{rime} {serve}"),
         ):
             self._say.example(what, command)
         self._say.line()
-        told, who, there = len(self._rime.told()), self.traffic.latest, True
+        told, who, there = len(self.rime.told()), self.traffic.latest, True
         while True:
-            for line in self._rime.told()[told:]:
+            for line in self.rime.told()[told:]:
                 self._say.fact("rime", line)
                 told += 1
-            if there and not self._rime.running:
+            if there and not self.rime.running:
                 there = False
                 self._say.fact("rime", "has ended")
             if who != self.traffic.latest:
@@ -257,6 +257,7 @@ async def _run(binary: Path, folder: Path, *, keep: bool) -> None:
                 await demo.keep()
         except FailedError as failed:
             say.disproven(str(failed))
+            say.fact("log of rime", demo.rime.last_error() or "no errors")
             say.fact("kept", f"logs and files are in {folder}")
             raise
         except asyncio.CancelledError:

@@ -81,6 +81,11 @@ class Rime(Process):
         errors = (str(each["message"]) for each in self.records() if each["level"] == "error")
         return next((message for message in errors if message.startswith(file)), None)
 
+    def last_error(self) -> str | None:
+        """The last error that it has logged."""
+        errors = [record for record in self.records() if record["level"] == "error"]
+        return ": ".join(str(errors[-1][key]) for key in ("message", "error") if key in errors[-1]) if errors else None
+
     def is_content(self) -> bool:
         """Whether there is nothing that it cannot read."""
         notices = [each["notice"] for each in self.records() if "notice" in each]

@@ -9,7 +9,7 @@ import sys
 import textwrap
 
 NAME_WIDTH = 11
-"""Columns for the name of a fact; the longest, "reconnected", just fits."""
+"""Columns for the name of a fact; the longest, "log of rime", just fits."""
 
 NARROWEST = 50
 WIDEST = 110

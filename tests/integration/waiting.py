@@ -4,9 +4,11 @@ import asyncio
 import inspect
 
 STEP = 0.01
+PATIENCE = 30.0
+"""Seconds. Nearly everything takes one or two; Envoy's pauses before it reconnects double, and are random."""
 
 
-async def eventually(look, *, within=10.0):
+async def eventually(look, *, within=PATIENCE):
     """What `look`, plain or async, answers once that is true.
 
     An AssertionError in it means "not yet", as does what one meets where nothing listens or writes yet.
