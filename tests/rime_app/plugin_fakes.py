@@ -46,6 +46,19 @@ class BrokenSource(FakeSource):
         raise SourceError(f"{self.place} cannot be read")
 
 
+class LeavingSource(FakeSource):
+    """Its first run fails and leaves a transaction open."""
+
+    async def run(self, writer):
+        if self.runs == 0:
+            self.runs += 1
+            self.left = writer.transaction()
+            self.left.__enter__()
+            self.left.apply(CLUSTER, "half", b"")
+            raise SourceError("failed in the middle")
+        await super().run(writer)
+
+
 class PickySource:
     def __init__(self, place, options):
         raise UsageError(f"picky: there is no place {place!r}")
@@ -115,6 +128,7 @@ class Fakes:
             "fake": FakeSource,
             "never": NeverReadySource,
             "broken": BrokenSource,
+            "leaving": LeavingSource,
             "picky": PickySource,
             "buggy": BuggySource,
         }

@@ -112,6 +112,15 @@ async def test_a_source_that_fails_does_not_stop_the_others(caplog):
     assert str(line.exc_info[1]) == "conf cannot be read"
 
 
+async def test_a_source_that_left_a_transaction_open_begins_anew(monkeypatch):
+    monkeypatch.setattr("rime_app.supervise.FIRST_PAUSE", 0.0)
+    async with running(service(["leaving:a"])):
+        while FakeSource.made[0].runs < 2:
+            await anyio.wait_all_tasks_blocked()
+
+        assert names(FakeTransport.made[0].server) == ["a"]
+
+
 async def test_an_empty_source_may_be_believed():
     made = service(["never:a?allow_empty"])
     async with running(made):
@@ -191,7 +200,7 @@ async def test_a_transport_that_dies_later_is_started_again(caplog, monkeypatch)
         ({"sources": ["buggy:x"]}, "--source buggy:x: KeyError: 'x' (plugin_fakes.py:"),
         ({"sources": ["file:x"]}, "--source file:x: the source 'file' is not installed; it comes with rime-file-"),
         ({"sources": ["fkae:x"]}, "--source fkae:x: there is no source 'fkae'; did you mean 'fake'?"),
-        ({"sources": ["zzz:x"]}, "--source zzz:x: there is no source 'zzz'; installed: broken, buggy, fake, never, "),
+        ({"sources": ["zzz:x"]}, "--source zzz:x: there is no source 'zzz'; installed: broken, buggy, fake, leaving, "),
         ({"transports": ["grpc:x"]}, "--transport grpc:x: the transport 'grpc' is not installed; it comes with rime-g"),
         ({"transports": []}, "the default transport: the transport 'grpc' is not installed; it comes with rime-grpc:"),
         ({"sources": []}, NO_SOURCE),

@@ -1,5 +1,6 @@
 """What ends is started again."""
 
+import asyncio
 import logging
 
 import anyio
@@ -97,6 +98,39 @@ async def test_what_is_cancelled_is_not_started_again():
         tasks.cancel_scope.cancel()
 
     assert calls == [1]
+
+
+async def test_what_is_cancelled_by_asyncio_alone_is_not_started_again_either():
+    task = asyncio.create_task(keep_running("file:conf", anyio.sleep_forever))
+    await anyio.wait_all_tasks_blocked()
+    task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_the_cancellation_of_another_task_is_an_error_like_any_other(caplog):
+    first = asyncio.create_task(asyncio.sleep(60))
+    left = [first]
+
+    async def run():
+        if not left:
+            raise EnoughError
+        left.pop().cancel()
+        await first
+
+    time = await supervise(run)
+
+    assert [line.getMessage() for line in caplog.records] == ["file:conf failed and starts again in 1.0 s"]
+    assert time.slept == [1.0]
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()])
+async def test_a_plugin_cannot_end_the_process(error, caplog):
+    await supervise(attempts(error))
+
+    assert [line.getMessage() for line in caplog.records] == ["file:conf failed and starts again in 1.0 s"]
+    assert caplog.records[0].exc_info[1] is error
 
 
 def test_pauses_double_up_to_the_longest():

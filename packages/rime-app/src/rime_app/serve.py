@@ -47,7 +47,8 @@ class RunningSource:
     writer: Writer
 
     async def run(self) -> None:
-        """The source's own `run`."""
+        """The source's own `run`, which finds no transaction open that a run before it left behind."""
+        self.writer.in_transaction = False
         await self.source.run(self.writer)
 
 

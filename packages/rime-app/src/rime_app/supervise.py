@@ -4,7 +4,9 @@ The pauses double from one to the next, so that what cannot work is not tried wi
 at random by up to a half, so that a hundred replicas do not come back to a failing database at one moment.
 """
 
+import asyncio
 import logging
+import math
 import random
 from collections.abc import Awaitable, Callable
 from typing import Final, NoReturn
@@ -41,18 +43,31 @@ async def keep_running(
     clock: Callable[[], float] = anyio.current_time,
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
 ) -> NoReturn:
-    """Call `run` again and again, until cancelled. An error of the type `fatal` is raised; any other is logged."""
+    """Call `run` again and again, until cancelled. An error of the type `fatal` is raised; any other is logged.
+
+    So is a cancellation that `run` lets out and that is not of this task, such as that of another task it waited for.
+    """
     backoff = backoff or Backoff()
     while True:
         began = clock()
-        error: Exception | None = None
+        error: BaseException | None = None
         try:
             await run()
         except fatal:
             raise
-        except Exception as raised:  # whatever a plugin raises must not end the others
+        except asyncio.CancelledError as cancelled:
+            if _is_cancelled():
+                raise
+            error = cancelled
+        except (Exception, SystemExit, KeyboardInterrupt) as raised:  # a plugin's failure must not end the others
             error = raised
         pause = backoff.after(clock() - began)
         happened = "failed" if error else "ended by itself"
         log.error("%s %s and starts again in %.1f s", name, happened, pause, exc_info=error)
         await sleep(pause)
+
+
+def _is_cancelled() -> bool:
+    """Whether it is this task that was told to end."""
+    task = asyncio.current_task()
+    return anyio.current_effective_deadline() == -math.inf or (task is not None and task.cancelling() > 0)
