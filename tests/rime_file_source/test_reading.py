@@ -250,3 +250,32 @@ def test_a_single_file_that_is_gone_and_comes_back(disk: Disk, monkeypatch: pyte
     assert alone.read() == {".": "is gone"}
     disk.write("envoy.yaml", "x")
     assert alone.read() == {".": ["x"]}
+
+
+def test_an_event_about_the_folder_itself_looks_at_everything(disk: Disk) -> None:
+    disk.write("a.yaml", "x")
+    disk.read()
+    disk.write("b.yaml", "y")
+    assert disk.read(".") == {"b.yaml": ["y"]}
+    shutil.rmtree(disk.folder)
+    assert disk.read(".")["."] == "is gone"
+
+
+def test_an_event_about_a_single_file_reads_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = Disk(tmp_path, monkeypatch, root=tmp_path / "envoy.yaml")
+    disk.write("envoy.yaml", "x")
+    disk.read()
+    disk.write("envoy.yaml", "y")
+    assert disk.read(".") == {".": ["y"]}
+    (tmp_path / "envoy.yaml").unlink()
+    assert disk.read(".") == {".": "is gone"}
+
+
+def test_a_single_file_that_goes_while_it_is_looked_at_is_gone_and_not_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Disk(tmp_path, monkeypatch, root=tmp_path / "envoy.yaml")
+    disk.write("envoy.yaml", "x")
+    disk.read()
+    monkeypatch.setattr("rime_file_source.reading.sign", lambda _: None)
+    assert disk.read() == {".": "is gone"}

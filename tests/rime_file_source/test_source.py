@@ -90,9 +90,18 @@ def folder(tmp_path: Path) -> Path:
 
 @asynccontextmanager
 async def running(source: Source, writer: object) -> AsyncIterator[None]:
+    """While `source` runs: it must neither raise nor end before it is cancelled."""
+    ended = False
+
+    async def run() -> None:
+        nonlocal ended
+        await source.run(cast("Writer", writer))
+        ended = True
+
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(source.run, cast("Writer", writer))
+        tasks.start_soon(run)
         yield
+        assert not ended
         tasks.cancel_scope.cancel()
 
 
@@ -303,6 +312,28 @@ async def test_a_folder_that_vanishes_keeps_its_resources_until_it_comes_back(fo
         assert await writer.next() == {"y": "2"}
 
 
+async def test_a_folder_that_is_renamed_away_keeps_its_resources_until_it_is_back(folder: Path) -> None:
+    (folder / "a.yaml").write_text(clusters(x="1"))
+    async with serving(folder, first={"x": "1"}, rescan="0") as writer:
+        for seconds in "23":
+            folder.rename(folder.with_name("away"))  # noqa: ASYNC240 - done at once
+            assert await writer.next() == ["conf: is gone"]
+            folder.with_name("away").rename(folder)  # noqa: ASYNC240 - done at once
+            assert await writer.next() == []
+            (folder / "a.yaml").write_text(clusters(x=seconds))
+            assert await writer.next() == {"x": seconds}
+
+
+async def test_a_folder_that_is_renamed_away_and_back_at_once_is_followed(folder: Path) -> None:
+    (folder / "a.yaml").write_text(clusters(x="1"))
+    async with serving(folder, first={"x": "1"}, rescan="0") as writer:
+        for seconds in "23":
+            folder.rename(folder.with_name("away"))  # noqa: ASYNC240 - done at once
+            folder.with_name("away").rename(folder)  # noqa: ASYNC240 - done at once
+            (folder / "a.yaml").write_text(clusters(x=seconds))
+            assert await writer.next() == {"x": seconds}
+
+
 async def test_a_single_file_is_followed_through_atomic_renames(folder: Path) -> None:
     path = folder / "envoy.yaml"
     path.write_text(clusters(x="1"))
@@ -311,6 +342,26 @@ async def test_a_single_file_is_followed_through_atomic_renames(folder: Path) ->
             (folder / "tmp").write_text(clusters(x=seconds))
             (folder / "tmp").rename(path)
             assert await writer.next() == {"x": seconds}
+
+
+async def test_a_single_file_is_followed_through_writes_in_place(folder: Path) -> None:
+    path = folder / "envoy.yaml"
+    path.write_text(clusters(x="1"))
+    async with serving(path, first={"x": "1"}, rescan="0") as writer:
+        for seconds in "234":
+            path.write_text(clusters(x=seconds))
+            assert await writer.next() == {"x": seconds}
+
+
+async def test_a_single_file_that_vanishes_keeps_its_resources_until_it_comes_back(folder: Path) -> None:
+    path = folder / "envoy.yaml"
+    path.write_text(clusters(x="1", y="1"))
+    async with serving(path, first={"x": "1", "y": "1"}, rescan="0") as writer:
+        path.unlink()
+        assert await writer.next() == ["envoy.yaml: is gone"]
+        path.write_text(clusters(x="2", y="1"))
+        assert await writer.next() == {"x": "2"}
+        assert await writer.next() == []
 
 
 async def test_what_has_no_event_is_found_by_looking_again(folder: Path, tmp_path: Path) -> None:

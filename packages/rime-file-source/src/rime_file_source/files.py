@@ -15,6 +15,8 @@ from rime_core.errors import UsageError
 from rime_file_source.errors import UnreadableError, shown
 
 SUFFIXES: Final = (".yaml", ".yml", ".json")
+GONE: Final = "is gone"
+"""Why a root that was there cannot be read: it is missing, which is not the same as empty."""
 NO_FILES: Final = f"no file here ends in {', '.join(SUFFIXES)}"
 
 Signature: TypeAlias = tuple[int, int, int, int, int]
@@ -71,7 +73,7 @@ def walk(root: str) -> Listing:
     try:
         status = Path(root).stat()
     except OSError as error:
-        listing.unreadable.append(UnreadableError(root, _reason(error, missing="is gone")))
+        listing.unreadable.append(UnreadableError(root, _reason(error, missing=GONE)))
         return listing
     if not stat.S_ISDIR(status.st_mode):
         listing.files.append(root)

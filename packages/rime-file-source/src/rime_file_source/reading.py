@@ -14,7 +14,7 @@ import xxhash
 
 from rime_envoy_api import parse
 from rime_file_source.errors import UnreadableError, shown
-from rime_file_source.files import Signature, is_configuration, read_bytes, sign, walk
+from rime_file_source.files import GONE, Signature, is_configuration, read_bytes, sign, walk
 from rime_file_source.folder import Reading
 
 # A file that was touched this shortly before it was read may be written once more within the same tick of the file
@@ -90,6 +90,8 @@ class Reader:
             if seen is not None and signature is not None and seen.signature == signature:
                 return
             content = None if signature is None else read_bytes(path, limit=self._max_file_size)
+            if content is None and path == self._root:
+                raise UnreadableError(path, GONE)
         except UnreadableError as error:
             self._seen[path] = _Seen(None, None)
             readings[path] = error
@@ -105,6 +107,12 @@ class Reader:
             readings[path] = parse(content, origin=shown(path))
 
     def _is_plain(self, path: str) -> bool:
-        """Whether an event under this path is about one file of ours and nothing else."""
-        *folders, name = Path(path).relative_to(self._root).parts
+        """Whether an event under this path is about one file in the folder and nothing else.
+
+        One about the root itself never is, not even of a single file: whether the root is gone only the walk tells.
+        """
+        parts = Path(path).relative_to(self._root).parts
+        if not parts:
+            return False
+        *folders, name = parts
         return is_configuration(name) and not any(part.startswith(".") or is_configuration(part) for part in folders)
