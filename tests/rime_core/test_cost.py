@@ -81,17 +81,21 @@ def bytecodes_of(act):
     return count
 
 
-def cost(act):
-    """What `act` costs once it is warm; it must do the same each time."""
-    for _ in range(WARM):
+def cost(act, before=lambda: None, warm=WARM):
+    """What `act` costs once it is warm; it must do the same each time. What is done `before` it does not count."""
+    for _ in range(warm):
+        before()
         act()
     gc.collect()
     gc.disable()
     try:
+        before()
         bytecodes = bytecodes_of(act)
+        before()
         Name.looks = 0
         act()
         looks = Name.looks
+        before()
         tracemalloc.start()
         act()
         memory = tracemalloc.get_traced_memory()[1]
@@ -137,6 +141,10 @@ class World:
     def change(self):
         self.content += 1
         assert self.plane.apply(CLUSTER, self.hot, b"%09d" % self.content)
+
+    def change_all(self):
+        self.content += 1
+        assert self.plane.replace(CLUSTER, dict.fromkeys(self.names, b"%09d" % self.content))
 
 
 @pytest.fixture(scope="module")
@@ -276,43 +284,83 @@ def test_it_costs_the_same_for_who_names_a_hundred_and_who_names_more(worlds, na
 
 
 @pytest.mark.parametrize("sharing", [1, 3])
-def test_for_who_names_what_others_name_too_it_costs_the_same(sharing):
+def test_it_costs_the_same_for_who_names_what_others_name_too(sharing):
     def act(named):
         world = World(named)
-        others = [world.reading(world.names) for _ in range(sharing)]
-        mine = apply_poll_and_acknowledge(world, world.names)
+        readers = [world.reading(world.names) for _ in range(1 + sharing)]
 
         def act():
-            mine()
-            for other in others:
-                other.acknowledge_update(other.poll())
+            world.change()
+            for reader in readers:
+                reader.acknowledge_update(reader.poll())
 
+        world.change_all()
+        for reader in readers:
+            reader.acknowledge_update(reader.poll())
         return act
 
     assert_same(cost(act(FEW)), cost(act(10_000)))
 
 
-def adding_one_name(named, others):
-    """Ask for one name more than `named`, as `others` already did; and take it back."""
-    world = World(named)
-    followers = [world.reading(world.names) for _ in range(others + 2)]
-    for follower in followers[:others]:
-        follower.add(["new"])
-    subscriber = followers[-1]
-
-    def act():
-        world.plane.apply(CLUSTER, "others", b"%d" % world.content)
-        world.content += 1
-        subscriber.add(["new"])
-        assert subscriber.poll().removed == ("new",)
-        subscriber.discard(["new"])
-        assert subscriber.poll() is None
-
-    return act
-
-
 def test_to_name_one_more_as_others_did_costs_the_same_among_100_and_10_000_names():
-    assert_same(cost(adding_one_name(FEW, 2)), cost(adding_one_name(10_000, 2)))
+    """Also where the others did so a moment ago, and something else of the type had changed before."""
+
+    def cost_of_second(named):
+        world = World(named)
+        first, second, _ = (world.reading(world.names) for _ in range(3))
+        fresh = [Name("fresh")]
+
+        def back():
+            for each in (first, second):
+                each.discard(fresh)
+                each.poll()
+            world.content += 1
+            world.plane.apply(CLUSTER, "other", b"%d" % world.content)
+            first.add(fresh)
+            first.poll()
+
+        def act():
+            second.add(fresh)
+            assert second.poll().removed == ("fresh",)
+
+        return cost(act, before=back)
+
+    assert_same(cost_of_second(FEW), cost_of_second(10_000))
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_large_change_is_worked_out_once_and_settled_at_once(named):
+    """For the second who needs it, it costs the same whether it is large or small."""
+
+    def cost_of_second(n):
+        world = World(n)
+        first, second = (world.reading(world.names if named else None) for _ in range(2))
+
+        def change_all():
+            world.change_all()
+            first.acknowledge_update(first.poll())
+
+        def act():
+            update = second.poll()
+            assert len(update.resources) == n
+            second.acknowledge_update(update)
+
+        return cost(act, before=change_all, warm=3)
+
+    assert_same(cost_of_second(FEW), cost_of_second(2_000))
+
+
+def test_the_first_answer_is_worked_out_once(worlds):
+    def act(world):
+        world.reading()
+
+        def act():
+            with world.server.subscribe(CLUSTER) as subscriber:
+                subscriber.initial()
+
+        return act
+
+    assert_same(cost(act(worlds[FEW])), cost(act(worlds[MANY])))
 
 
 def test_a_change_costs_the_same_whoever_named_others():

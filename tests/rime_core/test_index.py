@@ -235,6 +235,7 @@ def test_a_name_is_answered_by_what_has_it_as_name_or_alias(kept):
     kept.plane.remove(CLUSTER, "b")
     kept.plane.remove(CLUSTER, "x")
     assert kept.index.matches("x") == []
+    assert not kept.index._aliases
 
 
 # --- sharing

@@ -82,7 +82,7 @@ def test_the_encoded_form_is_not_taken_along_as_it_holds_the_version():
 # --- what may be given
 
 
-@pytest.mark.parametrize("name", ["backend", "*", "a/b?c=d", "ä", "a\0b", "x" * 10_000])
+@pytest.mark.parametrize("name", ["backend", "**", "a/b?c=d", "ä", "a\0b", "x" * 10_000])
 def test_a_name(name):
     check_name(name)
 
@@ -91,6 +91,7 @@ def test_a_name(name):
     ("name", "error", "text"),
     [
         ("", ValueError, "must not be empty"),
+        ("*", ValueError, '"\\*" means every resource'),
         ("\ud800", ValueError, "cannot be encoded in UTF-8"),
         (b"backend", TypeError, "a resource's name is a str, not bytes"),
         (None, TypeError, "a resource's name is a str, not NoneType"),

@@ -23,6 +23,8 @@ def test_the_first_answer_is_all_there_is_of_what_it_wants(plane):
     assert Client(plane, ["b"]).begin() == ({"b": b"1"}, set())
     assert Client(plane, [STAR]).begin() == ({"a": b"1", "b": b"1"}, set())
     assert Client(plane, []).begin() == ({}, set())
+    assert Client(plane, [STAR, "b"]).begin() == ({"a": b"1", "b": b"1"}, set())
+    assert Client(plane, ["b"]).begin() == ({"b": b"1"}, set()), "whoever else named the same"
 
 
 def test_what_is_asked_for_by_name_and_missing_is_reported_as_removed(plane):
@@ -275,6 +277,22 @@ def test_what_was_asked_for_before_the_first_answer_is_answered_although_it_is_k
     assert client.poll() == ({"a": b"1"}, set())
 
 
+def test_what_was_asked_for_before_the_first_answer_is_answered_once(plane):
+    plane.apply(CLUSTER, "a", b"1")
+    client = Client(plane, [])
+    client.subscriber.add(["a", "phantom"])
+    assert client.begin() == ({"a": b"1"}, {"phantom"})
+    assert client.poll() is None
+
+
+def test_what_changed_under_the_wildcard_is_not_lost_when_a_name_is_added(plane):
+    client = reading(plane, [STAR, "a"])
+    client.poll()
+    plane.apply(CLUSTER, "b", b"1")
+    client.subscriber.add(["c"])
+    assert client.poll() == ({"b": b"1"}, {"c"})
+
+
 def test_what_is_discarded_is_no_longer_sent(plane):
     plane.apply(CLUSTER, "a", b"1")
     client = reading(plane, ["a", "b"])
@@ -310,6 +328,7 @@ def test_the_wildcard_can_be_added_and_given_up(plane):
     assert client.subscriber.wildcard
     assert client.subscriber.names == {"a"}
     assert client.poll() == ({"a": b"1", "b": b"1"}, set())
+    assert client.poll() is None
     client.subscriber.discard([STAR])
     plane.apply(CLUSTER, "b", b"2")
     assert client.poll() is None
@@ -320,9 +339,11 @@ def test_the_wildcard_can_be_added_and_given_up(plane):
 def test_what_is_on_demand_is_given_to_who_names_it_alone(plane):
     plane.apply(CLUSTER, "rare", b"1", on_demand=True)
     wildcard, named, both = reading(plane), reading(plane, ["rare"]), reading(plane, [STAR, "rare"])
-    assert (wildcard.has, named.has, both.has) == ({}, {"rare": b"1"}, {"rare": b"1"})
+    other = reading(plane, [STAR, "other"])
+    assert (wildcard.has, named.has, both.has, other.has) == ({}, {"rare": b"1"}, {"rare": b"1"}, {})
     plane.apply(CLUSTER, "rare", b"1")
     assert wildcard.poll() == ({"rare": b"1"}, set())
+    assert other.poll() == ({"rare": b"1"}, set())
     plane.apply(CLUSTER, "rare", b"1", on_demand=True)
     assert wildcard.poll() == ({}, {"rare"})
     assert named.poll() is None
@@ -389,6 +410,12 @@ def test_what_is_kept_and_comes_back_equal_is_not_sent(plane):
     writer.apply(CLUSTER, "a", b"1")
     writer.apply(CLUSTER, "b", b"2")
     assert client.poll() == ({"b": b"2"}, set())
+
+
+def test_what_is_there_outside_the_wildcard_is_not_kept(plane):
+    writer = plane.writer("files")
+    writer.apply(CLUSTER, "rare", b"1", on_demand=True)
+    assert Client(plane).begin({"rare": "v", "unreadable": "v"}) == ({}, {"rare"})
 
 
 def test_what_is_kept_and_comes_back_outside_the_wildcard_is_kept_all_the_same(plane):

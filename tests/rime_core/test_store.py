@@ -296,6 +296,11 @@ def test_it_stays_when_one_takes_the_place_of_another_in_one_transaction(referri
     assert names(referring, SECRET) == {"s"}
 
 
+def test_it_does_not_stay_before_anybody_was_answered(referring):
+    referring.writer("slow")
+    assert referring.remove(SECRET, "s") is True
+
+
 def test_an_extension_stays_for_the_same_reason_and_a_cluster_does_not():
     plane = Plane(references=lambda _, body: [(url, body.decode()) for url in (EXTENSION_CONFIG, CLUSTER) if body])
     for url in (EXTENSION_CONFIG, CLUSTER):

@@ -71,6 +71,11 @@ def test_parts_together_are_the_whole_in_order():
     assert all(part.manifest is not whole.manifest for part in parts)
 
 
+def test_a_part_is_filled_before_the_next_is_begun():
+    parts = update(*(resource(f"r{each}", 100) for each in range(10))).parts(1_000)
+    assert [len(part.resources) for part in parts] == [4, 4, 2]
+
+
 def test_a_split_is_made_once_for_all_who_split_there():
     whole = update(resource("a", 600), resource("b", 600))
     assert whole.parts(1_000) is whole.parts(1_000)
