@@ -64,7 +64,7 @@ async def test_the_ready_line_names_every_address():
 
 
 async def test_options_reach_the_plugin_without_rimes_own():
-    service(["fake:a?quiet=1s&group=edge"], ["fake:x?y=z"])
+    service(["fake:a?quiet=1s&group=edge"], ["fake:x?y=z"], plugins_with(Fakes(), ByCluster()))
 
     assert (FakeSource.made[0].place, FakeSource.made[0].options) == ("a", {"quiet": "1s"})
     assert (FakeTransport.made[0].place, FakeTransport.made[0].options) == ("x", {"y": "z"})
@@ -225,7 +225,7 @@ async def test_the_same_source_twice_is_a_conflict():
 
 
 async def test_the_same_source_may_be_in_two_groups():
-    service(["fake:a", "fake:a?group=edge"])
+    service(["fake:a", "fake:a?group=edge"], plugins=plugins_with(Fakes(), ByCluster()))
 
 
 # --- groups
@@ -272,7 +272,7 @@ async def test_a_hook_that_raises_ends_that_stream_and_no_more(grouped, caplog):
 
 
 async def test_every_group_must_be_ready():
-    made = service(["fake:a", "never:b?group=edge"])
+    made = service(["fake:a", "never:b?group=edge"], plugins=plugins_with(Fakes(), ByCluster()))
     async with running(made) as lines:
         assert lines == []
         FakeSource.made[1].writer.ready()
@@ -286,6 +286,46 @@ async def test_with_one_group_nobody_is_asked():
         server = FakeTransport.made[0].server
 
         assert server.serving(Node(cluster="crash")) is server
+
+
+async def test_a_group_is_refused_when_no_plugin_puts_clients_in_groups():
+    with pytest.raises(UsageError) as raised:
+        service(["fake:a", "fake:b?group=defualt"])
+
+    assert str(raised.value) == (
+        "--source fake:b?group=defualt: no client is of group='defualt', because no installed plugin says which clients"
+        " are (hook rime_group, docs/plugins.md); leave group out, or install such a plugin"
+    )
+
+
+@pytest.fixture
+def without_default():
+    return service(["fake:b?group=edge"], plugins=plugins_with(Fakes(), ByCluster()))
+
+
+@pytest.mark.parametrize(("cluster", "group"), [("", "default"), ("unknown", "unknown")])
+async def test_a_client_whose_group_nobody_writes_to_is_sent_away_and_not_told_that_all_is_gone(
+    without_default, caplog, cluster, group
+):
+    async with running(without_default):
+        with pytest.raises(PeerError) as raised:
+            FakeTransport.made[0].server.serving(Node(id="n1", cluster=cluster))
+
+    assert (str(raised.value), raised.value.code) == (f"no source writes to group {group!r}", "UNAVAILABLE")
+    assert f"client 'n1' is of group {group!r}, which no source writes to, so its stream ends" in caplog.text
+
+
+async def test_without_a_source_in_the_group_default_the_others_are_served(without_default, caplog):
+    async with running(without_default) as lines:
+        assert names(FakeTransport.made[0].server.serving(Node(cluster="edge"))) == ["b"]
+
+    assert lines == ["ready fake://127.0.0.1:1 with 1 resource"]
+    assert "no source writes to the group 'default'" in caplog.text
+
+
+async def test_who_does_not_say_who_it_is_is_not_answered_from_a_group_that_nobody_writes_to(without_default):
+    async with running(without_default):
+        assert not FakeTransport.made[0].server.ready
 
 
 # --- references

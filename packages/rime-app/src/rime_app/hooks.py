@@ -51,7 +51,8 @@ def rime_group(node: Node) -> str | None:
     """The group that a client is served from, by what it says of itself; None leaves it to the next plugin.
 
     A group is what sources carry as their option `group`. A client that no plugin answers for, or whose group no source
-    writes to, is served from the group `default`. Raising ends the client's stream, and it comes back later.
+    writes to, is served from the group `default`; where no source writes to that either, its stream ends. Raising ends
+    the client's stream, and it comes back later.
     """
 
 

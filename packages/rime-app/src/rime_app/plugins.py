@@ -189,6 +189,11 @@ class Plugins:
         )
         raise UsageError(f"there is no {what} {name!r}; {hint}")
 
+    @property
+    def has_groups(self) -> bool:
+        """Whether any plugin puts clients in groups."""
+        return bool(self._registry.hook.rime_group.get_hookimpls())
+
     def group(self, node: "Node") -> str | None:
         """The group that the first plugin with an opinion gives to a client; what the plugin raises is raised."""
         group: str | None = self._registry.hook.rime_group(node=node)

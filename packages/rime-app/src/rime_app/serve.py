@@ -16,7 +16,7 @@ import anyio
 from rime_app.config import Config
 from rime_app.errors import in_one_line, root_error
 from rime_app.plugins import Plugins
-from rime_app.spec import DEFAULT_GROUP, Spec
+from rime_app.spec import DEFAULT_GROUP, SourceSpec, Spec
 from rime_app.supervise import keep_running
 from rime_core import ConflictError, PeerError, Plane, Server, Source, Transport, UsageError, Writer
 
@@ -28,6 +28,9 @@ NO_SOURCE: Final = (
     "there is no source: name one, such as --source file:conf (pip install rime-file-source);"
     " docs/plugins.md says how to write your own"
 )
+
+NOBODY: Final = "nobody"
+"""The writer of the group `default` when no source is in it."""
 
 _LEVEL_OF_NOTICE: Final = {"complete": logging.INFO, "removal-released": logging.INFO}
 
@@ -91,7 +94,7 @@ class Service:
     """Sources, Planes and transports as configured, not yet running.
 
     Raises, when made:
-        UsageError: a kind is not installed, or a place or an option cannot be used.
+        UsageError: a kind is not installed, a place or an option cannot be used, or no plugin puts clients in groups.
         ConflictError: two sources of one group have the same kind and place, or two plugins offer one kind.
     """
 
@@ -101,9 +104,10 @@ class Service:
         self._settings = config.settings
         self._plugins = plugins
         self._references = plugins.references()
-        self._planes = {DEFAULT_GROUP: self._make_plane()}
+        self._planes: dict[str, Plane] = {}
         self._sources = []
         for spec in config.sources:
+            _check_group(plugins, spec)
             source: Source = _make(plugins, "source", spec)
             plane = self._planes.get(spec.group) or self._planes.setdefault(spec.group, self._make_plane())
             self._sources.append(
@@ -120,6 +124,11 @@ class Service:
             UsageError: a transport cannot listen.
         """
         server = self._server()
+        if DEFAULT_GROUP not in self._planes:
+            log.warning(
+                "no source writes to the group %r: a client that no plugin puts in another is not answered",
+                DEFAULT_GROUP,
+            )
         transports = [RunningTransport(spec, transport, server) for spec, transport in self._transports]
         try:
             async with anyio.create_task_group() as tasks:
@@ -146,10 +155,14 @@ class Service:
         return Plane(references=self._references, max_removal=self._settings.max_removal, report=_log_notice)
 
     def _server(self) -> Server:
-        if len(self._planes) == 1:
-            return self._planes[DEFAULT_GROUP].server()
+        default = self._planes.get(DEFAULT_GROUP)
+        if default is None:
+            default = self._make_plane()
+            default.writer(NOBODY)  # which is never ready: what nobody writes to must not pass for empty
+        elif len(self._planes) == 1:
+            return default.server()
         servers = {group: plane.server() for group, plane in self._planes.items()}
-        return self._planes[DEFAULT_GROUP].server(group=partial(_server_of, self._plugins, servers))
+        return default.server(group=partial(_server_of, self._plugins, servers))
 
     async def _until_ready(self) -> None:
         """Wait until every Plane is ready, or the configured time is over: then open those that are not."""
@@ -187,16 +200,28 @@ def _make(plugins: Plugins, what: str, spec: Spec) -> Any:  # noqa: ANN401  # a 
         raise UsageError(f"{spec.origin}: {in_one_line(error)}") from error
 
 
+def _check_group(plugins: Plugins, spec: SourceSpec) -> None:
+    if spec.group != DEFAULT_GROUP and not plugins.has_groups:
+        raise UsageError(
+            f"{spec.origin}: no client is of group={spec.group!r}, because no installed plugin says which clients are"
+            " (hook rime_group, docs/plugins.md); leave group out, or install such a plugin"
+        )
+
+
 def _server_of(plugins: Plugins, servers: Mapping[str, Server], node: "Node") -> Server:
     """The Server of a client's group."""
     try:
-        group = plugins.group(node)
+        group = plugins.group(node) or DEFAULT_GROUP
     except Exception as error:
         log.exception("the group of client %r cannot be told, so its stream ends", node.id)
         raise PeerError("the group of this client cannot be told; rime's log says why", code="UNAVAILABLE") from error
-    if group is not None and group not in servers:
+    if group in servers:
+        return servers[group]
+    if DEFAULT_GROUP in servers:
         log.warning("client %r is of group %r, which no source writes to; it gets the group default", node.id, group)
-    return servers.get(group or DEFAULT_GROUP, servers[DEFAULT_GROUP])
+        return servers[DEFAULT_GROUP]
+    log.warning("client %r is of group %r, which no source writes to, so its stream ends", node.id, group)
+    raise PeerError(f"no source writes to group {group!r}", code="UNAVAILABLE")
 
 
 def _log_notice(notice: "Notice") -> None:
