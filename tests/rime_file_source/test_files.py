@@ -34,6 +34,8 @@ class TestPlace:
             ("", "file: which folder? say file:PATH"),
             ("nowhere", "file: nowhere: there is no such folder or file"),
             ("a.yaml/b", "file: a.yaml/b: Not a directory"),
+            ("a\0b", r"file: a\x00b cannot be a path"),
+            ("~nobody-of-this-name", "file: ~nobody-of-this-name cannot be a path"),
             ("pipe", "file: pipe is neither a folder nor a file"),
         ],
     )

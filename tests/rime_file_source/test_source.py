@@ -127,6 +127,8 @@ async def until(condition: Callable[[], bool]) -> None:
     ("place", "options", "line"),
     [
         ("nowhere", {}, "file: nowhere: there is no such folder or file"),
+        ("\0", {}, r"file: \x00 cannot be a path"),
+        (".", {"max_file_size": "0"}, "file: max_file_size='0' should be from 1B to 1GiB"),
         (".", {"quick": "1s"}, "file: there is no option 'quick'; did you mean 'quiet'?"),
     ],
 )
@@ -232,7 +234,7 @@ async def test_a_broken_file_keeps_what_it_held_and_the_others_go_on(
         assert await writer.next() == {"x": "2"}
         assert await writer.next() == []
     appeared, other, repaired, gone = [record for record in caplog.records if record.name == "rime_file_source"]
-    assert other.getMessage() == repaired.getMessage() == f"{folder}: 1 resource written, 0 removed"
+    assert other.getMessage() == repaired.getMessage() == f"{folder}: 1 resource written, 0 to remove"
     assert (appeared.levelname, gone.levelname) == ("ERROR", "INFO")
     assert appeared.getMessage().startswith(f"{folder}/a.yaml:1: not YAML")
     assert gone.getMessage() == f"no longer: {appeared.getMessage()}"
@@ -318,7 +320,7 @@ async def test_a_folder_that_is_renamed_away_keeps_its_resources_until_it_is_bac
         for seconds in "23":
             folder.rename(folder.with_name("away"))  # noqa: ASYNC240 - done at once
             assert await writer.next() == ["conf: is gone"]
-            folder.with_name("away").rename(folder)  # noqa: ASYNC240 - done at once
+            folder.with_name("away").rename(folder)
             assert await writer.next() == []
             (folder / "a.yaml").write_text(clusters(x=seconds))
             assert await writer.next() == {"x": seconds}
@@ -329,7 +331,7 @@ async def test_a_folder_that_is_renamed_away_and_back_at_once_is_followed(folder
     async with serving(folder, first={"x": "1"}, rescan="0") as writer:
         for seconds in "23":
             folder.rename(folder.with_name("away"))  # noqa: ASYNC240 - done at once
-            folder.with_name("away").rename(folder)  # noqa: ASYNC240 - done at once
+            folder.with_name("away").rename(folder)
             (folder / "a.yaml").write_text(clusters(x=seconds))
             assert await writer.next() == {"x": seconds}
 
@@ -437,3 +439,30 @@ async def test_with_a_plane_a_restart_with_a_broken_file_takes_nothing_away(fold
         (folder / "b.yaml").write_text(clusters(z="1"))
         await until(lambda: plane.complete)
         assert set(plane.snapshot()[CLUSTER]) == {"x", "z"}
+
+
+@pytest.mark.parametrize("damage", [lambda folder: (folder / "b.yaml").write_text("resources: }"), shutil.rmtree])
+async def test_with_a_plane_nothing_is_taken_away_however_often_it_is_run_while_something_cannot_be_read(
+    damage: Callable[[Path], object], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "a.yaml").write_text(clusters(x="1"))
+    (folder / "b.yaml").write_text(clusters(y="1", z="1"))
+    plane = Plane()
+    writer = plane.writer("file:conf")
+    source = FileSource(str(folder), {"settle": "50ms"})
+    async with running(source, writer):
+        await until(lambda: plane.complete)
+    everything = plane.snapshot()[CLUSTER]
+    damage(folder)
+    for _ in range(3):
+        wrote = anyio.Event()
+        monkeypatch.setattr(writer, "ready", wrote.set)
+        async with running(source, writer):
+            await wrote.wait()
+        assert plane.snapshot()[CLUSTER] == everything
+    folder.mkdir(exist_ok=True)  # noqa: ASYNC240 - done at once
+    (folder / "a.yaml").write_text(clusters(x="1"))
+    (folder / "b.yaml").write_text(clusters(y="1"))
+    async with running(source, writer):
+        await until(lambda: plane.complete)
+        assert set(plane.snapshot()[CLUSTER]) == {"x", "y"}

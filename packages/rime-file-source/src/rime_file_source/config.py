@@ -18,7 +18,7 @@ class FileOptions:
         after the other in an editor, or copying a folder, stays below it.
     rescan: how often all files are looked at without an event, for what no event tells of: a network file system, a
         symbolic link whose target changed elsewhere; 0 is never.
-    max_file_size: bytes; a larger file is refused unread. 10,000 clusters are about 2 MB, and a second of reading.
+    max_file_size: bytes, 1 to 1 GiB; a larger file is refused unread. 10,000 clusters are about 2 MB, and a second of reading.
     """
 
     quiet: float = 0.005
@@ -31,7 +31,7 @@ def read_options(options: Mapping[str, str]) -> FileOptions:
     """The options as they were given, the rest by default.
 
     Raises:
-        UsageError: one is unknown or malformed, or `settle` is shorter than `quiet`.
+        UsageError: one is unknown or malformed, `settle` is shorter than `quiet`, or `max_file_size` is out of bounds.
     """
     default = FileOptions()
     read = OptionReader("file", options)
@@ -44,4 +44,6 @@ def read_options(options: Mapping[str, str]) -> FileOptions:
     read.finish()
     if result.settle < result.quiet:
         raise UsageError(f"file: settle={result.settle * 1000:g}ms is shorter than quiet={result.quiet * 1000:g}ms")
+    if not 1 <= result.max_file_size <= 1 << 30:
+        raise UsageError(f"file: max_file_size={options['max_file_size']!r} should be from 1B to 1GiB")
     return result

@@ -47,16 +47,19 @@ def check_place(place: str) -> str:
     """The folder or file that `place` names, as paths are written; `~` is the user's home.
 
     Raises:
-        UsageError: there is no such folder or file.
+        UsageError: there is no such folder or file, or no path can be written so.
     """
     if not place:
         raise UsageError("file: which folder? say file:PATH")
-    root = Path(place).expanduser()
     try:
+        root = Path(place).expanduser()
         mode = root.stat().st_mode
+    except FileNotFoundError as error:
+        raise UsageError(f"file: {shown(place)}: there is no such folder or file") from error
     except OSError as error:
-        why = "there is no such folder or file" if isinstance(error, FileNotFoundError) else error.strerror
-        raise UsageError(f"file: {shown(str(root))}: {why}") from error
+        raise UsageError(f"file: {shown(place)}: {error.strerror}") from error
+    except (ValueError, RuntimeError):  # a NUL in it; a user without a home
+        raise UsageError(f"file: {shown(place)} cannot be a path") from None
     if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
         raise UsageError(f"file: {shown(str(root))} is neither a folder nor a file")
     return str(root)

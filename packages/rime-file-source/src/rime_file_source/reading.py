@@ -90,15 +90,13 @@ class Reader:
             if seen is not None and signature is not None and seen.signature == signature:
                 return
             content = None if signature is None else read_bytes(path, limit=self._max_file_size)
-            if content is None and path == self._root:
-                raise UnreadableError(path, GONE)
         except UnreadableError as error:
             self._seen[path] = _Seen(None, None)
             readings[path] = error
             return
         if signature is None or content is None:
             self._seen.pop(path, None)
-            readings[path] = None
+            readings[path] = UnreadableError(path, GONE) if path == self._root else None
             return
         is_recent = read_at - max(signature[-2:]) < RECENT_NS
         digest = xxhash.xxh3_128_intdigest(content)

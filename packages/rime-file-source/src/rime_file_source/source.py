@@ -90,7 +90,8 @@ class FileSource:
             self._written.update((resource.type_url, resource.name) for resource in delivery.apply)
             self._written.difference_update(delivery.remove)
             written = counted(len(delivery.apply), "resource")
-            logger.info("%s: %s written, %d removed", shown(self._root), written, len(delivery.remove))
+            # The kernel may hold removals, and says so itself.
+            logger.info("%s: %s written, %d to remove", shown(self._root), written, len(delivery.remove))
         if report is not None:
             if not report.faults:
                 writer.incomplete([])
