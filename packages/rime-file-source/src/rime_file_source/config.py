@@ -18,7 +18,8 @@ class FileOptions:
         after the other in an editor, or copying a folder, stays below it.
     rescan: how often all files are looked at without an event, for what no event tells of: a network file system, a
         symbolic link whose target changed elsewhere; 0 is never.
-    max_file_size: bytes, 1 to 1 GiB; a larger file is refused unread. 10,000 clusters are about 2 MB, and a second of reading.
+    max_file_size: bytes, 1 to 1 GiB; a larger file is refused unread. 10,000 clusters are about 2 MB, and a
+        second of reading.
     """
 
     quiet: float = 0.005
