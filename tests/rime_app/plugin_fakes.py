@@ -69,6 +69,11 @@ class BuggySource:
         raise KeyError(place)
 
 
+class ExitingSource:
+    def __init__(self, place, options):
+        raise SystemExit(3)
+
+
 class FakeTransport:
     """Listens at its place, until cancelled; the instance knows the server that it was given."""
 
@@ -97,6 +102,11 @@ class PortInUseTransport(FakeTransport):
 class BuggyTransport(FakeTransport):
     async def run(self, server, *, task_status):
         raise ZeroDivisionError("division by zero")
+
+
+class ExitingTransport(FakeTransport):
+    async def run(self, server, *, task_status):
+        raise SystemExit(3)
 
 
 class SilentTransport(FakeTransport):
@@ -129,6 +139,7 @@ class Fakes:
             "never": NeverReadySource,
             "broken": BrokenSource,
             "leaving": LeavingSource,
+            "leaving-at-once": ExitingSource,
             "picky": PickySource,
             "buggy": BuggySource,
         }
@@ -139,6 +150,7 @@ class Fakes:
             "fake": FakeTransport,
             "taken": PortInUseTransport,
             "buggy": BuggyTransport,
+            "leaving-at-once": ExitingTransport,
             "silent": SilentTransport,
             "dying": DyingTransport,
         }

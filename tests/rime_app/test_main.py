@@ -160,6 +160,15 @@ def test_a_plugin_that_cannot_be_imported_is_one_line_and_the_others_go_on(rime)
     )
 
 
+def test_a_plugin_that_exits_when_it_is_imported_is_no_different(rime):
+    rime.install("rime-exiting", "raise SystemExit(3)")
+
+    status, _, err = rime.run("--help")
+
+    assert status == 0
+    assert "rime: plugin rime-exiting 1.0 cannot be imported: SystemExit: 3 (rime_exiting.py:1); going on" in err
+
+
 def test_a_misspelt_hook_is_an_error_naming_the_distribution(rime):
     rime.install(
         "rime-misspelt",

@@ -52,6 +52,14 @@ PLUGIN = """
             writer.replace(CLUSTER, {})
             await anyio.sleep_forever()
 
+        async def exiting(self, writer):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self.exit)
+                await anyio.sleep_forever()
+
+        async def exit(self):
+            sys.exit(3)
+
         async def failing(self, writer):
             raise ValueError("no such table")
 
@@ -186,6 +194,16 @@ def test_a_source_that_fails_is_one_line(serve):
 
     assert "error   shop:failing failed and starts again in " in line
     assert "ValueError: no such table (shop_plugin.py:" in line
+
+
+def test_a_task_of_a_plugin_that_exits_is_one_line(serve):
+    process = serve("exiting")
+
+    _, err = process.communicate(timeout=10)
+
+    assert process.returncode == 1
+    assert "rime: a task of a plugin ended the process: SystemExit: 3 (shop_plugin.py:" in err
+    assert "Traceback" not in err
 
 
 def test_with_json_every_line_is_json(serve):

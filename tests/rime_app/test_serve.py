@@ -169,6 +169,7 @@ async def test_at_the_end_transports_end_and_the_planes_are_closed():
     [
         ("taken:127.0.0.1:1", "--transport taken:127.0.0.1:1: 127.0.0.1:1 is in use by another program"),
         ("buggy:x", "--transport buggy:x: ZeroDivisionError: division by zero (plugin_fakes.py:"),
+        ("leaving-at-once:x", "--transport leaving-at-once:x: SystemExit: 3 (plugin_fakes.py:"),
         ("silent:x", "--transport silent:x: ended without listening"),
     ],
 )
@@ -198,9 +199,10 @@ async def test_a_transport_that_dies_later_is_started_again(caplog, monkeypatch)
     [
         ({"sources": ["picky:x"]}, "--source picky:x: picky: there is no place 'x'"),
         ({"sources": ["buggy:x"]}, "--source buggy:x: KeyError: 'x' (plugin_fakes.py:"),
+        ({"sources": ["leaving-at-once:x"]}, "--source leaving-at-once:x: SystemExit: 3 (plugin_fakes.py:"),
         ({"sources": ["file:x"]}, "--source file:x: the source 'file' is not installed; it comes with rime-file-"),
         ({"sources": ["fkae:x"]}, "--source fkae:x: there is no source 'fkae'; did you mean 'fake'?"),
-        ({"sources": ["zzz:x"]}, "--source zzz:x: there is no source 'zzz'; installed: broken, buggy, fake, leaving, "),
+        ({"sources": ["zzz:x"]}, "--source zzz:x: there is no source 'zzz'; installed: broken, buggy, fake, leaving,"),
         ({"transports": ["grpc:x"]}, "--transport grpc:x: the transport 'grpc' is not installed; it comes with rime-g"),
         ({"transports": []}, "the default transport: the transport 'grpc' is not installed; it comes with rime-grpc:"),
         ({"sources": []}, NO_SOURCE),

@@ -7,7 +7,7 @@ of an error is one line on stderr.
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Final, NoReturn
+from typing import Final
 
 import click
 
@@ -28,11 +28,6 @@ HELP: Final = """Serve Envoy and other xDS clients from resources that live else
   rime serve --help                what else it can be told
   rime plugins                     what is installed, and what each plugin offers
 """
-
-
-def main() -> NoReturn:
-    """The program `rime`."""
-    sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: Sequence[str], plugins: Plugins | None = None) -> int:

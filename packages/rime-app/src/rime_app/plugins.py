@@ -100,7 +100,7 @@ class Plugins:
             plugin = Plugin(of.name, of.version) if of else Plugin(entry_point.value, "of no distribution")
             try:
                 module = entry_point.load()
-            except Exception as error:  # whatever an import raises is that plugin's fault alone
+            except (Exception, SystemExit) as error:  # whatever an import raises is that plugin's fault alone
                 self._fault(PluginFault(plugin, f"cannot be imported: {in_one_line(error)}"))
             else:
                 self.register(module, plugin)

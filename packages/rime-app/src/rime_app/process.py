@@ -1,7 +1,8 @@
 """A service as a process: it begins, says that it is ready, and ends when it is told to.
 
 SIGINT and SIGTERM end it with status 0, within a second whatever a plugin does: their handler is Python's own and not
-the event loop's, so that it also runs while a plugin blocks the loop. SIGHUP releases held removals.
+the event loop's, so that it also runs while a plugin blocks the loop. SIGHUP releases held removals. What signals do
+before it runs is in `rime_app.signals`.
 """
 
 import asyncio
@@ -16,9 +17,11 @@ from typing import Final
 import anyio
 
 from rime_app.config import Config
+from rime_app.errors import in_one_line
 from rime_app.log import configure_log
 from rime_app.plugins import Plugins
 from rime_app.serve import Service
+from rime_core.errors import RimeError
 
 END_WITHIN: Final = 0.9
 """Seconds from the signal to the end; what still runs then is left behind."""
@@ -32,12 +35,14 @@ def run_process(config: Config, plugins: Plugins, announce: Callable[[str], None
     Raises:
         UsageError: a kind is not installed, a place or an option cannot be used, a transport cannot listen.
         ConflictError: two sources or two plugins claim the same.
+        RimeError: a task that a plugin started raised SystemExit or KeyboardInterrupt.
     """
     configure_log(sys.stderr, form=config.settings.log, level=config.settings.log_level)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _end_before_the_beginning)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # nothing is held yet, and its default would end the process
-    anyio.run(_run, Service(config, plugins), announce)
+    service = Service(config, plugins)
+    try:
+        anyio.run(_run, service, announce)
+    except (SystemExit, KeyboardInterrupt) as error:  # the event loop itself ends at these, whichever task raises them
+        raise RimeError(f"a task of a plugin ended the process: {in_one_line(error)}") from error
 
 
 async def _run(service: Service, announce: Callable[[str], None]) -> None:
@@ -62,10 +67,6 @@ async def _run(service: Service, announce: Callable[[str], None]) -> None:
         signal.signal(signal.SIGHUP, told_to_release)
         signal.signal(signal.SIGALRM, _end_regardless)
         await service.run(announce)
-
-
-def _end_before_the_beginning(_number: int, _frame: FrameType | None) -> None:
-    sys.exit(0)
 
 
 def _end_regardless(_number: int, _frame: FrameType | None) -> None:

@@ -82,7 +82,7 @@ class RunningTransport:
         """
         try:
             await self._transport.run(self._server, task_status=self)
-        except Exception as error:
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
             if self.address is None:
                 raise StartError(f"{self._spec.origin}: {in_one_line(error)}") from error
             raise
@@ -196,7 +196,7 @@ def _make(plugins: Plugins, what: str, spec: Spec) -> Any:  # noqa: ANN401  # a 
         return plugins.pick(what, spec.kind)(spec.place, spec.options)
     except ConflictError:
         raise
-    except Exception as error:  # a plugin's constructor may raise anything
+    except (Exception, SystemExit, KeyboardInterrupt) as error:  # a plugin's constructor may raise anything
         raise UsageError(f"{spec.origin}: {in_one_line(error)}") from error
 
 
