@@ -39,8 +39,8 @@ def kept(surroundings, tmp_path):
     with output.open("w") as out:
         demo = subprocess.Popen([*DEMO, "--keep"], env=surroundings, stdout=out, stderr=subprocess.STDOUT)
     yield demo, output
-    demo.kill()
-    demo.wait()
+    demo.terminate()  # not SIGKILL, after which nobody would end what it started
+    demo.wait(timeout=10)
 
 
 def found(pattern, text):
