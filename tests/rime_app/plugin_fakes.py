@@ -139,7 +139,7 @@ class Fakes:
             "never": NeverReadySource,
             "broken": BrokenSource,
             "leaving": LeavingSource,
-            "leaving-at-once": ExitingSource,
+            "exiting": ExitingSource,
             "picky": PickySource,
             "buggy": BuggySource,
         }
@@ -150,7 +150,7 @@ class Fakes:
             "fake": FakeTransport,
             "taken": PortInUseTransport,
             "buggy": BuggyTransport,
-            "leaving-at-once": ExitingTransport,
+            "exiting": ExitingTransport,
             "silent": SilentTransport,
             "dying": DyingTransport,
         }

@@ -56,8 +56,9 @@ def test_plugins_lists_who_offers_what(capsys):
     assert run(["plugins"], plugins) == 0
     assert capsys.readouterr().out.splitlines() == [
         (
-            "rime-fakes 1.0  source broken, source buggy, source fake, source never, source picky, transport buggy, "
-            "transport dying, transport fake, transport silent, transport taken"
+            "rime-fakes 1.0  source broken, source buggy, source exiting, source fake, source leaving, source never, "
+            "source picky, transport buggy, transport dying, transport exiting, transport fake, "
+            "transport silent, transport taken"
         ),
         "rime-app 0.1.0  command plugins, command serve",
     ]

@@ -1,8 +1,11 @@
 """What rime serve is told, by a file and by flags."""
 
+import os
+from pathlib import Path
+
 import pytest
 
-from rime_app.config import Config, Settings, read_config
+from rime_app.config import LARGEST, Config, Settings, read_config
 from rime_app.spec import SourceSpec, Spec
 from rime_core.errors import UsageError
 
@@ -139,6 +142,26 @@ def test_a_file_that_is_not_there(tmp_path):
 
 def test_a_folder_is_no_file(tmp_path):
     assert complaint(tmp_path) == "rime.toml: cannot be read: Is a directory"
+
+
+def test_a_device_is_not_read():
+    assert complaint(Path("/dev/zero")) == "rime.toml: is not a regular file"
+
+
+def test_a_pipe_that_nobody_writes_to_is_not_waited_for(tmp_path):
+    path = tmp_path / "rime.toml"
+    os.mkfifo(path)
+
+    assert complaint(path) == "rime.toml: is not a regular file"
+
+
+def test_what_is_much_too_large_is_not_a_rime_toml(rime_toml):
+    assert read_config(rime_toml("#" * LARGEST)) == read_config()
+    assert complaint(rime_toml("#" * (LARGEST + 1))) == "rime.toml: is larger than 1 MiB, which is not a rime.toml"
+
+
+def test_tables_within_tables_without_end(rime_toml):
+    assert complaint(rime_toml("a = " + 5000 * "[")) == "rime.toml: is nested too deeply"
 
 
 def test_a_file_in_another_encoding(tmp_path):

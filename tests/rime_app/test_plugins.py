@@ -95,7 +95,15 @@ def test_a_hook_may_answer_with_nothing():
 
 
 def test_of_several_plugins_everything_is_offered_by_name():
-    assert list(plugins_with(Shop(), Fakes()).transports()) == ["buggy", "dying", "fake", "shop", "silent", "taken"]
+    assert list(plugins_with(Shop(), Fakes()).transports()) == [
+        "buggy",
+        "dying",
+        "exiting",
+        "fake",
+        "shop",
+        "silent",
+        "taken",
+    ]
 
 
 def test_the_first_plugin_with_a_group_decides():

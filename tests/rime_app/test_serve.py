@@ -63,6 +63,13 @@ async def test_the_ready_line_names_every_address():
     assert lines == ["ready fake://127.0.0.1:1 fake://[::1]:2 with 2 resources"]
 
 
+async def test_the_ready_line_is_one_line_and_its_addresses_have_no_spaces():
+    async with running(service(transports=["fake:/run/my socket\nready"])) as lines:
+        pass
+
+    assert lines == ["ready fake:///run/my%20socket%0Aready with 1 resource"]
+
+
 async def test_options_reach_the_plugin_without_rimes_own():
     service(["fake:a?quiet=1s&group=edge"], ["fake:x?y=z"], plugins_with(Fakes(), ByCluster()))
 
@@ -169,7 +176,7 @@ async def test_at_the_end_transports_end_and_the_planes_are_closed():
     [
         ("taken:127.0.0.1:1", "--transport taken:127.0.0.1:1: 127.0.0.1:1 is in use by another program"),
         ("buggy:x", "--transport buggy:x: ZeroDivisionError: division by zero (plugin_fakes.py:"),
-        ("leaving-at-once:x", "--transport leaving-at-once:x: SystemExit: 3 (plugin_fakes.py:"),
+        ("exiting:x", "--transport exiting:x: SystemExit: 3 (plugin_fakes.py:"),
         ("silent:x", "--transport silent:x: ended without listening"),
     ],
 )
@@ -199,10 +206,10 @@ async def test_a_transport_that_dies_later_is_started_again(caplog, monkeypatch)
     [
         ({"sources": ["picky:x"]}, "--source picky:x: picky: there is no place 'x'"),
         ({"sources": ["buggy:x"]}, "--source buggy:x: KeyError: 'x' (plugin_fakes.py:"),
-        ({"sources": ["leaving-at-once:x"]}, "--source leaving-at-once:x: SystemExit: 3 (plugin_fakes.py:"),
+        ({"sources": ["exiting:x"]}, "--source exiting:x: SystemExit: 3 (plugin_fakes.py:"),
         ({"sources": ["file:x"]}, "--source file:x: the source 'file' is not installed; it comes with rime-file-"),
         ({"sources": ["fkae:x"]}, "--source fkae:x: there is no source 'fkae'; did you mean 'fake'?"),
-        ({"sources": ["zzz:x"]}, "--source zzz:x: there is no source 'zzz'; installed: broken, buggy, fake, leaving,"),
+        ({"sources": ["zzz:x"]}, "--source zzz:x: there is no source 'zzz'; installed: broken, buggy, exiting, fake, "),
         ({"transports": ["grpc:x"]}, "--transport grpc:x: the transport 'grpc' is not installed; it comes with rime-g"),
         ({"transports": []}, "the default transport: the transport 'grpc' is not installed; it comes with rime-grpc:"),
         ({"sources": []}, NO_SOURCE),

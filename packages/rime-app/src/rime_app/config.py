@@ -6,6 +6,7 @@ table `[serve]`. A flag wins over the file: `--source`, given once or more, repl
 """
 
 import difflib
+import stat
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,9 @@ from rime_core.options import OptionReader
 
 DEFAULT_TRANSPORT: Final = "grpc:127.0.0.1:18000"
 """Loopback, because what is served may hold secrets and goes unencrypted."""
+
+LARGEST: Final = 1024 * 1024
+"""Bytes that a file may have: whoever names a device or a log by mistake is told so."""
 
 FORMATS: Final = ("text", "json")
 LEVELS: Final = ("debug", "info", "warning", "error")
@@ -74,13 +78,15 @@ def read_file(path: Path) -> Config:
         UsageError: it cannot be read, is not TOML, or a key is unknown or not as it should be; the text names the key.
     """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(_read_text(path))
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: is not UTF-8, which TOML has to be") from error
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path}: is not TOML: {error}") from error
+    except RecursionError as error:
+        raise UsageError(f"{path}: is nested too deeply") from error
     _check_keys(str(path), document, ("serve", "sources", "transports"))
     serve = document.get("serve", {})
     if not isinstance(serve, dict):
@@ -90,6 +96,18 @@ def read_file(path: Path) -> Config:
         transports=tuple(_read_specs(path, document, "transports")),
         settings=_read_settings(f"{path} [serve]", _texts(f"{path} [serve]", serve), Settings()),
     )
+
+
+def _read_text(path: Path) -> str:
+    """The text of a file, which may be replaced meanwhile, but never by one that is read without end."""
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # to read a folder fails with words of its own
+        raise UsageError(f"{path}: is not a regular file")
+    with path.open("rb") as file:
+        content = file.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise UsageError(f"{path}: is larger than 1 MiB, which is not a rime.toml")
+    return content.decode("utf-8")
 
 
 def _read_specs(path: Path, document: Mapping[str, Any], key: str) -> Iterator[Spec]:

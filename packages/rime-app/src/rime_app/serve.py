@@ -6,10 +6,12 @@ ends the program, because that is how a port in use is noticed.
 """
 
 import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 import anyio
 
@@ -31,6 +33,8 @@ NO_SOURCE: Final = (
 
 NOBODY: Final = "nobody"
 """The writer of the group `default` when no source is in it."""
+
+_UNFIT_FOR_A_URL: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f]")
 
 _LEVEL_OF_NOTICE: Final = {"complete": logging.INFO, "removal-released": logging.INFO}
 
@@ -71,7 +75,7 @@ class RunningTransport:
         """Called by the transport, at each of its runs."""
         if self.address is not None:
             log.info("%s listens again at %s", self.name, address)
-        self.address = address
+        self.address = _UNFIT_FOR_A_URL.sub(lambda found: quote(found[0]), address)
         self.listening.set()
 
     async def run(self) -> None:
