@@ -271,6 +271,28 @@ def test_an_entry_point_of_no_distribution_is_called_by_its_value():
     assert plugins.faults[0].plugin == Plugin("no_such_module_anywhere", "of no distribution")
 
 
+def test_whether_clients_are_put_in_groups_is_known():
+    class Grouping:
+        @hookimpl
+        def rime_group(self, node):
+            return None
+
+    assert plugins_with(Grouping()).has_groups
+    assert not plugins_with(Fakes()).has_groups
+
+
+def test_a_hook_that_exits_is_a_fault_like_any_other():
+    class Exiting:
+        @hookimpl
+        def rime_sources(self):
+            raise SystemExit(3)
+
+    plugins = plugins_with(Exiting(), Fakes())
+
+    assert "fake" in plugins.sources()
+    assert "failed in rime_sources: SystemExit: 3" in str(plugins.faults[0])
+
+
 def test_only_rimes_group_of_entry_points_is_read():
     assert {found.group for found in installed_plugins()} <= {hooks.PROJECT}
 

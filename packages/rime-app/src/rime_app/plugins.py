@@ -229,7 +229,7 @@ class Plugins:
                 answer = implementation.function()
                 if answer is not None:
                     answers.append(Offer(read(answer), plugin))
-            except Exception as error:  # whatever a hook raises is its plugin's fault alone
+            except (Exception, SystemExit) as error:  # whatever a hook raises is its plugin's fault alone
                 self._fault(PluginFault(plugin, f"failed in {hook}: {in_one_line(error)}"))
         return answers
 
