@@ -58,8 +58,8 @@ FAULTS: dict[str, Fault] = {
     "R12": Fault("selection.py", "if asked or not self._refused(resource):", "if True:"),
     "R13": Fault(
         "delivery.py",
-        "rejection.versions.get(resource.name) == resource.version",
-        "rejection.versions.get(resource.name) is not None",
+        "return refusal is not None and refusal.rejected.version == resource.version",
+        "return refusal is not None",
     ),
     "R14": Fault(
         _DELTA,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rime_core import CLUSTER, ENDPOINT, TYPES, PeerError, Plane
 from rime_core.delivery import IN_FLIGHT
-from rime_core.protocol.delta import MAX_MESSAGE, MAX_TYPES, DeltaStream
+from rime_core.protocol.delta import MAX_MESSAGE, MAX_REASON, MAX_TYPES, DeltaStream
 from rime_core.protocol.events import RejectedResponse
 from rime_core.protocol.messages import DeltaRequest, Node
 from rime_envoy_api import message_class
@@ -132,7 +132,7 @@ def test_a_rejections_message_is_cut():
     (event,) = stream.events()
     assert isinstance(event, RejectedResponse)
     assert len(event.message) == MAX_MESSAGE
-    assert len(stream.subscribers()[CLUSTER].rejected["a"].why) == MAX_MESSAGE
+    assert len(stream.subscribers()[CLUSTER].rejected["a"].why) == MAX_REASON
 
 
 def test_a_client_that_never_acknowledges_keeps_no_old_content():

@@ -50,3 +50,32 @@ def test_closing_closes_every_subscriber_and_twice_is_fine(plane):
     with pytest.raises(ClosedError):
         plane.writer("late")
     assert plane.snapshot()[CLUSTER] == {}
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        ({"references": lambda _, __: [[CLUSTER, "x"], "abc"]}, "pairs"),
+        ({"references": lambda _, __: ["abc"]}, "pairs"),
+        ({"digest": len}, "a digest gives text"),
+    ],
+)
+def test_what_a_callable_of_the_users_gives_is_checked_before_anything_changes(bad, said):
+    plane = Plane(**bad)
+    with pytest.raises(TypeError, match=said):
+        plane.replace(CLUSTER, {"a": b"1", "b": b"1"})
+    assert plane.snapshot() == {}
+    assert plane.sequence == 0
+
+
+@pytest.mark.parametrize("bad", [{"max_removal": 5}, {"max_removal": float("nan")}, {"tombstones": -1}])
+def test_what_makes_no_sense_is_refused_when_it_is_made(bad):
+    with pytest.raises(ValueError, match=next(iter(bad))):
+        Plane(**bad)
+
+
+def test_nothing_can_be_called_star():
+    with pytest.raises(ValueError, match="means every resource"):
+        Plane().apply(CLUSTER, "*", b"1")
+    with pytest.raises(ValueError, match="means every resource"):
+        Plane().apply(CLUSTER, "a", b"1", aliases=["*"])

@@ -278,6 +278,11 @@ def test_what_was_asked_for_before_the_first_answer_is_answered_although_it_is_k
 
 
 def test_what_was_asked_for_before_the_first_answer_is_answered_once(plane):
+    plane.apply(CLUSTER, "old", b"1")
+    comes_back = Client(plane)
+    comes_back.subscriber.add(["old"])
+    assert comes_back.begin({"old": "another version"}) == ({"old": b"1"}, set())
+    assert comes_back.poll() is None
     plane.apply(CLUSTER, "a", b"1")
     client = Client(plane, [])
     client.subscriber.add(["a", "phantom"])

@@ -7,7 +7,7 @@ from rime_grpc.errors import cannot_listen, not_an_address, not_loopback
 def test_each_is_one_line_that_says_what_to_do():
     errors = [
         cannot_listen("127.0.0.1:1", OSError(errno.EADDRINUSE, "")),
-        cannot_listen("127.0.0.1:1", OSError(errno.EACCES, "")),
+        cannot_listen("127.0.0.1:1", PermissionError(errno.EACCES, "Permission denied")),
         not_an_address("x"),
         not_loopback("0.0.0.0:1"),
     ]

@@ -27,6 +27,12 @@ async def test_the_address_has_the_port_that_was_bound(plane):
         assert int(port) > 0
 
 
+async def test_a_plane_is_not_a_server(plane):
+    with pytest.raises(TypeError, match=r"such as plane\.server\(\), not Plane"):
+        async with rime_grpc.serve(plane, "127.0.0.1:0"):
+            pass
+
+
 async def test_a_port_in_use_is_refused_by_rime_and_by_grpc(plane, capfd):
     async with rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound:
         with pytest.raises(UsageError, match=f"grpc: {bound.address} is in use"):

@@ -35,6 +35,30 @@ async def test_a_rejection_is_a_warning_that_names_who_what_and_why(plane, caplo
     assert text.endswith("rejected clusters a, c0, c1, c2, c3 and 2 more: c0 is no good")
 
 
+async def test_a_clients_own_text_is_cut_in_the_log(plane, caplog):
+    async with rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound, connect(bound.address) as client:
+        await client.send(type_url="x" * 100_000, node={"id": "n" * 100_000})
+        await client.send(type_url=CLUSTER)
+        await client.receive()
+    assert "… (100000 characters)" in caplog.text
+    assert max(len(record.getMessage()) for record in caplog.records) < 1000
+
+
+async def test_when_the_plane_is_closed_its_streams_end_so_that_clients_come_back(plane):
+    async with rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound, connect(bound.address) as client:
+        await client.subscribe(known={}, node_id="n")
+        await client.receive()
+        plane.close()
+        with pytest.raises(grpc.aio.AioRpcError) as ended:
+            await client.call.read()
+        assert ended.value.code() is grpc.StatusCode.UNAVAILABLE
+        async with connect(bound.address) as late:
+            await late.subscribe(known={}, node_id="n")
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await late.call.read()
+        assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
 async def test_what_is_sent_shows_at_debug_level(plane, caplog):
     caplog.set_level(logging.DEBUG, "rime_grpc")
     async with rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound, connect(bound.address) as client:

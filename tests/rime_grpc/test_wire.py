@@ -97,6 +97,20 @@ def test_a_rejections_message_is_redacted_before_anybody_sees_it():
     assert "c2VjcmV0" not in request.error
 
 
+@pytest.mark.parametrize("number", ["nan", "inf"])
+def test_metadata_that_are_no_json_are_the_clients_fault(number):
+    data = Request(type_url=CLUSTER, node={"metadata": {"a": float(number)}}).SerializeToString()
+    with pytest.raises(PeerError, match="metadata"):
+        Decoder().decode(data)
+
+
+def test_a_huge_rejection_is_cut_before_it_is_looked_at():
+    data = Request(type_url=SECRET, error_detail={"message": "Bearer " * 1_000_000}).SerializeToString()
+    request = Decoder().decode(data)
+    assert request.error is not None
+    assert len(request.error) < 100_000
+
+
 @given(st.binary(max_size=200))
 def test_arbitrary_bytes_are_a_request_or_the_clients_fault(data):
     with suppress(PeerError):

@@ -51,7 +51,7 @@ class Preparation:
             old = entry.resource
             if old is not None and old.body == body and old.aliases == checked and old.on_demand is on_demand:
                 return Change(type_url, name, old)
-        references = tuple(self._references(type_url, body)) if self._references is not None else ()
+        references = _referred(self._references(type_url, body)) if self._references is not None else ()
         return Change(type_url, name, Resource(type_url, name, version, body, checked, on_demand, references))
 
     def removing(self, type_url: str, name: str) -> Change:
@@ -60,6 +60,18 @@ class Preparation:
             check_type_url(type_url)
         check_name(name)
         return Change(type_url, name, None)
+
+
+def _referred(references: Iterable[Reference]) -> tuple[Reference, ...]:
+    """What a body refers to, each once, checked: it is used where nothing may fail any more."""
+    checked = []
+    for reference in references:
+        match reference:
+            case (str(type_url), str(name)):
+                checked.append((type_url, name))
+            case _:
+                raise TypeError(f"references gives pairs (type URL, name), not {reference!r}")
+    return tuple(dict.fromkeys(checked))
 
 
 def _checked(aliases: Sequence[str]) -> tuple[str, ...]:

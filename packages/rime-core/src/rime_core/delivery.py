@@ -15,6 +15,13 @@ IN_FLIGHT: Final = 64
 """How many unacknowledged updates are told apart; Envoy withholds an acknowledgement for up to 15 s while it warms."""
 
 
+FEW: Final = 64
+"""Up to how many names a rejection is kept by name; that of more is kept as one, shared by all who refused the same."""
+
+MANY: Final = 4
+"""How many rejections of many names are kept as one each; older ones are kept by name."""
+
+
 class Rejected(NamedTuple):
     """A version that the client refused, and the reason that it gave."""
 
@@ -22,8 +29,15 @@ class Rejected(NamedTuple):
     why: str
 
 
+class Refusal(NamedTuple):
+    """The same, and the ordinal up to which the client had settled what it was sent before."""
+
+    rejected: Rejected
+    since: int
+
+
 class Rejection:
-    """One response that was refused; `over`: the names for which another version was sent since."""
+    """A response of many names that was refused; `over`: the names for which something else was sent since."""
 
     __slots__ = ("over", "since", "versions", "why")
 
@@ -31,14 +45,20 @@ class Rejection:
         self.versions: Final = versions
         self.why: Final = why
         self.since: Final = since
-        """What the client had acknowledged before."""
-        self.over: set[str] = {name for name, version in versions.items() if version is None}
+        self.over: set[str] = set()
+
+    def of(self, name: str) -> Refusal | None:
+        """What it says of one name."""
+        version = self.versions.get(name)
+        return (
+            Refusal(Rejected(version, self.why), self.since) if version is not None and name not in self.over else None
+        )
 
 
 class Delivery:
     """The part of a Subscriber that keeps account of its client."""
 
-    __slots__ = ("_acknowledged", "_cursor", "_in_flight", "_partly", "_rejections")
+    __slots__ = ("_acknowledged", "_cursor", "_in_flight", "_mass_rejections", "_partly", "_rejected")
 
     def __init__(self, cursor: int) -> None:
         self._cursor = cursor
@@ -48,7 +68,8 @@ class Delivery:
         self._in_flight: list[Manifest] = []
         self._partly: dict[Manifest, set[str]] | None = None
         """What is missing of updates that are acknowledged one resource at a time."""
-        self._rejections: list[Rejection] = []
+        self._rejected: dict[str, Refusal] = {}
+        self._mass_rejections: list[Rejection] = []
 
     def acknowledge(self, name: str, version: str) -> None:
         """The client has applied this one resource; what was never sent, or is no longer in flight, is ignored."""
@@ -92,8 +113,12 @@ class Delivery:
             return
         rejection = Rejection(manifest.versions, why, self._acknowledged)
         self.acknowledge_update(manifest)
-        if len(rejection.over) < len(rejection.versions):
-            self._rejections.append(rejection)
+        if len(manifest.versions) <= FEW:
+            self._keep_by_name(rejection)
+            return
+        self._mass_rejections.append(rejection)
+        if len(self._mass_rejections) > MANY:
+            self._keep_by_name(self._mass_rejections.pop(0))
 
     @property
     def in_flight(self) -> int:
@@ -103,11 +128,12 @@ class Delivery:
     @property
     def rejected(self) -> Mapping[str, Rejected]:
         """Name → version and reason, of what the client refused last and nothing else was sent for since."""
-        found: dict[str, Rejected] = {}
-        for rejection in self._rejections:
-            for name, version in rejection.versions.items():
-                if version is not None and name not in rejection.over:
-                    found[name] = Rejected(version, rejection.why)
+        found = {name: refusal.rejected for name, refusal in self._rejected.items()}
+        for rejection in self._mass_rejections:
+            for name in rejection.versions:
+                refusal = rejection.of(name)
+                if refusal is not None:
+                    found[name] = refusal.rejected
         return found
 
     def pins(self) -> Iterator[int]:
@@ -116,14 +142,16 @@ class Delivery:
         yield self._acknowledged
         for manifest in self._in_flight:
             yield manifest.ordinal
-        for rejection in self._rejections:
+        for refusal in self._rejected.values():
+            yield refusal.since
+        for rejection in self._mass_rejections:
             yield rejection.since
 
     def _settled(self, name: str) -> int:
         """The ordinal up to which what was sent of `name` is acknowledged."""
-        for rejection in self._rejections:
-            if name in rejection.versions and name not in rejection.over:
-                return rejection.since
+        refusal = self._refusal(name)
+        if refusal is not None:
+            return refusal.since
         settled = self._acknowledged
         if len(self._in_flight) >= IN_FLIGHT:
             return settled
@@ -145,20 +173,37 @@ class Delivery:
         in_flight.append(update.manifest)
         return update
 
+    def _refusal(self, name: str) -> Refusal | None:
+        refusal = self._rejected.get(name)
+        for rejection in self._mass_rejections:
+            refusal = _after(refusal, rejection.of(name))
+        return refusal
+
     def _refused(self, resource: Resource) -> bool:
-        return any(
-            rejection.versions.get(resource.name) == resource.version and resource.name not in rejection.over
-            for rejection in self._rejections
-        )
+        refusal = self._refusal(resource.name)
+        return refusal is not None and refusal.rejected.version == resource.version
 
     def _supersede(self, name: str) -> None:
         """Something else was sent for `name`, or it was given up: what was refused before no longer counts."""
-        for rejection in self._rejections:
+        self._rejected.pop(name, None)
+        for rejection in tuple(self._mass_rejections):
             if name in rejection.versions:
                 rejection.over.add(name)
-        self._rejections = [
-            rejection for rejection in self._rejections if len(rejection.over) < len(rejection.versions)
-        ]
+                if len(rejection.over) == len(rejection.versions):
+                    self._mass_rejections.remove(rejection)
+
+    def _keep_by_name(self, rejection: Rejection) -> None:
+        for name in rejection.versions:
+            refusal = _after(self._rejected.get(name), rejection.of(name))
+            if refusal is not None:
+                self._rejected[name] = refusal
+
+
+def _after(earlier: Refusal | None, later: Refusal | None) -> Refusal | None:
+    """The later one, and what the client had before the earlier."""
+    if earlier is None or later is None:
+        return later or earlier
+    return Refusal(later.rejected, earlier.since)
 
 
 def _only_removes(manifest: Manifest) -> bool:

@@ -12,9 +12,12 @@ from typing import Final, Never
 from rime_core.errors import UsageError
 
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
-_SIZE: Final = re.compile(r"(\d+)(B|KiB|MiB|GiB)?")
+_SIZE: Final = re.compile(r"(\d{1,12})(B|KiB|MiB|GiB)?")
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _BYTES: Final = {None: 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+_LONGEST: Final = 24 * 3600.0
+_LARGEST: Final = (1 << 31) - 1
+"""What a 32-bit number of bytes can say: protobuf and gRPC take no more in a message."""
 _FLAGS: Final = {
     "true": True,
     "yes": True,
@@ -62,27 +65,31 @@ class OptionReader:
             self._refuse(key, value, "true or false")
         return flag
 
-    def duration(self, key: str, *, default: float) -> float:
-        """Seconds, written with their unit: 100ms, 1.5s, 2m, 1h; a bare 0 needs none."""
+    def duration(self, key: str, *, default: float, least: float = 0.0) -> float:
+        """Seconds, from `least` to a day, written with their unit: 100ms, 1.5s, 2m, 1h; a bare 0 needs none."""
         value = self._value(key)
         if value is None:
             return default
-        if value == "0":
-            return 0.0
-        found = _DURATION.fullmatch(value)
+        found = _DURATION.fullmatch("0s" if value == "0" else value)
         if found is None:
             self._refuse(key, value, "a duration such as 100ms, 1.5s or 2m")
-        return float(found[1]) * _SECONDS[found[2]]
+        seconds = float(found[1]) * _SECONDS[found[2]]
+        if not least <= seconds <= _LONGEST:
+            self._refuse(key, value, f"a duration from {least:g}s to 24h")
+        return seconds
 
-    def size(self, key: str, *, default: int) -> int:
-        """Bytes: 4194304, 512KiB, 4MiB."""
+    def size(self, key: str, *, default: int, least: int = 0) -> int:
+        """Bytes, from `least` to just below 2GiB: 4194304, 512KiB, 4MiB."""
         value = self._value(key)
         if value is None:
             return default
         found = _SIZE.fullmatch(value)
         if found is None:
             self._refuse(key, value, "a size such as 512KiB or 4MiB")
-        return int(found[1]) * _BYTES[found[2]]
+        size = int(found[1]) * _BYTES[found[2]]
+        if not least <= size <= _LARGEST:
+            self._refuse(key, value, f"a size from {least} bytes to just below 2GiB")
+        return size
 
     def number(self, key: str, *, default: int) -> int:
         """A whole number that is not negative."""

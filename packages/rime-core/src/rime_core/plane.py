@@ -31,6 +31,9 @@ class Plane(Writer):
             holds nothing.
         tombstones: how many removed names are remembered for each type; a stream that is further behind is ended.
         report: called with each Notice.
+
+    Raises:
+        ValueError: `max_removal` is no share, or `tombstones` is negative.
     """
 
     def __init__(
@@ -42,6 +45,10 @@ class Plane(Writer):
         tombstones: int = TOMBSTONES,
         report: Callable[[Notice], None] | None = None,
     ) -> None:
+        if not 0 <= max_removal <= 1:
+            raise ValueError(f"max_removal is a share from 0 to 1, not {max_removal}")
+        if tombstones < 0:
+            raise ValueError(f"tombstones is how many, not {tombstones}")
         store = Store(
             digest=digest, references=references, max_removal=max_removal, tombstones=tombstones, report=report
         )

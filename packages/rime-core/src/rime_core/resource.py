@@ -12,6 +12,9 @@ from typing import Final
 Digest = Callable[[bytes], str]
 """A hash of content as text; equal content gives equal text in every process."""
 
+STAR: Final = "*"
+"""What stands for every name."""
+
 Reference = tuple[str, str]
 """(type URL, name) of a resource that another one refers to."""
 
@@ -70,6 +73,8 @@ class Resource:
 def version_of(digest: Digest, body: bytes, aliases: tuple[str, ...]) -> str:
     """The version that `body` and `aliases` have: equal content, equal version."""
     version = digest(body)
+    if not isinstance(version, str):
+        raise TypeError(f"a digest gives text, not {type(version).__name__}")
     if aliases:
         # lengths first: ("ab", "c") and ("a", "bc") are not the same aliases
         encoded = [alias.encode() for alias in aliases]
@@ -88,6 +93,8 @@ def check_name(name: str) -> None:
         raise TypeError(f"a resource's name is a str, not {type(name).__name__}")
     if not name:
         raise ValueError("a resource's name must not be empty")
+    if name == STAR:
+        raise ValueError('"*" means every resource; none can have it as its name')
     if not name.isascii():
         try:
             name.encode()
@@ -101,6 +108,7 @@ def copied(body: bytes | bytearray | memoryview) -> bytes:
     Raises:
         TypeError: it is not bytes-like; a `str` or an `int` is refused although `bytes()` would take some of them.
     """
-    if isinstance(body, (bytes, bytearray, memoryview)):
-        return bytes(body)
-    raise TypeError(f"a body is bytes (a serialized message), not {type(body).__name__}")
+    try:
+        return bytes(memoryview(body))
+    except TypeError:
+        raise TypeError(f"a body is bytes (a serialized message), not {type(body).__name__}") from None

@@ -54,7 +54,14 @@ class Selection(Delivery):
 
     def _due(self) -> Update | None:
         """What must be sent now."""
-        if self._rejections or self._kept or self._owed or self._all_owed or (self._star and self._names is not None):
+        if (
+            self._rejected
+            or self._mass_rejections
+            or self._kept
+            or self._owed
+            or self._all_owed
+            or (self._star and self._names is not None)
+        ):
             return self._particular()
         if self._cursor == self._index.ordinal:
             return None
@@ -175,7 +182,7 @@ class Selection(Delivery):
                 removed[name] = None
 
     def _shared(self, resources: dict[str, Resource], removed: dict[str, None]) -> Update | None:
-        if self._rejections:
+        if self._rejected or self._mass_rejections:
             for name in (*resources, *removed):
                 self._supersede(name)
         return self._index.update_of(tuple(resources.values()), tuple(removed))

@@ -332,6 +332,7 @@ class Store:
         self.closed = True
         for index in tuple(self.indexes.values()):
             for subscriber in tuple(index.subscribers):
+                subscriber.nudge()  # a stream looks, and finds that it is over
                 subscriber.close()
 
     def index(self, type_url: str) -> Index:

@@ -15,12 +15,10 @@ from typing import Final, Self
 from rime_core.errors import ClosedError, UsageError
 from rime_core.index import Index
 from rime_core.interest import NameSet
-from rime_core.resource import check_name
+from rime_core.resource import STAR, check_name
 from rime_core.selection import BEFORE_INITIAL, Selection
 from rime_core.store import Store
 from rime_core.update import Update
-
-STAR: Final = "*"
 
 
 class Subscriber(Selection):
@@ -154,7 +152,7 @@ class Subscriber(Selection):
         known = known or {}
         update = self._first(known) or Update((), (), ordinal=self._index.ordinal)
         # what was asked for since it was made is answered although it is known
-        self._owed = {name: asked for name, asked in self._owed.items() if name in known}
+        self._owed = {name: asked for name, asked in self._owed.items() if not self._answers(update, name)}
         self._all_owed = False
         return self._taken(update) or update
 
@@ -270,8 +268,13 @@ class Subscriber(Selection):
             raise TypeError(f"names is a collection of names, not one: pass [{names!r}]")
         checked = dict.fromkeys(names)
         for name in checked:
-            check_name(name)
+            if name != STAR:
+                check_name(name)
         return checked
+
+    def _answers(self, update: Update, name: str) -> bool:
+        versions = update.manifest.versions
+        return name in versions or any(resource.name in versions for resource in self._index.matches(name))
 
     def _step(self, added: frozenset[str], removed: frozenset[str]) -> None:
         index = self._index

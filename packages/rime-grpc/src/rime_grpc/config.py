@@ -36,9 +36,9 @@ def read(options: Mapping[str, str]) -> Config:
     """
     reader = OptionReader("grpc", options)
     config = Config(
-        max_response_bytes=reader.size("max_response_bytes", default=MAX_RESPONSE_BYTES),
-        max_request_bytes=reader.size("max_request_bytes", default=MAX_REQUEST_BYTES),
-        keepalive=reader.duration("keepalive", default=KEEPALIVE),
+        max_response_bytes=reader.size("max_response_bytes", default=MAX_RESPONSE_BYTES, least=1024),
+        max_request_bytes=reader.size("max_request_bytes", default=MAX_REQUEST_BYTES, least=1024),
+        keepalive=reader.duration("keepalive", default=KEEPALIVE, least=1.0),
         insecure=reader.flag("insecure", default=False),
     )
     reader.finish()

@@ -1,7 +1,6 @@
 """What can go wrong with an address, as errors for people."""
 
 import errno
-import os
 
 from rime_core import UsageError
 
@@ -12,7 +11,7 @@ def cannot_listen(address: str, error: OSError) -> UsageError:
         return UsageError(
             f"grpc: {address} is in use; stop what listens there, or choose another port (0: any free one)"
         )
-    reason = os.strerror(error.errno) if error.errno else str(error)
+    reason = error.strerror or str(error)
     return UsageError(f"grpc: cannot listen on {address}: {reason}")
 
 

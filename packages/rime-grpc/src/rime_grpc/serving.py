@@ -47,6 +47,8 @@ async def serve(server: Server, address: str, config: Config | None = None) -> A
         UsageError: the address is none, is in use, or can be reached from other machines and `config.insecure` does
             not say that this is meant.
     """
+    if not isinstance(server, Server):
+        raise TypeError(f"serve takes a Server, such as plane.server(), not {type(server).__name__}")
     config = config or Config()
     where = addresses.parse(address)
     if not (where.is_loopback or config.insecure):

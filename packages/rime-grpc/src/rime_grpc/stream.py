@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import grpc
 
-from rime_core import FellBehindError, PeerError, Server, describe
+from rime_core import ClosedError, FellBehindError, PeerError, Server, describe
 from rime_core.protocol.delta import DeltaStream
 from rime_core.protocol.events import Event, RejectedResponse, UnknownType
 from rime_core.protocol.messages import DeltaResponse
@@ -40,7 +40,7 @@ class Stream:
         reading = asyncio.create_task(self._read())
         try:
             await self._write()
-        except FellBehindError as error:
+        except (FellBehindError, ClosedError) as error:
             self._end = (grpc.StatusCode.UNAVAILABLE, str(error))
         finally:
             reading.cancel()
@@ -58,7 +58,9 @@ class Stream:
     def __str__(self) -> str:
         node = self._delta.node
         return (
-            f"{node.id or 'a client without id'} at {self._peer}" if node is not None else f"a client at {self._peer}"
+            f"{_cut(node.id) or 'a client without id'} at {self._peer}"
+            if node is not None
+            else f"a client at {self._peer}"
         )
 
     async def _write(self) -> None:
@@ -88,6 +90,8 @@ class Stream:
         except PeerError as error:
             log.warning("%s broke the protocol: %s", self, error, extra={"event": "refused"})
             self.end(getattr(grpc.StatusCode, error.code), str(error))
+        except ClosedError as error:
+            self.end(grpc.StatusCode.UNAVAILABLE, str(error))
         except grpc.RpcError:
             self.end(grpc.StatusCode.CANCELLED, "the connection was lost")
         except Exception:
@@ -112,7 +116,9 @@ class Stream:
                         extra={"event": "rejected", "type_url": type_url, "nonce": nonce},
                     )
                 case UnknownType(type_url):
-                    log.warning("%s asks for %r, which rime does not know", self, type_url, extra={"event": "unknown"})
+                    log.warning(
+                        "%s asks for %r, which rime does not know", self, _cut(type_url), extra={"event": "unknown"}
+                    )
 
     def _log_sent(self, response: DeltaResponse) -> None:
         update = response.update
@@ -135,8 +141,16 @@ _LISTED: Final = 5
 """Names in a log line; Envoy rejects a response of thousands as a whole."""
 
 
+_CUT: Final = 200
+"""Characters of a client's own text in a log line."""
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _CUT else f"{text[:_CUT]}… ({len(text)} characters)"
+
+
 def _listed(names: Collection[str]) -> str:
     if not names:
         return "(nothing)"
-    listed = ", ".join(sorted(names)[:_LISTED])
+    listed = ", ".join(_cut(name) for name in sorted(names)[:_LISTED])
     return f"{listed} and {len(names) - _LISTED} more" if len(names) > _LISTED else listed

@@ -35,6 +35,10 @@ _RESPONSE_NONCE: Final = _tag(5)
 _RESPONSE_REMOVED: Final = _tag(6)
 
 
+_REDACTED: Final = 64 << 10
+"""Characters of a rejection's message that are looked at: what stands behind them is dropped, not shown."""
+
+
 class _Encoded:
     """What is kept on an Update: its bytes without a nonce, and with the nonce that all share."""
 
@@ -108,7 +112,7 @@ class Decoder:
         """The request that `data` holds; the message of a rejection is redacted.
 
         Raises:
-            PeerError: it is no `DeltaDiscoveryRequest`.
+            PeerError: it is no `DeltaDiscoveryRequest`, or its node's metadata hold what JSON has no number for.
         """
         try:
             message = self._message.FromString(data)
@@ -117,7 +121,10 @@ class Decoder:
         node = None
         if not self._node_read:
             self._node_read = True
-            node = _node(message.node)
+            try:
+                node = _node(message.node)
+            except ValueError as error:
+                raise PeerError(f"the node's metadata cannot be read: {error}") from error
         return DeltaRequest(
             type_url=message.type_url,
             node=node,
@@ -125,7 +132,7 @@ class Decoder:
             unsubscribe=tuple(message.resource_names_unsubscribe),
             initial_versions=dict(message.initial_resource_versions),
             nonce=message.response_nonce,
-            error=redact_text(message.error_detail.message) if message.HasField("error_detail") else None,
+            error=redact_text(message.error_detail.message[:_REDACTED]) if message.HasField("error_detail") else None,
         )
 
 

@@ -36,7 +36,10 @@ MAX_TYPES: Final = 64
 """Types on one stream. Envoy asks for ten; each costs a subscription, and their names are the client's to choose."""
 
 MAX_MESSAGE: Final = 4096
-"""Characters kept of a rejection's message: Envoy dumps the whole resource into some."""
+"""Characters of a rejection's message that its event has: Envoy dumps the whole resource into some."""
+
+MAX_REASON: Final = 512
+"""Characters of it that are kept for as long as the version is; a client may reject thousands."""
 
 _EVENTS: Final = 1000
 """Events kept for who does not drain them."""
@@ -206,7 +209,7 @@ class DeltaStream:
         type_url = one_type.described.url
         if error is not None:
             if manifest is not None:
-                one_type.subscriber.reject(manifest, error[:MAX_MESSAGE])
+                one_type.subscriber.reject(manifest, error[:MAX_REASON])
             versions = manifest.versions if manifest is not None else {}
             self._events.append(RejectedResponse(type_url, nonce, versions, error[:MAX_MESSAGE]))
         elif manifest is not None:

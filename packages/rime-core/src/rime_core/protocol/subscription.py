@@ -20,7 +20,7 @@ The last two are `Subscriber.discard`'s own.
 
 from collections.abc import Sequence
 
-from rime_core.subscriber import STAR
+from rime_core.resource import STAR
 from rime_core.type_urls import XdsType
 
 NOTHING: tuple[str, ...] = ()
