@@ -583,6 +583,18 @@ async def test_R58_what_is_deleted_and_made_again_is_sent_again(plane, client, b
     assert (await client.only()).resources["a"][1] == body
 
 
+async def test_R58_also_where_it_was_rejected_before_and_that_comes_late(plane, client):
+    plane.apply(CLUSTER, "a", b"1")
+    await client.ask(CLUSTER)
+    late = await client.receive()
+    plane.remove(CLUSTER, "a")
+    await client.ack(await client.receive())
+    await client.nack(late)
+    await client.nothing()
+    plane.apply(CLUSTER, "a", b"1")
+    assert (await client.only()).resources["a"][1] == b"1"
+
+
 @pytest.mark.parametrize("type_url", [SECRET, EXTENSION_CONFIG])
 async def test_R59_what_is_in_use_is_not_taken_away(connect, type_url):
     plane = Plane(references=lambda url, body: [(type_url, body.decode())] if url == LISTENER else [])

@@ -41,11 +41,11 @@ class Rejection:
 
     __slots__ = ("over", "since", "versions", "why")
 
-    def __init__(self, versions: Mapping[str, str | None], why: str, since: int) -> None:
+    def __init__(self, versions: Mapping[str, str | None], why: str, since: int, over: set[str]) -> None:
         self.versions: Final = versions
         self.why: Final = why
         self.since: Final = since
-        self.over: set[str] = set()
+        self.over: Final = over
 
     def of(self, name: str) -> Refusal | None:
         """What it says of one name."""
@@ -64,7 +64,7 @@ class Delivery:
         self._cursor = cursor
         """The ordinal up to which everything of its interest was sent."""
         self._acknowledged = 0
-        """The ordinal up to which everything that was sent is settled."""
+        """The ordinal up to which everything that was sent is settled, as of the last acknowledgement."""
         self._in_flight: list[Manifest] = []
         self._partly: dict[Manifest, set[str]] | None = None
         """What is missing of updates that are acknowledged one resource at a time."""
@@ -92,33 +92,33 @@ class Delivery:
         """The client has applied all of `update`; one that is not in flight is ignored. O(1) for any interest."""
         manifest = update if isinstance(update, Manifest) else update.manifest
         in_flight = self._in_flight
-        if in_flight and in_flight[0] is manifest:
-            del in_flight[0]
-            if not in_flight:
-                self._acknowledged = self._cursor
-            elif in_flight[0].ordinal > manifest.ordinal:
-                self._acknowledged = manifest.ordinal
-        elif manifest in in_flight:
-            in_flight.remove(manifest)
-        if self._partly is not None:
-            self._partly.pop(manifest, None)
+        oldest = bool(in_flight) and in_flight[0] is manifest
+        self._land(manifest)
+        if oldest and not in_flight:
+            self._acknowledged = self._cursor
+        elif oldest and in_flight[0].ordinal > manifest.ordinal:
+            self._acknowledged = manifest.ordinal
 
-    def reject(self, update: Update | Manifest, why: str) -> None:
-        """The client refused `update`: none of its versions is sent again; the next version of each is.
-
-        One that is not in flight is ignored.
-        """
-        manifest = update if isinstance(update, Manifest) else update.manifest
-        if manifest not in self._in_flight:
-            return
-        rejection = Rejection(manifest.versions, why, self._acknowledged)
-        self.acknowledge_update(manifest)
+    def _refuse(self, manifest: Manifest, why: str, over: set[str]) -> None:
+        """The client refused what is in flight; `over`: names for which something else was sent since."""
+        rejection = Rejection(manifest.versions, why, self._acknowledged, over)
+        self._land(manifest)
         if len(manifest.versions) <= FEW:
             self._keep_by_name(rejection)
             return
         self._mass_rejections.append(rejection)
         if len(self._mass_rejections) > MANY:
             self._keep_by_name(self._mass_rejections.pop(0))
+
+    def _land(self, manifest: Manifest) -> None:
+        """It is in flight no longer."""
+        in_flight = self._in_flight
+        if in_flight and in_flight[0] is manifest:
+            del in_flight[0]
+        elif manifest in in_flight:
+            in_flight.remove(manifest)
+        if self._partly is not None:
+            self._partly.pop(manifest, None)
 
     @property
     def in_flight(self) -> int:

@@ -17,7 +17,7 @@ from rime_core.delivery import IN_FLIGHT, Delivery
 from rime_core.index import Entry, Index
 from rime_core.resource import Resource
 from rime_core.store import Store
-from rime_core.update import Update
+from rime_core.update import Manifest, Update
 
 if TYPE_CHECKING:
     from rime_core.interest import NameSet
@@ -51,6 +51,23 @@ class Selection(Delivery):
     def wants(self, name: str, aliases: Iterable[str]) -> bool:
         """Whether it wants what has this name and these aliases; "*" wants everything."""
         return self._star or self._names_any(name, aliases)
+
+    def reject(self, update: Update | Manifest, why: str) -> None:
+        """The client refused `update`: none of its versions is sent again; the next version of each is.
+
+        One that is not in flight is ignored, and so is a name for which something else was sent since.
+        """
+        manifest = update if isinstance(update, Manifest) else update.manifest
+        if manifest not in self._in_flight:
+            return
+        over: set[str] = set()
+        if self._cursor > manifest.ordinal:
+            for name, entry in self._index.tail(manifest.ordinal):
+                if name in manifest.versions:
+                    sent = entry.state_at(self._cursor)
+                    if sent is None or sent.ordinal > manifest.ordinal:
+                        over.add(name)
+        self._refuse(manifest, why, over)
 
     def _due(self) -> Update | None:
         """What must be sent now."""
