@@ -315,3 +315,17 @@ def test_what_a_writer_lacks(plane):
     writer.incomplete([])
     assert writer.lacks == ()
     assert writer.is_ready
+
+
+def test_a_transaction_that_was_left_open_can_be_abandoned():
+    plane = Plane()
+    left = plane.transaction()
+    left.__enter__()
+    left.apply(CLUSTER, "a", b"1")
+    plane.abandon()
+    plane.apply(CLUSTER, "b", b"1")
+    left.__exit__(None, None, None)
+    assert set(plane.snapshot()[CLUSTER]) == {"b"}
+    with pytest.raises(UsageError):
+        left.apply(CLUSTER, "a", b"1")
+    plane.abandon()

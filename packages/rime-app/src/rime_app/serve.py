@@ -55,7 +55,7 @@ class RunningSource:
 
     async def run(self) -> None:
         """The source's own `run`, which finds no transaction open that a run before it left behind."""
-        self.writer.in_transaction = False
+        self.writer.abandon()
         await self.source.run(self.writer)
 
 

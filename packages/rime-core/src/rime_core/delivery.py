@@ -45,7 +45,8 @@ class Rejection:
         self.versions: Final = versions
         self.why: Final = why
         self.since: Final = since
-        self.over: Final = over
+        # a refused removal is not repeated in any case
+        self.over: Final = over | {name for name, version in versions.items() if version is None}
 
     def of(self, name: str) -> Refusal | None:
         """What it says of one name."""

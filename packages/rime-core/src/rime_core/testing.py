@@ -83,7 +83,7 @@ async def _run_until_ready(source: Source, plane: Plane, writer: Writer, timeout
         waiting.cancel()
         del writer.ready
         await _end(running, timeout)
-    assert not writer.in_transaction, "it was cancelled and left a transaction open"
+    assert writer.open_transaction is None, "it was cancelled and left a transaction open"
     sequence = plane.sequence
     await asyncio.sleep(_AFTERWARDS)
     assert plane.sequence == sequence, "it wrote after it had been cancelled"

@@ -27,8 +27,8 @@ class Writer:
         self.rank: Final = rank
         self.owned = 0
         """How many resources it has in service; what another writer's hide does not count."""
-        self.in_transaction = False
-        """Whether a transaction of it is open."""
+        self.open_transaction: Transaction | None = None
+        """The transaction of it that is open."""
         self.store: Final = store
         """What it writes to."""
         self._indexes: Final = store.indexes
@@ -110,6 +110,11 @@ class Writer:
         self._check_idle()
         return Transaction(self)
 
+    def abandon(self) -> None:
+        """Forget a transaction that was left open, and what was changed through it."""
+        if self.open_transaction is not None:
+            self.open_transaction.end()
+
     # --- saying how complete it is -----------------------------------------------------------------------------------
 
     def ready(self) -> None:
@@ -156,7 +161,7 @@ class Writer:
 
     def _check_idle(self) -> None:
         self.store.check_open()
-        if self.in_transaction:
+        if self.open_transaction is not None:
             raise UsageError(f"a transaction of {self.name} is open: change through it, or after it")
 
 
@@ -187,18 +192,24 @@ class Transaction:
         self._check_open()
         self._changes[type_url, name] = self._store.preparation.removing(type_url, name)
 
+    def end(self) -> None:
+        """Nothing can be changed through it any more."""
+        self._state = "over"
+        self._writer.open_transaction = None
+
     def __enter__(self) -> Self:
-        if self._state != "new" or self._writer.in_transaction:
+        if self._state != "new" or self._writer.open_transaction is not None:
             raise UsageError(f"{self._writer.name} has a transaction open, or this one is over: each is used once")
         self._state = "open"
-        self._writer.in_transaction = True
+        self._writer.open_transaction = self
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> Literal[False]:
-        self._state = "over"
-        self._writer.in_transaction = False
+        if self._state == "over":
+            return False  # abandoned
+        self.end()
         if kind is None:
             if self._store.closed:
                 raise ClosedError("the Plane was closed while a transaction was open; it did not happen")

@@ -40,13 +40,13 @@ _REDACTED: Final = 64 << 10
 
 
 class _Encoded:
-    """What is kept on an Update: its bytes without a nonce, and with the nonce that all share."""
+    """What is kept on an Update: its bytes, and how many of them come before the nonce that all share."""
 
-    __slots__ = ("bare", "shared")
+    __slots__ = ("bare_size", "data")
 
-    def __init__(self, bare: bytes) -> None:
-        self.bare: Final = bare
-        self.shared: bytes | None = None
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.bare_size = len(data)
 
 
 def encode(response: DeltaResponse) -> bytes:
@@ -56,10 +56,10 @@ def encode(response: DeltaResponse) -> bytes:
     if not isinstance(encoded, _Encoded):
         encoded = update.encoded = _Encoded(_encode_update(response.type_url, update))
     if not response.shared:
-        return encoded.bare + _field(_RESPONSE_NONCE, response.nonce.encode())
-    if encoded.shared is None:
-        encoded.shared = encoded.bare + _field(_RESPONSE_NONCE, response.nonce.encode())
-    return encoded.shared
+        return encoded.data[: encoded.bare_size] + _field(_RESPONSE_NONCE, response.nonce.encode())
+    if len(encoded.data) == encoded.bare_size:
+        encoded.data += _field(_RESPONSE_NONCE, response.nonce.encode())
+    return encoded.data
 
 
 def _encode_update(type_url: str, update: Update) -> bytes:
