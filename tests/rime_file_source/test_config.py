@@ -23,11 +23,11 @@ def test_a_file_may_be_limited_to_anything_that_can_be_read(text: str, size: int
     [
         ({"quite": "1s"}, "file: there is no option 'quite'; did you mean 'quiet'?"),
         ({"settle": "300"}, "file: settle='300' should be a duration such as 100ms, 1.5s or 2m"),
-        ({"max_file_size": "0"}, "file: max_file_size='0' should be from 1B to 1GiB"),
-        ({"max_file_size": "1073741825"}, "file: max_file_size='1073741825' should be from 1B to 1GiB"),
+        ({"max_file_size": "0"}, "file: max_file_size='0' should be a size from 1B to 1GiB"),
+        ({"max_file_size": "1073741825"}, "file: max_file_size='1073741825' should be a size from 1B to 1GiB"),
         (
             {"max_file_size": "99999999999999999999"},
-            "file: max_file_size='99999999999999999999' should be from 1B to 1GiB",
+            "file: max_file_size='99999999999999999999' should be a size from 1B to 1GiB",
         ),
         ({"quiet": "1s"}, "file: settle=300ms is shorter than quiet=1000ms"),
     ],

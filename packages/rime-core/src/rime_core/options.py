@@ -12,12 +12,10 @@ from typing import Final, Never
 from rime_core.errors import UsageError
 
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
-_SIZE: Final = re.compile(r"(\d{1,12})(B|KiB|MiB|GiB)?")
+_SIZE: Final = re.compile(r"(\d+)(B|KiB|MiB|GiB)?")
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _BYTES: Final = {None: 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _LONGEST: Final = 24 * 3600.0
-_LARGEST: Final = (1 << 31) - 1
-"""What a 32-bit number of bytes can say: protobuf and gRPC take no more in a message."""
 _FLAGS: Final = {
     "true": True,
     "yes": True,
@@ -28,6 +26,10 @@ _FLAGS: Final = {
     "off": False,
     "0": False,
 }
+
+
+MAX_MESSAGE: Final = (1 << 31) - 1
+"""Bytes: protobuf and gRPC count them in 31 bits, and take no more in a message."""
 
 
 class OptionReader:
@@ -78,8 +80,8 @@ class OptionReader:
             self._refuse(key, value, f"a duration from {least:g}s to 24h")
         return seconds
 
-    def size(self, key: str, *, default: int, least: int = 0) -> int:
-        """Bytes, from `least` to just below 2GiB: 4194304, 512KiB, 4MiB."""
+    def size(self, key: str, *, default: int, least: int = 0, most: int = MAX_MESSAGE) -> int:
+        """Bytes, from `least` to `most`: 4194304, 512KiB, 4MiB."""
         value = self._value(key)
         if value is None:
             return default
@@ -87,8 +89,8 @@ class OptionReader:
         if found is None:
             self._refuse(key, value, "a size such as 512KiB or 4MiB")
         size = int(found[1]) * _BYTES[found[2]]
-        if not least <= size <= _LARGEST:
-            self._refuse(key, value, f"a size from {least} bytes to just below 2GiB")
+        if not least <= size <= most:
+            self._refuse(key, value, f"a size from {_written(least)} to {_written(most)}")
         return size
 
     def number(self, key: str, *, default: int) -> int:
@@ -128,3 +130,11 @@ class OptionReader:
 
     def _refuse(self, key: str, value: str, expected: str) -> Never:
         raise UsageError(f"{self._kind}: {key}={value!r} should be {expected}")
+
+
+def _written(size: int) -> str:
+    """A size as it would be written: 4MiB."""
+    unit, scale = next(
+        (unit, scale) for unit, scale in reversed(_BYTES.items()) if unit is not None and size % scale == 0
+    )
+    return f"{size // scale}{unit}" if size else "0B"

@@ -40,11 +40,9 @@ def read_options(options: Mapping[str, str]) -> FileOptions:
         quiet=read.duration("quiet", default=default.quiet),
         settle=read.duration("settle", default=default.settle),
         rescan=read.duration("rescan", default=default.rescan),
-        max_file_size=read.size("max_file_size", default=default.max_file_size),
+        max_file_size=read.size("max_file_size", default=default.max_file_size, least=1, most=1 << 30),
     )
     read.finish()
     if result.settle < result.quiet:
         raise UsageError(f"file: settle={result.settle * 1000:g}ms is shorter than quiet={result.quiet * 1000:g}ms")
-    if not 1 <= result.max_file_size <= 1 << 30:
-        raise UsageError(f"file: max_file_size={options['max_file_size']!r} should be from 1B to 1GiB")
     return result
