@@ -128,7 +128,7 @@ async def until(condition: Callable[[], bool]) -> None:
     [
         ("nowhere", {}, "file: nowhere: there is no such folder or file"),
         ("\0", {}, r"file: \x00 cannot be a path"),
-        (".", {"max_file_size": "0"}, "file: max_file_size='0' should be from 1B to 1GiB"),
+        (".", {"max_file_size": "0"}, "file: max_file_size='0' should be a size from 1B to 1GiB"),
         (".", {"quick": "1s"}, "file: there is no option 'quick'; did you mean 'quiet'?"),
     ],
 )
