@@ -57,12 +57,6 @@ class Envoy:
         dump = json.loads(await self.admin("/config_dump?resource=dynamic_" + state + "_clusters"))
         return {each["cluster"]["name"]: each["cluster"] for each in dump.get("configs", [])}
 
-    async def counter(self, name):
-        """The value of one of its statistics."""
-        for line in (await self.admin(f"/stats?filter=^{name}$")).splitlines():
-            return int(line.rpartition(": ")[2])
-        return 0
-
 
 @contextmanager
 def run_envoy(binary, bootstrap, folder):

@@ -113,11 +113,8 @@ class Delivery:
 
     def _land(self, manifest: Manifest) -> None:
         """It is in flight no longer."""
-        in_flight = self._in_flight
-        if in_flight and in_flight[0] is manifest:
-            del in_flight[0]
-        elif manifest in in_flight:
-            in_flight.remove(manifest)
+        if manifest in self._in_flight:
+            self._in_flight.remove(manifest)
         if self._partly is not None:
             self._partly.pop(manifest, None)
 
@@ -168,9 +165,7 @@ class Delivery:
         in_flight = self._in_flight
         if len(in_flight) >= IN_FLIGHT:
             # what is acknowledged after this no longer says anything of the oldest, only of those since
-            oldest = in_flight.pop(0)
-            if self._partly is not None:
-                self._partly.pop(oldest, None)
+            self._land(in_flight[0])
         in_flight.append(update.manifest)
         return update
 
