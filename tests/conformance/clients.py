@@ -16,9 +16,10 @@ import grpc
 
 import rime_grpc
 from rime_core import RUNTIME, PeerError, Plane, Server
+from rime_core.node import Node
 from rime_core.protocol.delta import DeltaStream
 from rime_core.protocol.events import UnknownType
-from rime_core.protocol.messages import DeltaRequest, Node
+from rime_core.protocol.messages import DeltaRequest
 from rime_envoy_api import message_class
 
 METHOD = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources"

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from rime_core import CLUSTER, ENDPOINT, SECRET, FellBehindError, Plane, describe
+from rime_core.node import Node
 from rime_core.protocol.delta import DeltaStream
-from rime_core.protocol.messages import DeltaRequest, DeltaResponse, Node
+from rime_core.protocol.messages import DeltaRequest, DeltaResponse
 from rime_core.resource import content_digest
 
 TYPES = [CLUSTER, ENDPOINT, SECRET]

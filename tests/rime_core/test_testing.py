@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 import pytest
 
 from rime_core import CLUSTER, OptionReader, UsageError
+from rime_core.node import Node
 from rime_core.protocol.delta import DeltaStream
-from rime_core.protocol.messages import DeltaRequest, Node
+from rime_core.protocol.messages import DeltaRequest
 from rime_core.testing import Received, check_source, check_transport
 
 pytestmark = pytest.mark.asyncio

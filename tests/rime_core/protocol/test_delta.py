@@ -3,9 +3,10 @@
 import pytest
 
 from rime_core import CLUSTER, ENDPOINT, LISTENER, ROUTE, SECRET, ClosedError, FellBehindError, PeerError, Plane
+from rime_core.node import Node
 from rime_core.protocol.delta import DeltaStream
 from rime_core.protocol.events import Acknowledged, RejectedResponse, UnknownType
-from rime_core.protocol.messages import DeltaRequest, Node
+from rime_core.protocol.messages import DeltaRequest
 
 
 @pytest.fixture

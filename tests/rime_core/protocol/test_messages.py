@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from rime_core import Node, Update
+from rime_core import Update
 from rime_core.protocol.messages import DeltaRequest, DeltaResponse
 
 
@@ -14,16 +14,11 @@ def test_an_acknowledgement_without_anything_is_the_default():
     assert request.error is None, "no error is not an empty error"
 
 
-def test_a_node_that_says_nothing():
-    assert Node() == Node("", "", "", "", "", {}, frozenset())
-
-
 def test_no_two_messages_share_their_mappings():
     assert DeltaRequest().initial_versions is not DeltaRequest().initial_versions
-    assert Node().metadata is not Node().metadata
 
 
-@pytest.mark.parametrize("message", [Node(), DeltaRequest(), DeltaResponse("t", Update((), (), ordinal=1), "n", True)])
+@pytest.mark.parametrize("message", [DeltaRequest(), DeltaResponse("t", Update((), (), ordinal=1), "n", True)])
 def test_a_message_is_read_only(message):
     field = dataclasses.fields(message)[0].name
     with pytest.raises(dataclasses.FrozenInstanceError):

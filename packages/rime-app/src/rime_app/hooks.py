@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import click
 
     from rime_core.adapter import Source, Transport
-    from rime_core.protocol.messages import Node
+    from rime_core.node import Node
 
 PROJECT: Final = "rime"
 """The name that markers, the plugin registry and the entry points' group share."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import click
 
     from rime_core.adapter import Source, Transport
-    from rime_core.protocol.messages import Node
+    from rime_core.node import Node
 
 T = TypeVar("T")
 

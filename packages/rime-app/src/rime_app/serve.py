@@ -24,7 +24,7 @@ from rime_core import ConflictError, PeerError, Plane, Server, Source, Transport
 
 if TYPE_CHECKING:
     from rime_core import Notice
-    from rime_core.protocol.messages import Node
+    from rime_core.node import Node
 
 NO_SOURCE: Final = (
     "there is no source: name one, such as --source file:conf (pip install rime-file-source);"

@@ -21,9 +21,9 @@ from rime_core.errors import (
     SourceError,
     UsageError,
 )
+from rime_core.node import Certificate, Client, Node, Peer
 from rime_core.options import OptionReader
 from rime_core.plane import Plane
-from rime_core.protocol.messages import Node
 from rime_core.resource import Resource
 from rime_core.server import Server
 from rime_core.snapshot import Snapshot
@@ -59,6 +59,8 @@ __all__ = [
     "SECRET",
     "TYPES",
     "VIRTUAL_HOST",
+    "Certificate",
+    "Client",
     "ClosedError",
     "ConflictError",
     "FellBehindError",
@@ -66,6 +68,7 @@ __all__ = [
     "Node",
     "Notice",
     "OptionReader",
+    "Peer",
     "PeerError",
     "Plane",
     "PlaneStatus",

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from rime_core.protocol.messages import Node
+from rime_core.node import Node
 from rime_core.snapshot import Snapshot
 from rime_core.store import Store
 from rime_core.subscriber import Subscriber

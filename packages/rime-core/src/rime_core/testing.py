@@ -18,8 +18,8 @@ from typing import Final, Protocol, Self
 
 from rime_core.adapter import Source, Transport
 from rime_core.errors import UsageError
+from rime_core.node import Node
 from rime_core.plane import Plane
-from rime_core.protocol.messages import Node
 from rime_core.server import Server
 from rime_core.snapshot import Snapshot
 from rime_core.type_urls import CLUSTER

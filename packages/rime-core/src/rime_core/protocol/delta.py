@@ -20,8 +20,9 @@ from typing import Final
 
 from rime_core.delivery import IN_FLIGHT
 from rime_core.errors import ClosedError, FellBehindError, PeerError
+from rime_core.node import Node
 from rime_core.protocol.events import Acknowledged, Event, RejectedResponse, UnknownType
-from rime_core.protocol.messages import DeltaRequest, DeltaResponse, Node
+from rime_core.protocol.messages import DeltaRequest, DeltaResponse
 from rime_core.protocol.subscription import first_names
 from rime_core.resource import check_name
 from rime_core.server import Server

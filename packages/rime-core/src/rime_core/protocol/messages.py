@@ -2,22 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
+from rime_core.node import Node
 from rime_core.update import Update
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """Who a client says that it is (`envoy.config.core.v3.Node`); nothing of it is proven."""
-
-    id: str = ""
-    cluster: str = ""
-    region: str = ""
-    zone: str = ""
-    sub_zone: str = ""
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-    client_features: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
