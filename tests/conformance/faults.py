@@ -55,7 +55,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "R10": Fault("resource.py", "    version = digest(body)\n", "    version = digest(body[:0])\n"),
     "R11": Fault(_DELTA, "        if error is not None:\n", "        if error:\n"),
-    "R12": Fault("selection.py", "if asked or not self._refused(resource):", "if True:"),
+    "R12": Fault("selection.py", "if not asked and self._is_refused(resource):", "if False:"),
     "R13": Fault(
         "delivery.py",
         "return refusal is not None and refusal.rejected.version == resource.version",
@@ -68,8 +68,8 @@ FAULTS: dict[str, Fault] = {
     ),
     "R15": Fault(
         "selection.py",
-        "if resource.version != had and not self._refused(resource):",
-        "if not self._refused(resource):",
+        "if (resource.version if resource is not None else None) != had and not self._is_refused(resource):",
+        "if not self._is_refused(resource):",
     ),
     "R16": Fault(
         _DELTA,
@@ -100,11 +100,11 @@ FAULTS: dict[str, Fault] = {
     ),
     "R25": Fault(
         "selection.py",
-        "            matches = index.matches(name)\n",
-        "            matches = index.matches(name)[1:]\n",
+        "            matches = self._index.matches(name)\n",
+        "            matches = self._index.matches(name)[1:]\n",
     ),
     "R27": Fault("subscriber.py", "            self._owed.update(dict.fromkeys(wanted, True))\n", ""),
-    "R28": Fault("selection.py", "            if not found and name not in self._kept:\n", "            if False:\n"),
+    "R28": Fault("selection.py", "            if not found and name not in self._kept and", "            if False and"),
     "R29": Fault("subscriber.py", "            self._names.waiting[self] = None\n", "            pass\n"),
     "R30": Fault(
         _DELTA,

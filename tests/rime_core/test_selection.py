@@ -3,6 +3,7 @@
 import pytest
 
 from rime_core import CLUSTER, SECRET, VIRTUAL_HOST, Plane
+from rime_core.resource import content_digest
 from tests.rime_core.client import Client, reading, said
 
 STAR = "*"
@@ -489,3 +490,151 @@ def test_who_names_what_it_wants_cannot_fall_behind():
     plane.remove(CLUSTER, "a")
     assert client.poll() == ({}, {"a"})
     assert client.has == {"c": b"1"}
+
+
+# --- what has to wait
+
+
+class Waiting:
+    """A gate that holds the names it is told."""
+
+    def __init__(self, *names):
+        self.names = set(names)
+        self.asked = []
+
+    def passes(self, update):
+        return not self.names & update.manifest.versions.keys()
+
+    def holds(self, name, resource):
+        self.asked.append((name, resource is None))
+        return name in self.names
+
+
+@pytest.fixture(params=["one of several with these names", "alone with them", "wildcard"])
+def holding(plane, request):
+    """A client that has `a` and `b`, and its gate."""
+    names = None if request.param == "wildcard" else ["a", "b", "c"]
+    plane.replace(CLUSTER, {"a": b"1", "b": b"1"})
+    others = [reading(plane, names)] if request.param.startswith("one") else []
+    gate = Waiting()
+    client = reading(plane, names, gate=gate)
+    client.gate, client.others = gate, others
+    return client
+
+
+def test_what_has_to_wait_holds_nothing_else_up(plane, holding):
+    holding.gate.names = {"a"}
+    plane.replace(CLUSTER, {"a": b"2", "b": b"2"})
+    assert holding.poll() == ({"b": b"2"}, set())
+    assert holding.subscriber.held == {"a": content_digest(b"1")}
+    assert holding.poll() is None
+    for other in holding.others:
+        assert other.poll() == ({"a": b"2", "b": b"2"}, set())
+
+
+def test_what_need_not_wait_any_more_is_sent_as_it_is_now(plane, holding):
+    holding.gate.names = {"a", "b", "c"}
+    plane.replace(CLUSTER, {"a": b"2", "c": b"1"})
+    plane.apply(CLUSTER, "a", b"3")
+    assert holding.poll() is None
+    holding.gate.names = {"c"}
+    holding.subscriber.let_go(["a", "b", "c", "never held"])
+    assert holding.poll() == ({"a": b"3"}, {"b"})
+    assert holding.subscriber.held == {"c": None}
+
+
+def test_to_let_go_wakes_once(plane):
+    woken = []
+    plane.apply(CLUSTER, "a", b"1")
+    gate = Waiting("a")
+    client = Client(plane, gate=gate, wake=lambda: woken.append(1))
+    assert client.begin() == ({}, set())
+    client.subscriber.let_go(["b"])
+    assert woken == []
+    gate.names = set()
+    client.subscriber.let_go(["a"])
+    client.subscriber.let_go(["a"])
+    assert woken == [1]
+    assert client.poll() == ({"a": b"1"}, set())
+
+
+@pytest.mark.parametrize("back", [b"1", b"2"])
+def test_a_removal_that_waits_is_cancelled_by_the_name_coming_back(plane, holding, back):
+    holding.gate.names = {"a"}
+    plane.remove(CLUSTER, "a")
+    assert holding.poll() is None
+    holding.gate.names = set()
+    plane.apply(CLUSTER, "a", back)
+    assert holding.poll() == (None if back == b"1" else ({"a": back}, set()))
+    assert holding.subscriber.held == {}
+    holding.subscriber.let_go(["a"])
+    assert holding.poll() is None
+
+
+def test_what_waits_is_acknowledged_as_it_was(plane, holding):
+    before = content_digest(b"1")
+    holding.gate.names = {"a"}
+    plane.apply(CLUSTER, "a", b"2")
+    holding.poll()
+    assert holding.subscriber.acknowledged("a") is None, "the first answer is in flight"
+    holding.subscriber.acknowledge("a", before)
+    holding.subscriber.acknowledge("b", before)
+    assert holding.subscriber.acknowledged("a") == before
+
+
+def test_to_ask_for_a_name_whose_removal_waits_tells_that_it_is_gone(plane):
+    plane.apply(CLUSTER, "a", b"1")
+    client = reading(plane, gate=Waiting("a"))
+    plane.remove(CLUSTER, "a")
+    assert client.poll() is None
+    client.subscriber.add(["a"])
+    assert client.poll() == ({}, {"a"})
+    assert client.subscriber.held == {}
+
+
+def test_to_ask_for_what_has_to_wait_is_answered_when_it_need_not(plane):
+    plane.apply(CLUSTER, "a", b"1")
+    gate = Waiting("a")
+    client = reading(plane, [], gate=gate)
+    for names in (["a"], [STAR]):
+        gate.names = {"a"}
+        client.subscriber.add(names)
+        assert client.poll() is None
+        gate.names = set()
+        client.subscriber.let_go(["a"])
+        assert client.poll() == ({"a": b"1"}, set())
+        assert client.poll() is None
+
+
+def test_giving_up_what_waits_is_the_end_of_it(plane):
+    plane.apply(CLUSTER, "a", b"1")
+    named, wildcard = reading(plane, ["a"], gate=Waiting("a")), reading(plane, gate=Waiting("a"))
+    plane.apply(CLUSTER, "a", b"2")
+    assert named.poll() is wildcard.poll() is None
+    named.subscriber.discard(["a"])
+    wildcard.subscriber.discard([STAR])
+    for client in (named, wildcard):
+        assert client.subscriber.held == {}
+        client.subscriber.let_go(["a"])
+        assert client.poll() is None
+
+
+def test_a_first_answer_leaves_out_what_has_to_wait(plane):
+    plane.replace(CLUSTER, {"a": b"2", "b": b"2"})
+    for names in (None, ["a", "b", "gone", "missing"]):
+        gate = Waiting("a", "gone")
+        client = Client(plane, names, gate=gate)
+        missing = set() if names is None else {"missing"}
+        assert client.begin({"a": "v", "gone": "v"}) == ({"b": b"2"}, missing)
+        assert client.subscriber.held == {"a": "v", "gone": "v"}
+        gate.names = set()
+        client.subscriber.let_go(["a", "gone"])
+        assert client.poll() == ({"a": b"2"}, {"gone"})
+
+
+def test_the_gate_is_asked_name_by_name_only_where_something_may_wait(plane, holding):
+    holding.gate.asked.clear()
+    plane.replace(CLUSTER, {"a": b"2", "b": b"2", "d": b"2"})
+    if holding.subscriber.wildcard or holding.others:
+        assert holding.poll() is not None
+        assert holding.gate.asked == []

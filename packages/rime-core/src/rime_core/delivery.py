@@ -145,7 +145,7 @@ class Delivery:
         for rejection in self._mass_rejections:
             yield rejection.since
 
-    def _settled(self, name: str) -> int:
+    def settled(self, name: str) -> int:
         """The ordinal up to which what was sent of `name` is acknowledged."""
         refusal = self._refusal(name)
         if refusal is not None:

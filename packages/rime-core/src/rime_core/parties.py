@@ -1,7 +1,11 @@
-"""What the lower rooms know of the upper ones: a Store of its writers, an Index of its subscribers."""
+"""What the lower rooms know of the upper ones: a Store of its writers, an Index of its subscribers, and so on."""
 
 from collections.abc import Collection, Iterator
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from rime_core.resource import Resource
+    from rime_core.update import Update
 
 
 class Owner(Protocol):
@@ -52,4 +56,16 @@ class Reader(Protocol):
 
     def close(self) -> None:
         """Give everything up."""
+        ...
+
+
+class Gate(Protocol):
+    """Who says what one client must not be sent yet, of one type (a stream's Order)."""
+
+    def passes(self, update: "Update") -> bool:
+        """Whether nothing in it has to wait; where it does, each name is asked for by itself."""
+        ...
+
+    def holds(self, name: str, resource: "Resource | None") -> bool:
+        """Whether what became of `name` has to wait; None: its removal."""
         ...

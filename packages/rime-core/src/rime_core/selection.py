@@ -5,11 +5,13 @@ otherwise (`NameSet.tail`). Whoever has no exceptions shares the answer with all
 worked out for one only where there are:
 
 - `owed`: names that must be answered whatever the client has (it asked for them just now);
-- `kept`: names that the client knows and the Plane lacks, while the Plane's view is not complete;
+- `held`: names of which the client has something else than the Plane, and is not sent it yet. A name is *kept* while
+  the Plane's view is not complete, and held where the `Gate` says that it must wait: a route for the cluster that it
+  names, a removal for what still refers to it. When the reason is gone, what the client has is compared again;
 - versions that it rejected.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +23,7 @@ from rime_core.update import Manifest, Update
 
 if TYPE_CHECKING:
     from rime_core.interest import NameSet
+    from rime_core.parties import Gate
 
 BEFORE_INITIAL: Final = -1
 """The cursor of who was sent nothing yet."""
@@ -32,12 +35,25 @@ _UNKNOWN: Final = ""
 class Selection(Delivery):
     """The part of a Subscriber that chooses what to send."""
 
-    __slots__ = ("_all_owed", "_had_star", "_index", "_kept", "_names", "_owed", "_star", "_store")
+    __slots__ = (
+        "_all_owed",
+        "_gate",
+        "_had_star",
+        "_held",
+        "_index",
+        "_kept",
+        "_names",
+        "_owed",
+        "_released",
+        "_star",
+        "_store",
+    )
 
-    def __init__(self, store: Store, index: Index) -> None:
+    def __init__(self, store: Store, index: Index, gate: "Gate | None") -> None:
         super().__init__(BEFORE_INITIAL)
         self._store: Final = store
         self._index: Final = index
+        self._gate: Final = gate
         self._star = False
         self._had_star = False
         """Whether it held "*" when its cursor was set."""
@@ -45,22 +61,27 @@ class Selection(Delivery):
         self._owed: dict[str, bool] = {}
         """Name → whether it is answered even where the client rejected what there is (it asked)."""
         self._all_owed = False
-        self._kept: dict[str, str] = {}
-        """Name → the version that the client knows."""
+        self._held: dict[str, str | None] = {}
+        """Name → the version that the client has (None: nothing) while it is not sent what the Plane has."""
+        self._kept: dict[str, None] = {}
+        """Those that are held because the Plane's view is not complete."""
+        self._released: dict[str, None] = {}
+        """Those that need not wait any more."""
 
     def wants(self, name: str, aliases: Iterable[str]) -> bool:
         """Whether it wants what has this name and these aliases; "*" wants everything."""
         return self._star or self._names_any(name, aliases)
 
-    def reject(self, update: Update | Manifest, why: str) -> None:
+    def reject(self, update: Update | Manifest, why: str, names: Collection[str] | None = None) -> None:
         """The client refused `update`: none of its versions is sent again; the next version of each is.
 
-        One that is not in flight is ignored, and so is a name for which something else was sent since.
+        One that is not in flight is ignored, and so is a name for which something else was sent since. Where `names`
+        are given, only these were the reason, and of the others nothing is said.
         """
         manifest = update if isinstance(update, Manifest) else update.manifest
         if manifest not in self._in_flight:
             return
-        over: set[str] = set()
+        over: set[str] = set() if names is None else {name for name in manifest.versions if name not in names}
         if self._cursor > manifest.ordinal:
             for name, entry in self._index.tail(manifest.ordinal):
                 if name in manifest.versions:
@@ -74,7 +95,7 @@ class Selection(Delivery):
         if (
             self._rejected
             or self._mass_rejections
-            or self._kept
+            or self._held
             or self._owed
             or self._all_owed
             or (self._star and self._names is not None)
@@ -82,7 +103,8 @@ class Selection(Delivery):
             return self._particular()
         if self._cursor == self._index.ordinal:
             return None
-        return self._index.since(self._cursor) if self._star else self._since_named()
+        update = self._index.since(self._cursor) if self._star else self._since_named()
+        return update if self._passes(update) else self._particular()
 
     def _since_named(self) -> Update | None:
         """What those who hold exactly these names and stand here must be sent; made once for all of them."""
@@ -91,15 +113,20 @@ class Selection(Delivery):
             return None
         if cursor in names.shared:
             return names.shared[cursor]
-        update = self._particular()
         if names.followers == 1:
+            update = self._particular()
             names.changed.clear()
             names.since = index.ordinal
-        else:
-            if len(names.shared) >= IN_FLIGHT:  # of a set that nothing changes in: not for ever
-                names.shared.clear()
-            names.shared[cursor] = update
+            return update
+        update = self._compared(self._changed_names(), None)
+        if len(names.shared) >= IN_FLIGHT:  # of a set that nothing changes in: not for ever
+            names.shared.clear()
+        names.shared[cursor] = update
         return update
+
+    def _passes(self, update: Update | None) -> bool:
+        """Whether nothing in `update` has to wait."""
+        return self._gate is None or update is None or self._gate.passes(update)
 
     def _changed_names(self) -> Iterator[str]:
         """The names of what changed in its interest after the cursor, in order of change."""
@@ -117,30 +144,60 @@ class Selection(Delivery):
 
     def _particular(self) -> Update | None:
         """What this one must be sent, exceptions and all."""
-        index = self._index
-        if self._star and self._cursor < index.floor:
+        if self._star and self._cursor < self._index.floor:
             return self._all(full=True)
+        if self._kept and self._store.complete:
+            self._released.update(self._kept)
+            self._kept = {}
+        released, self._released = self._released, {}
+        return self._compared(dict.fromkeys((*released, *self._changed_names())), self._gate)
+
+    def _compared(self, names: Iterable[str], gate: "Gate | None") -> Update | None:
+        """What differs among `names` from what the client has, and what it asked for; less what has to wait."""
+        index = self._index
         resources: dict[str, Resource] = {}
         removed: dict[str, None] = {}
-        for name in self._changed_names():
+        for name in names:
             entry = index.entries.get(name)
-            had = self._kept.get(name) or self._had(name, entry)
             resource = self._visible(entry)
-            if resource is not None:
-                self._kept.pop(name, None)
-                if resource.version != had and not self._refused(resource):
+            had = self._held[name] if name in self._held else self._had(name, entry)
+            if resource is None and name in self._kept:
+                continue
+            if (resource.version if resource is not None else None) != had and not self._is_refused(resource):
+                if gate is not None and gate.holds(name, resource):
+                    self._held[name] = had
+                    self._kept.pop(name, None)
+                    continue
+                if resource is not None:
                     resources[name] = resource
-            elif had is not None and name not in self._kept:
-                removed[name] = None
+                else:
+                    removed[name] = None
+            if self._held:
+                self._forget_held(name)
         if self._all_owed:
             self._all_owed = False
-            resources.update(self._in_star({}))
-        owed, self._owed = self._owed, {}
-        self._answer(owed, resources, removed)
-        if self._kept and self._store.complete:
-            removed.update(dict.fromkeys(self._kept))
-            self._kept = {}
+            for name, each in self._in_star({}).items():
+                if self._must_wait(each, gate):
+                    self._owed[name] = True
+                else:
+                    resources[name] = each
+        if self._owed:
+            owed, self._owed = self._owed, {}
+            self._answer(owed, resources, removed, gate)
         return self._shared(resources, removed)
+
+    def _must_wait(self, resource: Resource, gate: "Gate | None") -> bool:
+        """Whether what was asked for has to wait all the same."""
+        name = resource.name
+        if gate is None or not gate.holds(name, resource):
+            return False
+        if name not in self._held:
+            self._held[name] = self._had(name, self._index.entries.get(name))
+        return True
+
+    def _forget_held(self, name: str) -> None:
+        self._held.pop(name, None)
+        self._kept.pop(name, None)
 
     def _first(self, known: Mapping[str, str]) -> Update | None:
         """All that it wants, less what is known: that is as if it had been sent."""
@@ -149,32 +206,57 @@ class Selection(Delivery):
             return self._all(known)
         if names is not None:
             if BEFORE_INITIAL not in names.shared:
-                names.shared[BEFORE_INITIAL] = self._all()
-            return names.shared[BEFORE_INITIAL]
-        if not self._star:
+                names.shared[BEFORE_INITIAL] = self._everything()
+            update = names.shared[BEFORE_INITIAL]
+        elif self._star:
+            if BEFORE_INITIAL not in index.shared:
+                index.shared[BEFORE_INITIAL] = index.everything()
+            update = index.shared[BEFORE_INITIAL]
+        else:
             return None
-        if BEFORE_INITIAL not in index.shared:
-            index.shared[BEFORE_INITIAL] = index.everything()
-        return index.shared[BEFORE_INITIAL]
+        return update if self._passes(update) else self._all()
+
+    def _everything(self) -> Update | None:
+        """What those who hold exactly these names, and know nothing, must be sent."""
+        resources, missing = self._compared_to({})
+        return self._index.update_of(tuple(resources.values()), tuple(missing))
 
     def _all(self, known: Mapping[str, str] = MappingProxyType({}), *, full: bool = False) -> Update | None:
-        index = self._index
+        resources, missing = self._compared_to(known)
+        if full:
+            return Update(tuple(resources.values()), (), ordinal=self._index.ordinal, full=True)
+        if self._star:
+            missing.update((name, None) for name in known if self._visible(self._index.entries.get(name)) is None)
+        if not self._store.complete:
+            self._kept = {name: None for name in missing if name in known and not self._index.matches(name)}
+            self._held.update((name, known[name]) for name in self._kept)
+        gate = self._gate
+        if gate is not None:
+            for name, resource in resources.items():
+                if gate.holds(name, resource):
+                    self._held[name] = known.get(name)
+            for name in missing:
+                if name in known and name not in self._kept and gate.holds(name, None):
+                    self._held[name] = known[name]
+        if not self._held:
+            return self._shared(resources, missing)
+        return self._shared(
+            {name: resource for name, resource in resources.items() if name not in self._held},
+            {name: None for name in missing if name not in self._held},
+        )
+
+    def _compared_to(self, known: Mapping[str, str]) -> tuple[dict[str, Resource], dict[str, None]]:
+        """All that it wants, less what is known, and the names that it asked for and that nothing answers to."""
         resources = self._in_star(known) if self._star else {}
         missing: dict[str, None] = {}
         for name in self._names.names if self._names is not None else ():
-            matches = index.matches(name)
+            matches = self._index.matches(name)
             for resource in matches:
                 if known.get(resource.name) != resource.version:
                     resources[resource.name] = resource
             if not matches:
                 missing[name] = None
-        if full:
-            return Update(tuple(resources.values()), (), ordinal=index.ordinal, full=True)
-        if self._star:
-            missing.update((name, None) for name in known if self._visible(index.entries.get(name)) is None)
-        if not self._store.complete:
-            self._kept = {name: known[name] for name in missing if name in known and not index.matches(name)}
-        return self._shared(resources, {name: None for name in missing if name not in self._kept})
+        return resources, missing
 
     def _in_star(self, known: Mapping[str, str]) -> dict[str, Resource]:
         """What "*" gives, less what is known."""
@@ -186,17 +268,28 @@ class Selection(Delivery):
             and self._visible_resource(entry.resource)
         }
 
-    def _answer(self, owed: dict[str, bool], resources: dict[str, Resource], removed: dict[str, None]) -> None:
-        """Answer each owed name with its resource, or as missing."""
+    def _answer(
+        self, owed: dict[str, bool], resources: dict[str, Resource], removed: dict[str, None], gate: "Gate | None"
+    ) -> None:
+        """Answer each owed name with its resource, or as missing; one that has to wait stays owed."""
         for name, asked in owed.items():
             found = False
             for resource in self._index.matches(name):
                 if self._visible_resource(resource):
                     found = True
-                    if asked or not self._refused(resource):
+                    if not asked and self._is_refused(resource):
+                        continue
+                    if resource.name not in resources and self._must_wait(resource, gate):
+                        self._owed[name] = asked
+                    else:
                         resources[resource.name] = resource
-            if not found and name not in self._kept:
+                        self._forget_held(resource.name)
+            if not found and name not in self._kept and (asked or name not in self._held):
                 removed[name] = None
+                self._forget_held(name)
+
+    def _is_refused(self, resource: Resource | None) -> bool:
+        return resource is not None and self._refused(resource)
 
     def _shared(self, resources: dict[str, Resource], removed: dict[str, None]) -> Update | None:
         if self._rejected or self._mass_rejections:

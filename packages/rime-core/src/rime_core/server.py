@@ -1,12 +1,15 @@
 """Server: the readers' handle on a Plane. It hands out Subscribers and Snapshots; it has no way to write."""
 
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from rime_core.node import Node
 from rime_core.snapshot import Snapshot
 from rime_core.store import Store
 from rime_core.subscriber import Subscriber
+
+if TYPE_CHECKING:
+    from rime_core.parties import Gate
 
 Route = Callable[[Node], "Server"]
 """From which Server the client with this node is served."""
@@ -54,6 +57,7 @@ class Server:
         *,
         wake: Callable[[], None] | None = None,
         max_bytes: int | None = None,
+        gate: "Gate | None" = None,
     ) -> Subscriber:
         """A new Subscriber; close it when its client goes (it is a context manager).
 
@@ -64,13 +68,14 @@ class Server:
             wake: called when there may be something to send, at most once between two polls. It must return soon; what
                 it raises reaches the writer, after all others were called and with the change done.
             max_bytes: split updates so that none is much larger on the wire.
+            gate: says what has to wait before this client is sent it; `Subscriber.let_go` ends that.
 
         Raises:
             TypeError: `type_url` is not a `str`; `names` is one `str`, or holds something else.
             ValueError: `type_url` is none; a name is empty or cannot be encoded.
             ClosedError: the Plane is closed.
         """
-        return Subscriber(self._store, self._store.index(type_url), names, wake, max_bytes)
+        return Subscriber(self._store, self._store.index(type_url), names, wake, max_bytes, gate)
 
     def snapshot(self) -> Snapshot:
         """Everything as it is now; may be read from any thread."""

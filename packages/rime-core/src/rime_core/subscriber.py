@@ -10,7 +10,8 @@ this is what a client's stream, or a program, holds in its hands.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from typing import Final, Self
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Self
 
 from rime_core.errors import ClosedError, UsageError
 from rime_core.index import Index
@@ -19,6 +20,9 @@ from rime_core.resource import STAR, check_name
 from rime_core.selection import BEFORE_INITIAL, Selection
 from rime_core.store import Store
 from rime_core.update import Update
+
+if TYPE_CHECKING:
+    from rime_core.parties import Gate
 
 
 class Subscriber(Selection):
@@ -37,8 +41,9 @@ class Subscriber(Selection):
         names: Iterable[str] | None,
         wake: Callable[[], None] | None,
         max_bytes: int | None,
+        gate: "Gate | None" = None,
     ) -> None:
-        super().__init__(store, index)
+        super().__init__(store, index, gate)
         self._wake = wake
         self._waiter: Callable[[], None] | None = None
         self._max_bytes: Final = max_bytes
@@ -107,7 +112,8 @@ class Subscriber(Selection):
         if STAR in unwanted and self._star:
             self._move(False, self._names)
             self._all_owed = False
-            self._kept = {name: version for name, version in self._kept.items() if name in held}
+            for name in [name for name in self._held if name not in held]:
+                self._forget_held(name)
         if not gone:
             return
         self._step(frozenset(), gone)
@@ -116,7 +122,7 @@ class Subscriber(Selection):
                 self._owed[name] = True
                 self.nudge()
             else:
-                self._kept.pop(name, None)
+                self._forget_held(name)
                 self._owed.pop(name, None)
                 self._supersede(name)
 
@@ -198,16 +204,29 @@ class Subscriber(Selection):
 
     def acknowledged(self, name: str) -> str | None:
         """The version of `name` that the client is known to have applied; None where there is none."""
-        if name in self._kept:
-            return self._kept[name]
+        settled = self.settled(name)
+        if name in self._held and settled >= self._cursor:
+            return self._held[name]
         entry = self._index.entries.get(name)
-        state = entry.state_at(self._settled(name)) if entry is not None else None
+        state = entry.state_at(settled) if entry is not None else None
         return state.version if state is not None else None
 
     @property
     def kept(self) -> frozenset[str]:
         """The names that the client knows and the Plane lacks, kept until the Plane's view is complete."""
         return frozenset(self._kept)
+
+    @property
+    def held(self) -> Mapping[str, str | None]:
+        """Name → the version that the client has, of what it is not sent yet; None where it has nothing."""
+        return MappingProxyType(self._held)
+
+    def let_go(self, names: Iterable[str]) -> None:
+        """Look again at `names` that are held: what must not wait any more comes with the next `poll()`."""
+        released = [name for name in names if name in self._held]
+        if released:
+            self._released.update(dict.fromkeys(released))
+            self.nudge()
 
     # --- life --------------------------------------------------------------------------------------------------------
 
