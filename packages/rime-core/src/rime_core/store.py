@@ -19,6 +19,7 @@ from rime_core.contested import Contested
 from rime_core.errors import ClosedError
 from rime_core.index import Index, call_all
 from rime_core.parties import Owner, Reader
+from rime_core.referrers import Referrers
 from rime_core.resource import Digest, Reference, Resource
 from rime_core.snapshot import Snapshot
 from rime_core.status import HeldRemoval, Notice, NoticeKind, PlaneStatus, WaitsFor, WriterStatus
@@ -52,8 +53,7 @@ class Store:
         self.writers: Final[dict[str, Owner]] = {}
         """By name, in the order of the configuration."""
         self._contested: Final = Contested()
-        self._referrers: Final[dict[Reference, int]] = {}
-        """How many resources refer to one."""
+        self.referrers: Final = Referrers()
         self._unreferred: Final[dict[Reference, HeldRemoval]] = {}
         """Held removals that waited for their referrers, which are gone."""
         self._max_removal: Final = max_removal
@@ -180,7 +180,7 @@ class Store:
                 return False
             self._put(index, name, old, inherited, entry.owner)
             return True
-        if waits is None and index.described.stays_while_referred and key in self._referrers and self.answering:
+        if waits is None and index.described.stays_while_referred and key in self.referrers and self.answering:
             waits = ("referrers", "something still refers to it")
         if waits is not None:
             if key not in self.held:
@@ -194,20 +194,21 @@ class Store:
 
     def _put(self, index: Index, name: str, old: Resource | None, new: Resource | None, owner: Owner) -> None:
         index.put(name, new, owner)
-        if new is not None and new.references:
-            for reference in new.references:
-                self._referrers[reference] = self._referrers.get(reference, 0) + 1
+        before = old.references if old is not None else ()
+        after = new.references if new is not None else ()
+        if before or after:
+            self._refer((index.type_url, name), before, after, index.ordinal)
+
+    def _refer(
+        self, referrer: Reference, before: tuple[Reference, ...], after: tuple[Reference, ...], ordinal: int
+    ) -> None:
+        if self._unreferred:
+            for reference in after:
                 self._unreferred.pop(reference, None)
-        if old is not None and old.references:
-            for reference in old.references:
-                left = self._referrers[reference] - 1
-                if left:
-                    self._referrers[reference] = left
-                    continue
-                del self._referrers[reference]
-                held = self.held.get(reference)
-                if held is not None and held.waits_for == "referrers":
-                    self._unreferred[reference] = held
+        for reference in self.referrers.change(referrer, before, after, ordinal):
+            held = self.held.get(reference)
+            if held is not None and held.waits_for == "referrers":
+                self._unreferred[reference] = held
 
     def _wins(self, writer: Owner, owner: Owner, index: Index, name: str, old: Resource, new: Resource) -> bool:
         """Settle a contested name: who comes first in the configuration has it, the other's content waits."""
