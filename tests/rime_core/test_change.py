@@ -14,32 +14,40 @@ def prepare(plane: Plane) -> Preparation:
 @pytest.fixture
 def plane():
     plane = Plane()
-    plane.apply(CLUSTER, "a", b"x", aliases=["alias"])
+    plane.apply(CLUSTER, "a", b"x", aliases=["alias"], ttl=5)
     return plane
 
 
 def test_a_change_carries_the_resource_as_it_will_be(plane):
-    change = prepare(plane).applying(CLUSTER, "b", bytearray(b"y"), ["alias", "alias", "other"], True)
+    change = prepare(plane).applying(CLUSTER, "b", bytearray(b"y"), ["alias", "alias", "other"], True, 5)
     resource = change.resource
     assert resource is not None
     assert (change.type_url, change.name) == (CLUSTER, "b")
     assert (resource.type_url, resource.name, resource.body) == (CLUSTER, "b", b"y")
     assert resource.aliases == ("alias", "other")
     assert resource.on_demand is True
+    assert resource.ttl == 5.0
     assert resource.references == ((ENDPOINT, "y"),)
 
 
 def test_equal_content_is_the_resource_there_is(plane):
     there = plane.snapshot()[CLUSTER]["a"]
-    assert prepare(plane).applying(CLUSTER, "a", b"x", ("alias",), False).resource is there
+    assert prepare(plane).applying(CLUSTER, "a", b"x", ("alias",), False, 5.0001).resource is there
 
 
 @pytest.mark.parametrize(
-    ("body", "aliases", "on_demand"), [(b"y", ("alias",), False), (b"x", (), False), (b"x", ("alias",), True)]
+    ("body", "aliases", "on_demand", "ttl"),
+    [
+        (b"y", ("alias",), False, 5),
+        (b"x", (), False, 5),
+        (b"x", ("alias",), True, 5),
+        (b"x", ("alias",), False, 6),
+        (b"x", ("alias",), False, None),
+    ],
 )
-def test_other_content_is_another(plane, body, aliases, on_demand):
+def test_other_content_is_another(plane, body, aliases, on_demand, ttl):
     there = plane.snapshot()[CLUSTER]["a"]
-    assert prepare(plane).applying(CLUSTER, "a", body, aliases, on_demand).resource is not there
+    assert prepare(plane).applying(CLUSTER, "a", body, aliases, on_demand, ttl).resource is not there
 
 
 def test_preparing_changes_nothing(plane):
@@ -68,6 +76,8 @@ def test_a_removal_carries_no_resource(plane):
             "aliases is a collection of names, not one: pass \\['alias'\\]",
         ),
         ((CLUSTER, "b", b"", [""], False), ValueError, "must not be empty"),
+        ((CLUSTER, "b", b"", (), False, 0.5), ValueError, r"a lifetime \(ttl\) is from 1 s"),
+        ((CLUSTER, "a", b"x", ("alias",), False, "5"), TypeError, r"a lifetime \(ttl\) is a number of seconds"),
         (("clusters", "b", b"", (), False), ValueError, "is no type URL"),
         ((None, "b", b"", (), False), TypeError, "a type URL is a str"),
     ],

@@ -51,6 +51,15 @@ def test_what_changed_since_a_cursor_is_the_tail_the_latest_first(kept):
     assert kept.tail(kept.index.ordinal) == []
 
 
+def test_a_past_state_has_the_lifetime_that_clients_were_told_then(kept):
+    kept.put("a", ttl=5)
+    kept.reading()
+    kept.put("a", body=b"y", ttl=6)
+    entry = kept.index.entries["a"]
+    states = [entry.state_at(1), entry.state_at(2)]
+    assert [state.ttl for state in states if state is not None] == [5.0, 6.0]
+
+
 def test_an_unchanged_resource_does_not_move(kept):
     kept.put("a", "b")
     kept.put("a")

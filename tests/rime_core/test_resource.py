@@ -7,8 +7,8 @@ from hashlib import blake2b
 
 import pytest
 
-from rime_core import CLUSTER, Resource
-from rime_core.resource import check_name, content_digest, copied, version_of
+from rime_core import CLUSTER, VIRTUAL_HOST, Bodiless, Resource
+from rime_core.resource import check_name, checked_ttl, content_digest, copied, heartbeat_of, unknown, version_of
 
 DIGEST_OF_BODY = "from rime_core.resource import content_digest; print(content_digest(b'body'))"
 FALLBACK = "b2-" + blake2b(b"body", digest_size=8).hexdigest()
@@ -56,6 +56,17 @@ def test_aliases_are_told_apart_by_their_lengths():
     assert version_of(content_digest, b"x", ("ab", "c")) != version_of(content_digest, b"x", ("a", "bc"))
 
 
+def test_a_lifetime_is_content():
+    versions = [
+        version_of(content_digest, b"x", aliases, ttl)
+        for aliases in ((), ("a",))
+        for ttl in (None, 1.0, 1.001, 10.0, 86_400.0)
+    ]
+    assert len(set(versions)) == len(versions)
+    assert versions[0] == content_digest(b"x"), "without one it is the same as ever"
+    assert versions[2] == content_digest(b"x") + "+1001ms", "and a reader can tell"
+
+
 # --- a resource
 
 
@@ -65,7 +76,7 @@ def test_a_resource_shows_its_size_and_not_its_body():
 
 
 def test_with_another_version_all_else_is_the_same():
-    resource = Resource(CLUSTER, "backend", "v1", b"x", ("alias",), True, ((CLUSTER, "other"),))
+    resource = Resource(CLUSTER, "backend", "v1", b"x", ("alias",), True, ((CLUSTER, "other"),), 5.0)
     other = resource.with_version("v1~5")
     assert (resource.version, other.version) == ("v1", "v1~5")
     for slot in Resource.__slots__:
@@ -74,9 +85,44 @@ def test_with_another_version_all_else_is_the_same():
 
 
 def test_the_encoded_form_is_not_taken_along_as_it_holds_the_version():
-    resource = Resource(CLUSTER, "backend", "v1", b"x")
-    resource.encoded = b"v1, encoded"
-    assert resource.with_version("v2").encoded is None
+    resource = Resource(CLUSTER, "backend", "v1", b"x", ttl=5.0)
+    resource.encoded = resource.encoded_with_ttl = b"v1, encoded"
+    heartbeat_of(resource)
+    other = resource.with_version("v2")
+    assert (other.encoded, other.encoded_with_ttl, other.heartbeat) == (None, None, None)
+    assert heartbeat_of(other).version == "v2"
+
+
+# --- in place of a resource
+
+
+def test_a_heartbeat_has_the_version_and_the_lifetime_and_nothing_else():
+    heartbeat = heartbeat_of(Resource(CLUSTER, "backend", "v1", b"x", ("alias",), True, ((CLUSTER, "other"),), 5.0))
+    assert isinstance(heartbeat, Bodiless)
+    assert (heartbeat.type_url, heartbeat.name, heartbeat.version, heartbeat.ttl) == (CLUSTER, "backend", "v1", 5.0)
+    assert (heartbeat.body, heartbeat.aliases, heartbeat.references) == (b"", (), ())
+
+
+def test_a_heartbeat_is_made_once():
+    resource = Resource(CLUSTER, "backend", "v1", b"x", ttl=5.0)
+    assert heartbeat_of(resource) is heartbeat_of(resource)
+
+
+def test_what_has_no_lifetime_has_no_heartbeat():
+    with pytest.raises(ValueError, match=r"Resource\('backend', .* has no lifetime to renew"):
+        heartbeat_of(Resource(CLUSTER, "backend", "v1", b"x"))
+
+
+def test_what_is_unknown_is_answered_under_the_name_that_was_asked_for():
+    answer = unknown(VIRTUAL_HOST, "routes/host")
+    assert isinstance(answer, Bodiless)
+    assert (answer.type_url, answer.name, answer.aliases) == (VIRTUAL_HOST, "routes/host", ("routes/host",))
+    assert answer.version, "Envoy wants one"
+    assert answer.ttl is None
+
+
+def test_what_has_no_body_shows_that():
+    assert repr(unknown(VIRTUAL_HOST, "routes/host")) == "Bodiless('routes/host', version='unknown')"
 
 
 # --- what may be given
@@ -119,3 +165,21 @@ def test_what_was_given_may_change_afterwards():
 def test_no_body(body):
     with pytest.raises(TypeError, match=rf"a body is bytes \(a serialized message\), not {type(body).__name__}"):
         copied(body)
+
+
+@pytest.mark.parametrize(("ttl", "taken"), [(1, 1.0), (1.0, 1.0), (86_400, 86_400.0), (2.00049, 2.0), (2.0006, 2.001)])
+def test_a_lifetime_is_seconds_to_the_millisecond(ttl, taken):
+    assert checked_ttl(ttl) == taken
+    assert type(checked_ttl(ttl)) is float
+
+
+@pytest.mark.parametrize("ttl", [0, 0.999, -1, 86_400.001, 10**400, float("nan"), float("inf")])
+def test_a_lifetime_that_nobody_could_keep(ttl):
+    with pytest.raises(ValueError, match=r"a lifetime \(ttl\) is from 1 s to 86400 s \(a day\), not "):
+        checked_ttl(ttl)
+
+
+@pytest.mark.parametrize("ttl", ["5", True, b"", object()])
+def test_no_lifetime(ttl):
+    with pytest.raises(TypeError, match=rf"a lifetime \(ttl\) is a number of seconds, not {type(ttl).__name__}"):
+        checked_ttl(ttl)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from rime_core import CLUSTER, ENDPOINT, ROUTE, Resource, Update
+from rime_core import CLUSTER, ENDPOINT, ROUTE, VIRTUAL_HOST, Resource, Update
+from rime_core.resource import unknown
 
 
 def resource(name: str, size: int = 1, references=(), aliases=()) -> Resource:
@@ -94,6 +95,12 @@ def test_one_resource_is_never_split():
 def test_names_aliases_and_bodies_count_by_their_bytes(item):
     one_fits = 300 + 48 * 2 + len(CLUSTER) + 310
     assert len(update(item, item).parts(one_fits)) == 2
+
+
+def test_what_has_no_body_counts_by_its_name():
+    answers = [unknown(VIRTUAL_HOST, "n" * 300), unknown(VIRTUAL_HOST, "m" * 300)]
+    assert len(update(*answers).parts(2_000)) == 1
+    assert len(update(*answers).parts(1_000)) == 2
 
 
 def test_removed_names_count_too():

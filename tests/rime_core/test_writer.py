@@ -31,6 +31,32 @@ def test_apply_says_whether_the_content_differs(writer):
     assert writer.apply(CLUSTER, "a", b"2", aliases=["x"]) is True
     assert writer.apply(CLUSTER, "a", b"2", aliases=["x"]) is False
     assert writer.apply(CLUSTER, "a", b"2", aliases=["x"], on_demand=True) is True
+    assert writer.apply(CLUSTER, "a", b"2", aliases=["x"], on_demand=True, ttl=5) is True
+    assert writer.apply(CLUSTER, "a", b"2", aliases=["x"], on_demand=True, ttl=5.0) is False
+    assert writer.apply(CLUSTER, "b", b"2") is True
+    assert writer.apply(CLUSTER, "b", b"2", ttl=5) is True
+    assert writer.apply(CLUSTER, "b", b"2", ttl=5) is False
+
+
+def test_another_lifetime_or_none_any_more_is_sent_as_a_change(plane, writer):  # R74
+    subscriber = plane.server().subscribe(CLUSTER)
+    writer.apply(CLUSTER, "a", b"1")
+    before = subscriber.initial().resources[0]
+    sent = []
+    for ttl in (5, 5, 6, None, None):
+        writer.apply(CLUSTER, "a", b"1", ttl=ttl)
+        sent += [update.resources[0] for update in iter(subscriber.poll, None)]
+    assert [resource.ttl for resource in sent] == [5.0, 6.0, None]
+    assert len({resource.version for resource in sent}) == 3
+    assert sent[-1].version == before.version, "content and nothing else"
+
+
+def test_a_transaction_gives_lifetimes_too(plane, writer):
+    with writer.transaction() as change:
+        change.apply(CLUSTER, "a", b"1", ttl=5)
+        with pytest.raises(ValueError, match="a lifetime"):
+            change.apply(CLUSTER, "b", b"1", ttl=0)
+    assert plane.snapshot()[CLUSTER]["a"].ttl == 5.0
 
 
 @pytest.mark.parametrize("body", [bytearray(b"1"), memoryview(b"1")])

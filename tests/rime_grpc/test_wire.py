@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rime_core import CLUSTER, SECRET, PeerError, Resource, Update
+from rime_core import CLUSTER, SECRET, VIRTUAL_HOST, PeerError, Resource, Update
 from rime_core.protocol.messages import DeltaResponse
+from rime_core.resource import unknown
 from rime_grpc.wire import Decoder, encode
 from tests.rime_grpc.clients import Request, decode
 
@@ -34,6 +35,13 @@ def test_lengths_of_any_size_are_encoded():
         body = bytes(size)
         update = Update((Resource(CLUSTER, "a", "1", body),), (), ordinal=1)
         assert decode(encode(DeltaResponse(CLUSTER, update, "n", True))).resources[0].resource.value == body
+
+
+def test_what_has_no_body_is_sent_without_one():
+    answer = unknown(VIRTUAL_HOST, "routes/host")
+    read = decode(encode(DeltaResponse(VIRTUAL_HOST, Update((answer,), (), ordinal=1), "n", True))).resources[0]
+    assert (read.name, read.version, list(read.aliases)) == ("routes/host", answer.version, ["routes/host"])
+    assert read.resource is None, "which is not the same as an empty one"
 
 
 def test_what_is_shared_is_encoded_once():

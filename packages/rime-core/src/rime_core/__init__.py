@@ -24,7 +24,7 @@ from rime_core.errors import (
 from rime_core.node import Certificate, Client, Node, Peer
 from rime_core.options import OptionReader
 from rime_core.plane import Plane
-from rime_core.resource import Resource
+from rime_core.resource import Bodiless, Resource
 from rime_core.server import Server
 from rime_core.snapshot import Snapshot
 from rime_core.status import HeldRemoval, Notice, PlaneStatus, WriterStatus
@@ -59,6 +59,7 @@ __all__ = [
     "SECRET",
     "TYPES",
     "VIRTUAL_HOST",
+    "Bodiless",
     "Certificate",
     "Client",
     "ClosedError",

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from rime_core.index import Index
-from rime_core.resource import Digest, Reference, Resource, check_name, copied, version_of
+from rime_core.resource import Digest, Reference, Resource, check_name, checked_ttl, copied, version_of
 from rime_core.type_urls import check_type_url
 
 Body = bytes | bytearray | memoryview
@@ -35,7 +35,15 @@ class Preparation:
         self._digest: Final = digest
         self._references: Final = references
 
-    def applying(self, type_url: str, name: str, body: Body, aliases: Sequence[str], on_demand: bool) -> Change:
+    def applying(
+        self,
+        type_url: str,
+        name: str,
+        body: Body,
+        aliases: Sequence[str],
+        on_demand: bool,
+        ttl: float | None = None,
+    ) -> Change:
         """The change that `Writer.apply` asks for."""
         index = self._indexes.get(type_url)
         if index is None:
@@ -46,13 +54,21 @@ class Preparation:
         if entry is None:
             check_name(name)
         checked = _checked(aliases) if aliases else ()
-        version = version_of(self._digest, body, checked)
+        lifetime = checked_ttl(ttl) if ttl is not None else None
+        version = version_of(self._digest, body, checked, lifetime)
         if entry is not None:
             old = entry.resource
-            if old is not None and old.body == body and old.aliases == checked and old.on_demand is on_demand:
+            if (
+                old is not None
+                and old.body == body
+                and old.aliases == checked
+                and old.on_demand is on_demand
+                and old.ttl == lifetime
+            ):
                 return Change(type_url, name, old)
         references = _referred(self._references(type_url, body)) if self._references is not None else ()
-        return Change(type_url, name, Resource(type_url, name, version, body, checked, on_demand, references))
+        resource = Resource(type_url, name, version, body, checked, on_demand, references, lifetime)
+        return Change(type_url, name, resource)
 
     def removing(self, type_url: str, name: str) -> Change:
         """The change that `Writer.remove` asks for."""

@@ -50,6 +50,7 @@ class Past(NamedTuple):
     version: str | None
     aliases: tuple[str, ...]
     on_demand: bool
+    ttl: float | None
     fingerprint: int
 
 
@@ -70,8 +71,9 @@ class Entry:
         """The present state, as it will be remembered."""
         resource = self.resource
         if resource is None:
-            return Past(self.ordinal, None, (), False, 0)
-        return Past(self.ordinal, resource.version, resource.aliases, resource.on_demand, hash(resource.body))
+            return Past(self.ordinal, None, (), False, None, 0)
+        fingerprint = hash(resource.body)
+        return Past(self.ordinal, resource.version, resource.aliases, resource.on_demand, resource.ttl, fingerprint)
 
     def state_at(self, cursor: int) -> Past | None:
         """The state as of `cursor`; None where the name did not exist then."""

@@ -104,7 +104,9 @@ class Update:
 
 
 _FIELDS = 48
-"""Bytes that tags and lengths of one resource take at most: eight of them, of at most six bytes."""
+"""Bytes that one resource takes beside its text and body, at most: six tags with lengths of up to six bytes each, and
+twelve of a lifetime.
+"""
 
 
 def _wire_size(item: Resource | str) -> int:

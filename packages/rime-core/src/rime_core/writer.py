@@ -40,7 +40,14 @@ class Writer:
     # --- writing -----------------------------------------------------------------------------------------------------
 
     def apply(
-        self, type_url: str, name: str, body: Body, *, aliases: Sequence[str] = (), on_demand: bool = False
+        self,
+        type_url: str,
+        name: str,
+        body: Body,
+        *,
+        aliases: Sequence[str] = (),
+        on_demand: bool = False,
+        ttl: float | None = None,
     ) -> bool:
         """Make `body` the content of `name`; True when what clients are to have differs from before.
 
@@ -50,10 +57,13 @@ class Writer:
             body: the serialized message; copied unless it is `bytes`.
             aliases: other names that it answers to.
             on_demand: keep it outside "*": only who names it is given it.
+            ttl: its lifetime in seconds, from 1 to 86,400 (a day), to the millisecond: clients that understand
+                lifetimes drop it when they have heard nothing of it for so long, and are told in time that it stays.
+                None: it stays until it is removed.
 
         Raises:
-            TypeError: `body` is not bytes-like, `name` is not a `str`, `aliases` is one `str`.
-            ValueError: `type_url` is none, `name` is empty or cannot be encoded.
+            TypeError: `body` is not bytes-like, `name` is not a `str`, `aliases` is one `str`, `ttl` is no number.
+            ValueError: `type_url` is none, `name` is empty or cannot be encoded, `ttl` is out of range.
             UsageError: a transaction of this writer is open.
             ClosedError: the Plane is closed.
         """
@@ -64,9 +74,15 @@ class Writer:
             entry = index.entries.get(name)
             if entry is not None and entry.owner is self:
                 old = entry.resource
-                if old is not None and old.body == body and old.aliases == aliases and old.on_demand is on_demand:
+                if (
+                    old is not None
+                    and old.body == body
+                    and old.aliases == aliases
+                    and old.on_demand is on_demand
+                    and old.ttl == ttl
+                ):
                     return False
-        change = self.store.preparation.applying(type_url, name, body, aliases, on_demand)
+        change = self.store.preparation.applying(type_url, name, body, aliases, on_demand, ttl)
         return self.store.commit(self, (change,))
 
     def remove(self, type_url: str, name: str) -> bool:
@@ -180,11 +196,18 @@ class Transaction:
         self._state: Literal["new", "open", "over"] = "new"
 
     def apply(
-        self, type_url: str, name: str, body: Body, *, aliases: Sequence[str] = (), on_demand: bool = False
+        self,
+        type_url: str,
+        name: str,
+        body: Body,
+        *,
+        aliases: Sequence[str] = (),
+        on_demand: bool = False,
+        ttl: float | None = None,
     ) -> None:
         """As `Writer.apply`, at the end of the block; what is wrong with it is raised here."""
         self._check_open()
-        change = self._store.preparation.applying(type_url, name, body, aliases, on_demand)
+        change = self._store.preparation.applying(type_url, name, body, aliases, on_demand, ttl)
         self._changes[type_url, name] = change
 
     def remove(self, type_url: str, name: str) -> None:

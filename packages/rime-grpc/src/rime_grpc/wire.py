@@ -12,7 +12,7 @@ from typing import Any, Final
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import DecodeError
 
-from rime_core import Node, PeerError, Resource, Update
+from rime_core import Bodiless, Node, PeerError, Resource, Update
 from rime_core.protocol.messages import DeltaRequest, DeltaResponse
 from rime_envoy_api import message_class, redact_text
 
@@ -76,14 +76,17 @@ def _encode_resource(resource: Resource) -> bytes:
                 _field(_RESOURCE_VERSION, resource.version.encode()),
                 _field(_RESOURCE_NAME, resource.name.encode()),
                 *(_field(_RESOURCE_ALIAS, alias.encode()) for alias in resource.aliases),
-                _field(
-                    _RESOURCE_BODY,
-                    _field(_ANY_TYPE_URL, resource.type_url.encode()) + _field(_ANY_VALUE, resource.body),
-                ),
+                _encode_body(resource),
             )
         )
         resource.encoded = _field(_RESPONSE_RESOURCE, message)
     return resource.encoded
+
+
+def _encode_body(resource: Resource) -> bytes:
+    if isinstance(resource, Bodiless):
+        return b""
+    return _field(_RESOURCE_BODY, _field(_ANY_TYPE_URL, resource.type_url.encode()) + _field(_ANY_VALUE, resource.body))
 
 
 def _field(tag: bytes, value: bytes) -> bytes:
