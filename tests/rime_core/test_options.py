@@ -53,6 +53,12 @@ def test_size(value, size):
 
 def test_number():
     assert reader("12").number("key", default=1) == 12
+    assert reader("12").number("key", default=13, least=12) == 12
+
+
+def test_a_number_that_is_too_small_is_refused():
+    with pytest.raises(UsageError, match="should be a whole number from 12"):
+        reader("11").number("key", default=13, least=12)
 
 
 @pytest.mark.parametrize(("value", "share"), [("50%", 0.5), ("0.25", 0.25), ("0", 0.0), ("100%", 1.0), ("1", 1.0)])

@@ -93,13 +93,13 @@ class OptionReader:
             self._refuse(key, value, f"a size from {_written(least)} to {_written(most)}")
         return size
 
-    def number(self, key: str, *, default: int) -> int:
-        """A whole number that is not negative."""
+    def number(self, key: str, *, default: int, least: int = 0) -> int:
+        """A whole number that is not less than `least`."""
         value = self._value(key)
         if value is None:
             return default
-        if not (value.isascii() and value.isdigit()):
-            self._refuse(key, value, "a whole number")
+        if not (value.isascii() and value.isdigit() and int(value) >= least):
+            self._refuse(key, value, "a whole number" + (f" from {least}" if least else ""))
         return int(value)
 
     def share(self, key: str, *, default: float) -> float:
