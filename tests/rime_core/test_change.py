@@ -3,7 +3,7 @@
 import pytest
 
 from rime_core import CLUSTER, ENDPOINT, Plane
-from rime_core.change import Preparation
+from rime_core.change import Preparation, check_label
 from rime_core.resource import content_digest
 
 
@@ -123,3 +123,26 @@ def test_references_that_raise_refuse_the_change():
     with pytest.raises(RuntimeError, match="cannot be decoded"):
         plane.replace(CLUSTER, {"b": b"y", "a": b"bad"})
     assert plane.snapshot() is before
+
+
+# --- what people call a version
+
+
+@pytest.mark.parametrize("label", ["e9fc6eb", "v1.2", "ä", "x" * 200])
+def test_a_version_label(label):
+    check_label(label)
+
+
+@pytest.mark.parametrize(
+    ("label", "error", "text"),
+    [
+        ("", ValueError, "a version label has 1 to 200 characters, not 0"),
+        ("x" * 201, ValueError, "a version label has 1 to 200 characters, not 201"),
+        ("\ud800", ValueError, "cannot be encoded in UTF-8"),
+        (7, TypeError, "a version label is a str such as a Git commit, not int"),
+        (b"e9fc6eb", TypeError, "a version label is a str such as a Git commit, not bytes"),
+    ],
+)
+def test_no_version_label(label, error, text):
+    with pytest.raises(error, match=text):
+        check_label(label)

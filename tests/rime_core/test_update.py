@@ -11,7 +11,7 @@ def resource(name: str, size: int = 1, references=(), aliases=()) -> Resource:
 
 
 def update(*resources: Resource, removed=(), full: bool = False) -> Update:
-    return Update(tuple(resources), tuple(removed), ordinal=7, full=full)
+    return Update(tuple(resources), tuple(removed), ordinal=7, full=full, label="abc123")
 
 
 # --- what it says
@@ -69,6 +69,7 @@ def test_parts_together_are_the_whole_in_order():
     assert tuple(name for part in parts for name in part.removed) == whole.removed
     assert [part.part for part in parts] == list(range(len(parts)))
     assert {part.ordinal for part in parts} == {whole.ordinal}
+    assert {part.label for part in parts} == {whole.label}
     assert all(part.manifest is not whole.manifest for part in parts)
 
 

@@ -292,6 +292,102 @@ def test_two_transactions_made_at_once_are_not_both_opened(writer):
     writer.apply(CLUSTER, "a", b"1")
 
 
+# --- version labels
+
+
+def labels(plane, type_url=CLUSTER):
+    """What a client that asks for all of a type now is told."""
+    with plane.server().subscribe(type_url) as subscriber:
+        return subscriber.initial().label
+
+
+def test_a_transaction_may_say_what_people_call_the_state_after_it(plane):
+    subscriber = plane.server().subscribe(CLUSTER)
+    assert subscriber.initial().label is None
+    with plane.transaction("e9fc6eb") as change:
+        change.apply(CLUSTER, "a", b"1")
+        change.apply(CLUSTER, "b", b"1")
+    assert change.version == "e9fc6eb"
+    update = subscriber.poll()
+    assert update is not None
+    assert update.label == "e9fc6eb"
+    assert labels(plane) == "e9fc6eb"
+
+
+def test_a_label_counts_for_the_types_that_changed_until_they_change_again(plane):
+    with plane.transaction("one") as change:
+        change.apply(CLUSTER, "a", b"1")
+        change.apply(ENDPOINT, "e", b"1")
+    with plane.transaction("two") as change:
+        change.apply(CLUSTER, "a", b"1")
+        change.apply(ENDPOINT, "e", b"2")
+    assert (labels(plane), labels(plane, ENDPOINT)) == ("one", "two")
+    plane.remove(CLUSTER, "a")
+    assert (labels(plane), labels(plane, ENDPOINT)) == (None, "two")
+
+
+def test_who_missed_several_is_told_the_last(plane):
+    subscriber = plane.server().subscribe(CLUSTER)
+    subscriber.initial()
+    for label in ("one", "two"):
+        with plane.transaction(label) as change:
+            change.apply(CLUSTER, label, b"1")
+    update = subscriber.poll()
+    assert update is not None
+    assert ([resource.name for resource in update.resources], update.label) == (["one", "two"], "two")
+
+
+def test_versions_are_of_the_content_whatever_the_label(plane):
+    plane.apply(CLUSTER, "a", b"1")
+    version = plane.snapshot()[CLUSTER]["a"].version
+    with plane.transaction("one") as change:
+        change.apply(CLUSTER, "a", b"1")
+    assert change.changed is False
+    assert plane.snapshot()[CLUSTER]["a"].version == version
+
+
+def test_who_is_woken_by_a_transaction_sees_its_label(plane):
+    seen = []
+    plane.server().subscribe(CLUSTER, wake=lambda: seen.append(labels(plane))).initial()
+    with plane.transaction("one") as change:
+        change.apply(CLUSTER, "a", b"1")
+    assert seen == ["one"]
+
+
+def test_what_was_held_and_is_let_go_leaves_the_label(plane, writer):
+    writer.ready()
+    writer.apply(CLUSTER, "a", b"1")
+    writer.incomplete(["a.yaml"])
+    writer.remove(CLUSTER, "a")
+    with plane.transaction("one") as change:
+        change.apply(CLUSTER, "b", b"1")
+    writer.incomplete([])
+    assert set(content(plane)) == {"b"}
+    assert labels(plane) == "one"
+
+
+def test_one_who_fell_behind_is_told_the_label_with_everything():
+    plane = Plane(tombstones=0)
+    star, named = plane.server().subscribe(CLUSTER), plane.server().subscribe(CLUSTER, ["*", "a"])
+    for subscriber in (star, named):
+        subscriber.initial()
+    plane.apply(CLUSTER, "b", b"1")
+    with plane.transaction("one") as change:
+        change.apply(CLUSTER, "a", b"1")
+        change.remove(CLUSTER, "b")
+    for subscriber in (star, named):
+        update = subscriber.poll()
+        assert update is not None
+        assert (update.full, update.label) == (True, "one")
+
+
+@pytest.mark.parametrize(("label", "error"), [("", ValueError), ("x" * 201, ValueError), (7, TypeError)])
+def test_a_label_that_is_none(writer, label, error):
+    with pytest.raises(error, match="a version label"):
+        writer.transaction(label)
+    writer.apply(CLUSTER, "a", b"1")
+
+
 # --- after close
 
 

@@ -1,6 +1,7 @@
 """Bytes, against other libraries' idea of them: protobuf's for requests, envoy-data-plane's for responses."""
 
 from contextlib import suppress
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
@@ -8,26 +9,95 @@ from hypothesis import strategies as st
 
 from rime_core import CLUSTER, SECRET, VIRTUAL_HOST, PeerError, Resource, Update
 from rime_core.protocol.messages import DeltaResponse
-from rime_core.resource import unknown
+from rime_core.resource import heartbeat_of, unknown
 from rime_grpc.wire import Decoder, encode
 from tests.rime_grpc.clients import Request, decode
 
+seconds = st.none() | st.integers(1_000, 86_400_000).map(lambda milliseconds: milliseconds / 1000)
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 resources = st.builds(
-    Resource, st.just(CLUSTER), names, names, st.binary(max_size=300), st.lists(names, max_size=2).map(tuple)
+    Resource,
+    st.just(CLUSTER),
+    names,
+    names,
+    st.binary(max_size=300),
+    st.lists(names, max_size=2).map(tuple),
+    ttl=seconds,
 )
 
 
-@given(st.lists(resources, max_size=4), st.lists(names, max_size=4), names, st.booleans())
-def test_a_response_is_what_another_library_reads(sent, removed, nonce, shared):
-    response = DeltaResponse(CLUSTER, Update(tuple(sent), tuple(removed), ordinal=1), nonce, shared)
-    read = decode(encode(response))
-    assert (read.type_url, read.nonce) == (CLUSTER, nonce)
+def response_of(*sent: Resource, ttl: bool = False, removed=()) -> DeltaResponse:
+    return DeltaResponse(CLUSTER, Update(sent, tuple(removed), ordinal=1), "n", True, ttl)
+
+
+@given(
+    st.lists(resources, max_size=4),
+    st.lists(names, max_size=4),
+    names,
+    st.booleans(),
+    st.booleans(),
+    st.none() | names,
+)
+def test_a_response_is_what_another_library_reads(sent, removed, nonce, shared, ttl, label):
+    update = Update(tuple(sent), tuple(removed), ordinal=1, label=label)
+    read = decode(encode(DeltaResponse(CLUSTER, update, nonce, shared, ttl)))
+    assert (read.type_url, read.nonce, read.system_version_info) == (CLUSTER, nonce, label or "")
     assert list(read.removed_resources) == removed
     assert len(read.resources) == len(sent)
     for one, other in zip(read.resources, sent, strict=True):
         assert (one.name, one.version, tuple(one.aliases)) == (other.name, other.version, other.aliases)
         assert (one.resource.type_url, one.resource.value) == (CLUSTER, other.body)
+        assert (one.ttl and one.ttl.total_seconds()) == (other.ttl if ttl else None)
+
+
+# --- lifetimes
+
+
+def test_a_lifetime_is_told_only_to_who_understands_it():  # R73
+    response = response_of(Resource(CLUSTER, "a", "1", b"body", ttl=1.5))
+    understands = DeltaResponse(CLUSTER, response.update, "n", True, True)
+    for _ in range(2):
+        assert decode(encode(response)).resources[0].ttl is None
+        assert decode(encode(understands)).resources[0].ttl == timedelta(seconds=1.5)
+
+
+def test_each_form_is_encoded_once():
+    resource = Resource(CLUSTER, "a", "1", b"body", ttl=5.0)
+    update = Update((resource, Resource(CLUSTER, "b", "1", b"body")), (), ordinal=1)
+    forms = [DeltaResponse(CLUSTER, update, "n", True, ttl) for ttl in (True, False)]
+    first = [encode(form) for form in forms]
+    assert [encode(form) for form in forms] == first
+    assert all(encode(form) is data for form, data in zip(forms, first, strict=True))
+    pieces = (resource.encoded, resource.encoded_with_ttl)
+    for ttl in (True, False):
+        encode(response_of(resource, ttl=ttl))
+    assert all(one is other for one, other in zip(pieces, (resource.encoded, resource.encoded_with_ttl), strict=True))
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_without_lifetimes_both_forms_are_the_same_bytes(first):
+    resource = Resource(CLUSTER, "a", "1", b"body")
+    update = Update((resource,), ("b",), ordinal=1)
+    one, other = (DeltaResponse(CLUSTER, update, "n", True, ttl) for ttl in (first, not first))
+    assert encode(one) is encode(other)
+    assert resource.encoded_with_ttl is None
+
+
+def test_a_form_that_nobody_needs_is_not_made():
+    resource = Resource(CLUSTER, "a", "1", b"body", ttl=5.0)
+    encode(response_of(resource, ttl=True))
+    assert resource.encoded is None
+
+
+def test_a_heartbeat_is_a_name_a_version_and_a_lifetime():  # R75
+    heartbeat = heartbeat_of(Resource(CLUSTER, "a", "1", b"body", ("alias",), ttl=5.0))
+    read = decode(encode(response_of(heartbeat, ttl=True))).resources[0]
+    assert (read.name, read.version, list(read.aliases)) == ("a", "1", [])
+    assert read.ttl == timedelta(seconds=5)
+    assert read.resource is None, "which is not the same as an empty one"
+
+
+# --- forms and sizes
 
 
 def test_lengths_of_any_size_are_encoded():

@@ -14,6 +14,10 @@ References = Callable[[str, bytes], Iterable[Reference]]
 """(type URL, body) → the resources that the body refers to."""
 
 
+MAX_LABEL: Final = 200
+"""Characters of a version label; it is in every response."""
+
+
 class Change:
     """`name` becomes `resource`, or is removed where that is None."""
 
@@ -96,3 +100,20 @@ def _checked(aliases: Sequence[str]) -> tuple[str, ...]:
     for alias in aliases:
         check_name(alias)
     return tuple(dict.fromkeys(aliases))
+
+
+def check_label(label: str) -> None:
+    """Raise unless `label` can be what people call a version.
+
+    Raises:
+        TypeError: it is not a `str`.
+        ValueError: it is empty, longer than `MAX_LABEL` characters, or cannot be encoded in UTF-8.
+    """
+    if not isinstance(label, str):
+        raise TypeError(f"a version label is a str such as a Git commit, not {type(label).__name__}")
+    if not label or len(label) > MAX_LABEL:
+        raise ValueError(f"a version label has 1 to {MAX_LABEL} characters, not {len(label)}")
+    try:
+        label.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"the version label {label!r} cannot be encoded in UTF-8") from None

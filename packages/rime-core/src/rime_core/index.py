@@ -117,6 +117,7 @@ class Index:
         "entries",
         "floor",
         "interest",
+        "label",
         "observed",
         "ordinal",
         "resources",
@@ -136,6 +137,8 @@ class Index:
         self.entries: Final[OrderedDict[str, Entry]] = OrderedDict()
         self.ordinal = 0
         """The number of the last change."""
+        self.label: str | None = None
+        """What the transaction that made the last change calls the state after it."""
         self.observed = 0
         """The highest ordinal at which somebody read: what changed above it, nobody has seen."""
         self.floor = 0
@@ -310,8 +313,8 @@ class Index:
             if entry.resource is not None and self.in_star(entry.resource)
         )
         if full:
-            return Update(resources, (), ordinal=self.ordinal, full=True)
-        return self.update_of(resources, ()) or Update((), (), ordinal=self.ordinal)
+            return Update(resources, (), ordinal=self.ordinal, full=True, label=self.label)
+        return self.update_of(resources, ()) or Update((), (), ordinal=self.ordinal, label=self.label)
 
     def update_of(self, resources: tuple[Resource, ...], removed: tuple[str, ...]) -> Update | None:
         """The one Update with this content, at this moment; None where there is nothing in it."""
@@ -320,7 +323,7 @@ class Index:
         content = (resources, removed)
         update = self.updates.get(content)
         if update is None:
-            update = self.updates[content] = Update(resources, removed, ordinal=self.ordinal)
+            update = self.updates[content] = Update(resources, removed, ordinal=self.ordinal, label=self.label)
         return update
 
     def view(self) -> "Mapping[str, Resource]":

@@ -224,7 +224,8 @@ class Selection(Delivery):
     def _all(self, known: Mapping[str, str] = MappingProxyType({}), *, full: bool = False) -> Update | None:
         resources, missing = self._compared_to(known)
         if full:
-            return Update(tuple(resources.values()), (), ordinal=self._index.ordinal, full=True)
+            everything = tuple(resources.values())
+            return Update(everything, (), ordinal=self._index.ordinal, full=True, label=self._index.label)
         if self._star:
             missing.update((name, None) for name in known if self._visible(self._index.entries.get(name)) is None)
         if not self._store.complete:

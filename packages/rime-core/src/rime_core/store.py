@@ -10,7 +10,7 @@ delivered its first state or has something that it cannot read, and whenever too
 held: the resource stays in service, the status says what holds it, and it goes when the reason is gone.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from typing import Final
 
@@ -98,19 +98,24 @@ class Store:
 
     # --- committing --------------------------------------------------------------------------------------------------
 
-    def commit(self, writer: Owner, changes: Sequence[Change]) -> bool:
+    def commit(self, writer: Owner, changes: Sequence[Change], label: str | None = None) -> bool:
         """Carry out prepared changes of `writer`; True where what clients are to have differs.
+
+        `label`: what the types in which something differs are called from now on. (Letting go what was held is not a
+        change of anybody's, and leaves the label.)
 
         Raises:
             Exception: what one of those raised whom it called, with the change done and all others called.
         """
-        changed = self._commit(writer, changes, sure=False)
+        touched = self._commit(writer, changes, sure=False)
+        for index in touched:
+            index.label = label
         if self._calls:
             self._call()
-        return changed
+        return bool(touched)
 
-    def _commit(self, writer: Owner, changes: Sequence[Change], *, sure: bool) -> bool:
-        """As `commit`, and calls nobody; `sure`: removals happen however many they are."""
+    def _commit(self, writer: Owner, changes: Sequence[Change], *, sure: bool) -> Collection[Index]:
+        """As `commit`, and calls nobody; what differs. `sure`: removals happen however many they are."""
         waits = self._waits(writer, changes, sure=sure)
         touched: dict[Index, None] = {}
         referred: list[tuple[Index, str]] = []
@@ -141,7 +146,7 @@ class Store:
             self._let_go(self._unreferred.values(), sure=True)
         if wrote and writer.note_written():
             self._review()
-        return bool(touched)
+        return touched
 
     def _apply(self, writer: Owner, index: Index, name: str, resource: Resource) -> bool:
         entry = index.entries.get(name)

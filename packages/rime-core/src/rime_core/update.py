@@ -26,12 +26,24 @@ class Update:
 
     `full`: this is everything there is, and what is not in it is gone (an in-process subscriber that fell behind by
     more removals than are remembered; a stream is ended instead). `ordinal` is the place in the type's order of changes
-    at which it was made and `part` its number where one was split.
+    at which it was made and `part` its number where one was split. `label` is what the last transaction that changed
+    something of the type calls the state after it; None where it does not say.
 
     `encoded` is for a transport: the response in the form that travels, made once for all who are sent it.
     """
 
-    __slots__ = ("_parts", "_references", "encoded", "full", "manifest", "ordinal", "part", "removed", "resources")
+    __slots__ = (
+        "_parts",
+        "_references",
+        "encoded",
+        "full",
+        "label",
+        "manifest",
+        "ordinal",
+        "part",
+        "removed",
+        "resources",
+    )
 
     def __init__(
         self,
@@ -41,12 +53,14 @@ class Update:
         ordinal: int,
         part: int = 0,
         full: bool = False,
+        label: str | None = None,
     ) -> None:
         self.resources: Final = resources
         self.removed: Final = removed
         self.ordinal: Final = ordinal
         self.part: Final = part
         self.full: Final = full
+        self.label: Final = label
         versions: dict[str, str | None] = {resource.name: resource.version for resource in resources}
         if removed:
             versions.update(dict.fromkeys(removed))
@@ -98,7 +112,7 @@ class Update:
         if len(cuts) == 1:
             return ()
         return tuple(
-            Update(tuple(resources), tuple(removed), ordinal=self.ordinal, part=part, full=self.full)
+            Update(tuple(resources), tuple(removed), ordinal=self.ordinal, part=part, full=self.full, label=self.label)
             for part, (resources, removed) in enumerate(cuts)
         )
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Final, Literal, Self
 
-from rime_core.change import Body, Change
+from rime_core.change import Body, Change, check_label
 from rime_core.errors import ClosedError, UsageError
 from rime_core.store import Store
 from rime_core.type_urls import check_type_url
@@ -116,15 +116,24 @@ class Writer:
                     change.remove(type_url, name)
         return change.changed
 
-    def transaction(self) -> "Transaction":
+    def transaction(self, version: str | None = None) -> "Transaction":
         """Changes that happen together at the end of the `with` block: all or nothing, one wake-up.
 
+        Args:
+            version: what people call the state after it, such as a Git commit; up to 200 characters. Clients are told
+                it (`system_version_info`) with whatever they are sent of a type in which this transaction changed
+                something, until another one changes that type. What is sent goes by content alone.
+
         Raises:
+            TypeError: `version` is not a `str`.
+            ValueError: `version` is empty, too long, or cannot be encoded.
             UsageError: another transaction of this writer is open.
             ClosedError: the Plane is closed.
         """
+        if version is not None:
+            check_label(version)
         self._check_idle()
-        return Transaction(self)
+        return Transaction(self, version)
 
     def abandon(self) -> None:
         """Forget a transaction that was left open, and what was changed through it."""
@@ -187,7 +196,9 @@ class Transaction:
     The last change of a name counts. It is used once; every method raises `UsageError` outside its block.
     """
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: Writer, version: str | None) -> None:
+        self.version: Final = version
+        """What people call the state after it; None where nobody said."""
         self.changed = False
         """After the block: whether anything differs from before."""
         self._writer: Final = writer
@@ -236,7 +247,7 @@ class Transaction:
         if kind is None:
             if self._store.closed:
                 raise ClosedError("the Plane was closed while a transaction was open; it did not happen")
-            self.changed = self._store.commit(self._writer, tuple(self._changes.values()))
+            self.changed = self._store.commit(self._writer, tuple(self._changes.values()), self.version)
         return False
 
     def _check_open(self) -> None:

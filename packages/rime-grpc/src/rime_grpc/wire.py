@@ -2,7 +2,8 @@
 
 Requests are parsed by protobuf (upb: 1 µs for an acknowledgement). Responses are joined from pieces: a resource is
 encoded once in its life (`Resource.encoded`), a response once for all streams that are sent it (`Update.encoded`), and
-a nonce that is one stream's own is appended to shared bytes, since the order of fields is free.
+a nonce that is one stream's own is appended to shared bytes, since the order of fields is free. Where there are
+lifetimes there are two forms of both, with them and without, each made when the first client needs it.
 
 Field numbers are those of `envoy/service/discovery/v3/discovery.proto`.
 """
@@ -27,8 +28,12 @@ _RESOURCE_VERSION: Final = _tag(1)
 _RESOURCE_BODY: Final = _tag(2)
 _RESOURCE_NAME: Final = _tag(3)
 _RESOURCE_ALIAS: Final = _tag(4)
+_RESOURCE_TTL: Final = _tag(6)
+_DURATION_SECONDS: Final = bytes([1 << 3])
+_DURATION_NANOS: Final = bytes([2 << 3])
 _ANY_TYPE_URL: Final = _tag(1)
 _ANY_VALUE: Final = _tag(2)
+_RESPONSE_VERSION: Final = _tag(1)
 _RESPONSE_RESOURCE: Final = _tag(2)
 _RESPONSE_TYPE_URL: Final = _tag(4)
 _RESPONSE_NONCE: Final = _tag(5)
@@ -39,8 +44,8 @@ _REDACTED: Final = 64 << 10
 """Characters of a rejection's message that are looked at: what stands behind them is dropped, not shown."""
 
 
-class _Encoded:
-    """What is kept on an Update: its bytes, and how many of them come before the nonce that all share."""
+class _Form:
+    """The bytes of an Update in one form, and how many of them come before the nonce that all share."""
 
     __slots__ = ("bare_size", "data")
 
@@ -49,44 +54,73 @@ class _Encoded:
         self.bare_size = len(data)
 
 
+class _Forms:
+    """What is kept on an Update: its forms, as far as they are made; one and the same where it has no lifetimes."""
+
+    __slots__ = ("plain", "with_ttl")
+
+    def __init__(self) -> None:
+        self.plain: _Form | None = None
+        self.with_ttl: _Form | None = None
+
+
 def encode(response: DeltaResponse) -> bytes:
     """The response as a serialized `DeltaDiscoveryResponse`."""
-    update = response.update
-    encoded = update.encoded
-    if not isinstance(encoded, _Encoded):
-        encoded = update.encoded = _Encoded(_encode_update(response.type_url, update))
+    forms = response.update.encoded
+    if not isinstance(forms, _Forms):
+        forms = response.update.encoded = _Forms()
+    form = (forms.with_ttl if response.ttl else forms.plain) or _make(forms, response)
     if not response.shared:
-        return encoded.data[: encoded.bare_size] + _field(_RESPONSE_NONCE, response.nonce.encode())
-    if len(encoded.data) == encoded.bare_size:
-        encoded.data += _field(_RESPONSE_NONCE, response.nonce.encode())
-    return encoded.data
+        return form.data[: form.bare_size] + _field(_RESPONSE_NONCE, response.nonce.encode())
+    if len(form.data) == form.bare_size:
+        form.data += _field(_RESPONSE_NONCE, response.nonce.encode())
+    return form.data
 
 
-def _encode_update(type_url: str, update: Update) -> bytes:
-    pieces = [_encode_resource(resource) for resource in update.resources]
+def _make(forms: _Forms, response: DeltaResponse) -> _Form:
+    update = response.update
+    form = _Form(_encode_update(response.type_url, update, with_ttl=response.ttl))
+    are_same = all(resource.ttl is None for resource in update.resources)
+    if are_same or not response.ttl:
+        forms.plain = form
+    if are_same or response.ttl:
+        forms.with_ttl = form
+    return form
+
+
+def _encode_update(type_url: str, update: Update, *, with_ttl: bool) -> bytes:
+    pieces = [_encode_resource(resource, with_ttl=with_ttl) for resource in update.resources]
     pieces += [_field(_RESPONSE_REMOVED, name.encode()) for name in update.removed]
     pieces.append(_field(_RESPONSE_TYPE_URL, type_url.encode()))
+    if update.label is not None:
+        pieces.append(_field(_RESPONSE_VERSION, update.label.encode()))
     return b"".join(pieces)
 
 
-def _encode_resource(resource: Resource) -> bytes:
+def _encode_resource(resource: Resource, *, with_ttl: bool) -> bytes:
+    if with_ttl and resource.ttl is not None:
+        if resource.encoded_with_ttl is None:
+            ttl = _field(_RESOURCE_TTL, _duration(resource.ttl))
+            resource.encoded_with_ttl = _field(_RESPONSE_RESOURCE, _resource_fields(resource) + ttl)
+        return resource.encoded_with_ttl
     if resource.encoded is None:
-        message = b"".join(
-            (
-                _field(_RESOURCE_VERSION, resource.version.encode()),
-                _field(_RESOURCE_NAME, resource.name.encode()),
-                *(_field(_RESOURCE_ALIAS, alias.encode()) for alias in resource.aliases),
-                _encode_body(resource),
-            )
-        )
-        resource.encoded = _field(_RESPONSE_RESOURCE, message)
+        resource.encoded = _field(_RESPONSE_RESOURCE, _resource_fields(resource))
     return resource.encoded
 
 
-def _encode_body(resource: Resource) -> bytes:
-    if isinstance(resource, Bodiless):
-        return b""
-    return _field(_RESOURCE_BODY, _field(_ANY_TYPE_URL, resource.type_url.encode()) + _field(_ANY_VALUE, resource.body))
+def _resource_fields(resource: Resource) -> bytes:
+    fields = [_field(_RESOURCE_VERSION, resource.version.encode()), _field(_RESOURCE_NAME, resource.name.encode())]
+    fields += [_field(_RESOURCE_ALIAS, alias.encode()) for alias in resource.aliases]
+    if not isinstance(resource, Bodiless):
+        body = _field(_ANY_TYPE_URL, resource.type_url.encode()) + _field(_ANY_VALUE, resource.body)
+        fields.append(_field(_RESOURCE_BODY, body))
+    return b"".join(fields)
+
+
+def _duration(seconds: float) -> bytes:
+    """A `google.protobuf.Duration`, to the millisecond."""
+    whole, milliseconds = divmod(round(seconds * 1000), 1000)
+    return _DURATION_SECONDS + _varint(whole) + _DURATION_NANOS + _varint(milliseconds * 1_000_000)
 
 
 def _field(tag: bytes, value: bytes) -> bytes:

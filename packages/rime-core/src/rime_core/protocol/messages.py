@@ -26,10 +26,12 @@ class DeltaResponse:
     """`envoy.service.discovery.v3.DeltaDiscoveryResponse`: one Update, and the nonce by which it is answered.
 
     `shared`: every stream that is sent this Update is sent it with this nonce, so that the encoded bytes, nonce
-    included, can be kept on the Update (`Update.encoded`) and made once.
+    included, can be kept on the Update (`Update.encoded`) and made once. `ttl`: the client understands lifetimes, so it
+    is told those of the resources; others must not be (R73).
     """
 
     type_url: str
     update: Update
     nonce: str
     shared: bool
+    ttl: bool = False
