@@ -16,25 +16,26 @@ class Fault:
     after: str
 
 
+_STREAM = "protocol/stream.py"
 _DELTA = "protocol/delta.py"
 _SUBSCRIPTION = "protocol/subscription.py"
 
 FAULTS: dict[str, Fault] = {
-    "R1": Fault(_DELTA, "self._server = self._server.serving(self.node)", "self._server.serving(self.node)"),
-    "R2": Fault(_DELTA, "        if not type_url:\n", "        if type_url is None:\n"),
+    "R1": Fault(_STREAM, "self._server = self._server.serving(self.node)", "self._server.serving(self.node)"),
+    "R2": Fault(_STREAM, "        if not type_url:\n", "        if type_url is None:\n"),
     "R3": Fault(
         _DELTA,
-        "            self._settle(one_type, request)\n",
-        "            [self._settle(each, request) for each in self._types.values()]\n",
+        "            self.settle(request.nonce, request.error)\n",
+        "            [each.settle(request.nonce, request.error) for each in self.stream._channels.values()]\n",
     ),
-    "R4": Fault(_DELTA, "self._own_nonces += 1", "self._own_nonces = 1"),
+    "R4": Fault(_STREAM, "self._sent += 1", "self._sent = 1"),
     "R5": Fault(
-        _DELTA,
-        "        self.nonces: dict[str, Manifest] = {}\n",
-        "        self.nonces: dict[str, Manifest] = _Type.wake.__dict__.setdefault('nonces', {})\n",
+        _STREAM,
+        "        self.flights: dict[str, Flight] = {}\n",
+        "        self.flights: dict[str, Flight] = Channel.wake.__dict__.setdefault('flights', {})\n",
     ),
     "R6": Fault(
-        _DELTA, "return DeltaResponse(one_type.described.url, ", "return DeltaResponse(next(iter(self._types)), "
+        _DELTA, "return DeltaResponse(self.described.url, ", "return DeltaResponse(next(iter(self.stream._channels)), "
     ),
     "R7": Fault(
         "selection.py",
@@ -44,8 +45,8 @@ FAULTS: dict[str, Fault] = {
         "                    resources[name] = resource\n",
     ),
     "R8": Fault(
-        _DELTA,
-        "            self._events.append(UnknownType(type_url))\n            return\n",
+        _STREAM,
+        "            self.tell(UnknownType(type_url))\n            return\n",
         "            raise PeerError(type_url)\n",
     ),
     "R9": Fault(
@@ -54,7 +55,7 @@ FAULTS: dict[str, Fault] = {
         "index.interest.follow(added - removed, index.ordinal)",
     ),
     "R10": Fault("resource.py", "    version = digest(body)\n", "    version = digest(body[:0])\n"),
-    "R11": Fault(_DELTA, "        if error is not None:\n", "        if error:\n"),
+    "R11": Fault(_STREAM, "        if error is not None:\n", "        if error:\n"),
     "R12": Fault("selection.py", "if not asked and self._is_refused(resource):", "if False:"),
     "R13": Fault(
         "delivery.py",
@@ -62,9 +63,9 @@ FAULTS: dict[str, Fault] = {
         "return refusal is not None",
     ),
     "R14": Fault(
-        _DELTA,
+        _STREAM,
         "        elif self._changed:\n",
-        "        elif self._changed and not any(each.subscriber.rejected for each in self._types.values()):\n",
+        "        elif self._changed and not any(each.subscriber.rejected for each in self._channels.values()):\n",
     ),
     "R15": Fault(
         "selection.py",
@@ -73,30 +74,30 @@ FAULTS: dict[str, Fault] = {
     ),
     "R16": Fault(
         _DELTA,
-        "            _change(one_type.subscriber, request)\n",
-        "            _change(one_type.subscriber, request) if not request.nonce else None\n",
+        "            self.settle(request.nonce, request.error)\n",
+        "            return self.settle(request.nonce, request.error)\n",
     ),
     "R18": Fault(
-        _DELTA,
-        "manifest = one_type.nonces.pop(nonce, None)",
-        "manifest = one_type.nonces.popitem()[1] if one_type.nonces else None",
+        _STREAM,
+        "flight = self.flights.pop(nonce, None)",
+        "flight = self.flights.popitem()[1] if self.flights else None",
     ),
     "R21": Fault(
         _DELTA,
-        "            self._settle(one_type, request)\n",
-        "            if request.nonce and request.nonce not in one_type.nonces: return\n"
-        "            self._settle(one_type, request)\n",
+        "            self.settle(request.nonce, request.error)\n",
+        "            if request.nonce not in self.flights: return\n"
+        "            self.settle(request.nonce, request.error)\n",
     ),
-    "R22": Fault(_DELTA, "one_type.nonces.pop(nonce, None)", "one_type.nonces.pop(nonce)"),
+    "R22": Fault(_STREAM, "self.flights.pop(nonce, None)", "self.flights.pop(nonce)"),
     "R23": Fault(
         _DELTA,
-        "        if not nonce:\n            return\n",
-        "        if not nonce:\n            return one_type.nonces.clear()\n",
+        "        if request.nonce:\n            self.settle",
+        "        if not request.nonce:\n            self.flights.clear()\n        else:\n            self.settle",
     ),
     "R24": Fault(
-        _DELTA,
-        "                if one_type in self._changed:\n",
-        "                if one_type in self._changed and not one_type.nonces:\n",
+        _STREAM,
+        "                if channel in self._changed:\n",
+        "                if channel in self._changed and not channel.flights:\n",
     ),
     "R25": Fault(
         "selection.py",
@@ -108,18 +109,18 @@ FAULTS: dict[str, Fault] = {
     "R29": Fault("subscriber.py", "            self._names.waiting[self] = None\n", "            pass\n"),
     "R30": Fault(
         _DELTA,
-        "    if request.subscribe:\n        subscriber.add(_named(request.subscribe))\n",
-        "    subscriber.add(_named(request.subscribe or ['*']))\n",
+        "        if request.subscribe:\n            self.subscriber.add(named(request.subscribe))\n",
+        "        self.subscriber.add(named(request.subscribe or ['*']))\n",
     ),
     "R31": Fault(
         _DELTA,
-        "first_names(one_type.described, request.subscribe, request.unsubscribe)",
-        "first_names(one_type.described, not request.initial_versions and request.subscribe or (), ())",
+        "first_names(self.described, request.subscribe, request.unsubscribe)",
+        "first_names(self.described, not request.initial_versions and request.subscribe or (), ())",
     ),
     "R34": Fault(
         _DELTA,
-        "names = first_names(one_type.described, request.subscribe, request.unsubscribe)",
-        "names = ('*', *first_names(one_type.described, request.subscribe, request.unsubscribe))",
+        "return first_names(self.described, request.subscribe, request.unsubscribe)",
+        "return ('*', *first_names(self.described, request.subscribe, request.unsubscribe))",
     ),
     "R35": Fault("index.py", "for named in self._aliases.get(name, ()):", "for named in ():"),
     "R36": Fault("index.py", "return self.described.star and not resource.on_demand", "return True"),
@@ -127,19 +128,19 @@ FAULTS: dict[str, Fault] = {
     "R40": Fault("subscriber.py", "        if STAR in unwanted and self._star:\n", "        if False:\n"),
     "R41": Fault(
         _DELTA,
-        "            _change(one_type.subscriber, request)\n",
-        "            _change(one_type.subscriber, request)\n"
-        "            one_type.subscriber.names or one_type.subscriber.add(['*'])\n",
+        "            self.subscriber.discard(named(request.unsubscribe))\n",
+        "            self.subscriber.discard(named(request.unsubscribe))\n"
+        "            self.subscriber.names or self.subscriber.add(['*'])\n",
     ),
     "R42": Fault("subscriber.py", "self._move(False, self._names)", "self._move(False, None)"),
     "R43": Fault("subscriber.py", "                self._owed[name] = True\n", ""),
-    "R44": Fault(_DELTA, "if update or (subscriber.wildcard and not known):", "if update:"),
+    "R44": Fault(_DELTA, "if update or (self.subscriber.wildcard and not known) else", "if update else"),
     "R45": Fault("type_urls.py", "    legacy_wildcard: bool = False\n", "    legacy_wildcard: bool = True\n"),
     "R46": Fault(_SUBSCRIPTION, "return [name for name in subscribe if name != STAR]", "return subscribe"),
     "R47": Fault(
         _DELTA,
-        "subscriber.discard(_named(request.unsubscribe))",
-        "subscriber.discard(name for name in request.unsubscribe if name in subscriber.names or 1 / 0)",
+        "self.subscriber.discard(named(request.unsubscribe))",
+        "self.subscriber.discard(name for name in request.unsubscribe if name in self.subscriber.names or 1 / 0)",
     ),
     "R48": Fault(
         "subscriber.py",
@@ -149,8 +150,8 @@ FAULTS: dict[str, Fault] = {
     "R49": Fault("subscriber.py", "        self._step(frozenset(), gone)\n", ""),
     "R50": Fault(
         _DELTA,
-        "        subscriber.add(_named(request.subscribe))\n",
-        "        subscriber.add(_named(set(request.subscribe) - set(request.unsubscribe)))\n",
+        "            self.subscriber.add(named(request.subscribe))\n",
+        "            self.subscriber.add(named(set(request.subscribe) - set(request.unsubscribe)))\n",
     ),
     "R55": Fault("index.py", "                removed.append(name)\n", "                pass\n"),
     "R56": Fault(
@@ -169,19 +170,19 @@ FAULTS: dict[str, Fault] = {
     "R59": Fault("type_urls.py", "star=False, stays_while_referred=True", "star=False"),
     "R60": Fault(
         _DELTA,
-        "one_type.known = request.initial_versions",
-        "one_type.known = {name: each.version for name, each in self._server.snapshot()[type_url].items()}",
+        "self._known = request.initial_versions",
+        "self._known = {name: each.version for name, each in self.stream._server.snapshot()[self.described.url].items()}",  # noqa: E501 - one line of code
     ),
     "R61": Fault("subscriber.py", "self._first(known)", "self._first({})"),
     "R62": Fault(
         _DELTA,
-        "            _change(one_type.subscriber, request)\n",
-        "            _change(one_type.subscriber, request) if not request.initial_versions else None\n",
+        "        if request.nonce:\n",
+        "        if request.initial_versions:\n            return\n        if request.nonce:\n",
     ),
     "R63": Fault(
-        _DELTA,
-        "return [name for names in self._unasked.pop(type_url, ()) for name in names if name in known]",
+        _STREAM,
+        "return [name for names in self._awaited.pop(type_url, ()) for name in names]",
         "return []",
     ),
-    "R72": Fault(_DELTA, "            waited_for.subscriber.resend(names)\n", ""),
+    "R72": Fault(_DELTA, "        self.subscriber.resend(names)\n", "        pass\n"),
 }

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from rime_core import CLUSTER, ENDPOINT, TYPES, PeerError, Plane
 from rime_core.delivery import IN_FLIGHT
 from rime_core.node import Node
-from rime_core.protocol.delta import MAX_MESSAGE, MAX_REASON, MAX_TYPES, DeltaStream
+from rime_core.protocol.delta import DeltaStream
 from rime_core.protocol.events import RejectedResponse
 from rime_core.protocol.messages import DeltaRequest
+from rime_core.protocol.stream import MAX_MESSAGE, MAX_REASON, MAX_TYPES
 from rime_envoy_api import message_class
 from rime_grpc.wire import Decoder
 

@@ -1,193 +1,60 @@
-"""DeltaStream's own promises: batches, nonces, wake-ups, ends. The rules of the protocol: tests/conformance."""
+"""What is the incremental stream's own. What every stream promises: test_stream; the rules: tests/conformance."""
 
 import pytest
 
-from rime_core import CLUSTER, ENDPOINT, LISTENER, ROUTE, SECRET, ClosedError, FellBehindError, PeerError, Plane
-from rime_core.node import Node
+from rime_core import CLUSTER, ENDPOINT, Plane
 from rime_core.protocol.delta import DeltaStream
-from rime_core.protocol.events import Acknowledged, RejectedResponse, UnknownType
 from rime_core.protocol.messages import DeltaRequest
 
 
 @pytest.fixture
 def plane():
-    plane = Plane()
-    for type_url in (ROUTE, LISTENER, ENDPOINT, CLUSTER, SECRET):
-        plane.apply(type_url, "a", b"1")
+    plane = Plane(references=lambda url, body: [(ENDPOINT, body.decode())] if url == CLUSTER else [])
+    plane.apply(CLUSTER, "c", b"e")
+    plane.apply(ENDPOINT, "e", b"1")
     return plane
 
 
-def begun(plane, *requests, **options):
-    stream = DeltaStream(plane.server(), **options)
+def taken(stream, *requests):
     for request in requests:
         stream.receive(request)
-    return stream
-
-
-def test_a_batch_is_in_the_order_that_makes_before_it_breaks_whatever_the_order_of_requests(plane):
-    stream = begun(plane, *(DeltaRequest(url, subscribe=["a"]) for url in (ROUTE, ENDPOINT, LISTENER, SECRET, CLUSTER)))
-    assert [response.type_url for response in stream.responses()] == [SECRET, CLUSTER, ENDPOINT, LISTENER, ROUTE]
-    for type_url in (ROUTE, LISTENER, CLUSTER, ENDPOINT):
-        plane.apply(type_url, "a", b"2")
-    assert [response.type_url for response in stream.responses()] == [CLUSTER, ENDPOINT, LISTENER, ROUTE]
-
-
-def test_what_a_slow_client_missed_merges(plane):
-    stream = begun(plane, DeltaRequest(CLUSTER))
-    stream.responses()
-    for number in range(100):
-        plane.apply(CLUSTER, f"c{number % 10}", b"%d" % number)
-    (response,) = stream.responses()
-    assert len(response.update.resources) == 10
-    assert stream.responses() == []
-
-
-def test_streams_at_the_same_place_are_sent_the_same_object_with_the_same_nonce(plane):
-    streams = [begun(plane, DeltaRequest(CLUSTER)) for _ in range(3)]
-    for _ in range(2):
-        sent = [stream.responses()[0] for stream in streams]
-        assert len({id(response.update) for response in sent}) == 1
-        assert len({response.nonce for response in sent}) == 1
-        assert all(response.shared for response in sent)
-        plane.apply(CLUSTER, "a", b"2")
-
-
-def test_what_is_one_streams_own_has_a_nonce_of_its_own(plane):
-    stream = begun(plane, DeltaRequest(CLUSTER))
-    (first,) = stream.responses()
-    stream.receive(DeltaRequest(CLUSTER, subscribe=["a"]))
-    (again,) = stream.responses()
-    assert (first.nonce, again.nonce) == ("clusters.1.0", "~1")
-    assert not again.shared
-
-
-def test_a_large_response_is_split_and_each_part_has_its_nonce():
-    plane = Plane()
-    for number in range(10):
-        plane.apply(CLUSTER, f"c{number}", bytes(1000))
-    stream = begun(plane, DeltaRequest(CLUSTER), max_response_bytes=5000)
-    sent = stream.responses()
-    assert [len(response.update.resources) for response in sent] == [4, 4, 2]
-    assert [response.nonce for response in sent] == ["clusters.10.0", "clusters.10.1", "clusters.10.2"]
-
-
-def test_it_is_woken_once_until_the_next_batch_is_taken(plane):
-    wakes = []
-    stream = begun(plane, DeltaRequest(CLUSTER), DeltaRequest(LISTENER), wake=lambda: wakes.append(1))
-    assert len(wakes) == 1
-    stream.responses()
-    for number in range(3):
-        plane.apply(CLUSTER, "a", b"%d" % number)
-        plane.apply(LISTENER, "a", b"%d" % number)
-    assert len(wakes) == 2
-    stream.responses()
-    plane.apply(ROUTE, "not asked for", b"1")
-    stream.receive(DeltaRequest(CLUSTER, nonce="x"))
-    assert len(wakes) == 2
-
-
-def test_nothing_is_sent_before_the_server_is_ready_and_then_it_is_woken():
-    plane = Plane()
-    writer = plane.writer("source")
-    wakes = []
-    stream = begun(plane, DeltaRequest(CLUSTER), wake=lambda: wakes.append(1))
-    assert stream.responses() == []
-    writer.apply(CLUSTER, "a", b"1")
-    assert len(wakes) == 1
-    writer.ready()
-    assert len(wakes) == 2
-    assert [resource.name for resource in stream.responses()[0].update.resources] == ["a"]
-
-
-def test_events_tell_what_became_of_what_was_sent(plane):
-    stream = begun(plane, DeltaRequest(CLUSTER), DeltaRequest(LISTENER), DeltaRequest("own/own.Type"))
-    clusters, listeners = (response.nonce for response in stream.responses()[:2])
-    stream.receive(DeltaRequest(CLUSTER, nonce=clusters))
-    stream.receive(DeltaRequest(LISTENER, nonce=listeners, error="no"))
-    version = plane.snapshot()[LISTENER]["a"].version
-    assert stream.events() == [
-        UnknownType("own/own.Type"),
-        Acknowledged(CLUSTER, clusters),
-        RejectedResponse(LISTENER, listeners, {"a": version}, "no"),
+    return [
+        (response.type_url, [resource.name for resource in response.update.resources], list(response.update.removed))
+        for response in stream.responses()
     ]
-    assert stream.events() == []
 
 
-def test_a_rejection_of_what_was_sent_too_long_ago_is_told_without_names(plane):
-    stream = begun(plane, DeltaRequest(CLUSTER, nonce="long ago", error="no"))
-    stream.receive(DeltaRequest(CLUSTER, nonce="long ago", error="no"))
-    assert stream.events() == [RejectedResponse(CLUSTER, "long ago", {}, "no")]
+def test_what_is_removed_is_named(plane):
+    stream = DeltaStream(plane.server())
+    taken(stream, DeltaRequest(ENDPOINT, subscribe=["e"]))
+    plane.remove(ENDPOINT, "e")
+    assert taken(stream) == [(ENDPOINT, [], ["e"])]
 
 
-def test_a_stream_of_one_type_implies_it_and_takes_no_other(plane):
-    stream = begun(plane, DeltaRequest(), type_url=CLUSTER)
-    assert stream.responses()[0].type_url == CLUSTER
-    with pytest.raises(PeerError, match="came on the stream of"):
-        stream.receive(DeltaRequest(LISTENER))
+def test_an_empty_answer_is_given_to_who_asks_for_everything_and_knows_nothing():
+    for request, answers in [
+        (DeltaRequest(CLUSTER), [(CLUSTER, [], [])]),
+        (DeltaRequest(CLUSTER, subscribe=["*"]), [(CLUSTER, [], [])]),
+        (DeltaRequest(ENDPOINT), []),
+        (DeltaRequest(CLUSTER, initial_versions={"gone": "v"}), [(CLUSTER, [], ["gone"])]),
+    ]:
+        assert taken(DeltaStream(Plane().server()), request) == answers
 
 
-def test_a_client_that_broke_the_protocol_has_no_stream_any_more(plane):
-    stream = begun(plane, DeltaRequest(CLUSTER))
-    with pytest.raises(PeerError):
-        stream.receive(DeltaRequest())
-    assert stream.responses() == []
-    with pytest.raises(ClosedError):
-        stream.receive(DeltaRequest(CLUSTER))
-    assert not plane.store.indexes[CLUSTER].subscribers
+def test_what_a_cluster_waits_for_comes_after_it_in_the_same_batch(plane):
+    stream = DeltaStream(plane.server())
+    taken(stream, DeltaRequest(CLUSTER), DeltaRequest(ENDPOINT, subscribe=["e"]))
+    plane.apply(CLUSTER, "c", b"e")
+    assert taken(stream) == []
+    plane.remove(CLUSTER, "c")
+    plane.apply(CLUSTER, "c", b"e")
+    plane.apply(CLUSTER, "d", b"e")
+    assert taken(stream) == [(CLUSTER, ["d"], []), (ENDPOINT, ["e"], [])]
 
 
-def test_a_name_that_no_text_can_hold_is_the_clients_fault(plane):
-    with pytest.raises(PeerError, match="cannot be encoded"):
-        begun(plane, DeltaRequest(CLUSTER, subscribe=["\ud800"]))
-
-
-def test_a_stream_that_fell_behind_ends():
-    plane = Plane(tombstones=1)
-    for name in "abc":
-        plane.apply(CLUSTER, name, b"1")
-    stream = begun(plane, DeltaRequest(CLUSTER))
-    stream.responses()
-    for name in "abc":
-        plane.remove(CLUSTER, name)
-    with pytest.raises(FellBehindError, match="clusters"):
-        stream.responses()
-    assert stream.responses() == []
-
-
-def test_a_stream_whose_plane_was_closed_ends(plane):
-    wakes = []
-    stream = begun(plane, DeltaRequest(CLUSTER), wake=lambda: wakes.append(1))
-    stream.responses()
-    plane.close()
-    assert len(wakes) == 2
-    with pytest.raises(ClosedError):
-        stream.responses()
-
-
-def test_its_subscribers_show_what_it_wants_and_has(plane):
-    stream = begun(plane, DeltaRequest(CLUSTER, Node("n")), DeltaRequest(ENDPOINT, subscribe=["a"]))
-    stream.responses()
-    subscribers = stream.subscribers()
-    assert subscribers[CLUSTER].wildcard
-    assert subscribers[ENDPOINT].names == {"a"}
-    assert subscribers[ENDPOINT].in_flight == 1
-    assert stream.node == Node("n")
-
-
-def test_many_rejections_cost_a_change_nothing():
-    """Each of 2,000 names rejected by itself, then changed: each is looked at once."""
-    plane = Plane()
-    names = [f"e{number}" for number in range(2000)]
-    stream = begun(plane)
-    for name in names:
-        plane.apply(ENDPOINT, name, b"1")
-        stream.receive(DeltaRequest(ENDPOINT, subscribe=[name]))
-        (response,) = stream.responses()
-        stream.receive(DeltaRequest(ENDPOINT, nonce=response.nonce, error="no"))
-    subscriber = stream.subscribers()[ENDPOINT]
-    assert len(subscriber.rejected) == len(names)
-    with plane.transaction() as change:
-        for name in names:
-            change.apply(ENDPOINT, name, b"2")
-    assert sum(len(response.update.resources) for response in stream.responses()) == len(names)
-    assert subscriber.rejected == {}
+def test_what_a_cluster_waits_for_is_sent_to_who_knows_it_and_asks_later(plane):
+    version = plane.snapshot()[ENDPOINT]["e"].version
+    stream = DeltaStream(plane.server())
+    taken(stream, DeltaRequest(CLUSTER))
+    request = DeltaRequest(ENDPOINT, subscribe=["e"], initial_versions={"e": version})
+    assert taken(stream, request) == [(ENDPOINT, ["e"], [])]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from rime_core import OptionReader
-from rime_core.protocol.delta import MAX_RESPONSE_BYTES
+from rime_core.protocol.stream import MAX_RESPONSE_BYTES
 
 MAX_REQUEST_BYTES: Final = 64 << 20
 """A client that reconnects lists what it knows: 100,000 names of 100 bytes with their versions are 12 MB."""

@@ -1,0 +1,370 @@
+"""A client's stream, sans I/O: what the variants of the protocol have in common.
+
+How to drive it: give every request to `receive`, then drain `events()`; whenever `wake` was called, and at the time
+that `due` says, take `responses()` and write them in that order before taking the next. Nothing is queued between two
+calls: a stream holds cursors, and what a slow client missed merges. `close()` must be called at the end.
+
+A stream has a Channel for each type that its client asks for: a Subscriber, and what the variant does with requests
+and updates. A request's answer has no place of its own; it takes its place in the next batch, which holds what all
+types have to say at one moment, in the order of `XdsType.order` (R65–R69: a cluster comes before the endpoints and
+routes that use it).
+
+Nonces. A response that brings what changed is the same for every stream at the same cursor, so its nonce names its
+content's place, `clusters.12.0` (type, ordinal, part), and its encoded bytes are shared, nonce included. A stream's
+cursor only grows, so such a nonce comes once on a stream. A response at a place that this stream was already sent
+something for (what a re-subscription, a re-sent assignment or a late removal brings) is numbered by the stream:
+`~7`. Nonces mean something on the stream that they were sent on, nowhere else (R4, R5).
+"""
+
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import ClassVar, Final, Generic, NamedTuple, Protocol, TypeVar
+
+from rime_core.delivery import IN_FLIGHT
+from rime_core.errors import ClosedError, FellBehindError, PeerError
+from rime_core.node import Node, Peer
+from rime_core.protocol.events import Acknowledged, Event, RejectedResponse, UnknownType
+from rime_core.resource import check_name
+from rime_core.server import Server
+from rime_core.subscriber import Subscriber
+from rime_core.type_urls import XdsType, check_type_url, describe, is_known
+from rime_core.update import Manifest, Update
+
+MAX_RESPONSE_BYTES: Final = 4_000_000
+"""Below gRPC's default limit of 4 MiB for a message received, with room for what is not counted."""
+
+MAX_TYPES: Final = 64
+"""Types on one stream. Envoy asks for ten; each costs a subscription, and their names are the client's to choose."""
+
+MAX_MESSAGE: Final = 4096
+"""Characters of a rejection's message that its event has: Envoy dumps the whole resource into some."""
+
+MAX_REASON: Final = 512
+"""Characters of it that are kept for as long as the version is; a client may reject thousands."""
+
+_EVENTS: Final = 1000
+"""Events kept for who does not drain them."""
+
+_NOWHERE: Final = (-1, -1)
+
+
+class _Request(Protocol):
+    """What is read of a request whatever the variant."""
+
+    @property
+    def type_url(self) -> str: ...
+
+    @property
+    def node(self) -> Node | None: ...
+
+
+Request = TypeVar("Request", bound=_Request)
+Response = TypeVar("Response")
+
+
+class Flight(NamedTuple):
+    """A response on its way: what it carries, and its number among all that the stream sent."""
+
+    manifest: Manifest
+    number: int
+
+
+class Channel(ABC, Generic[Request, Response]):
+    """One type on one stream. Made with the first request of the type."""
+
+    __slots__ = ("_place", "answered", "described", "flights", "stream", "subscriber")
+
+    def __init__(self, stream: "Stream[Request, Response]", described: XdsType) -> None:
+        self.stream: Final = stream
+        self.described: Final = described
+        self.subscriber: Subscriber
+        self.answered = False
+        """Whether its first request was."""
+        self.flights: dict[str, Flight] = {}
+        """Nonce → what is on its way, oldest first."""
+        self._place = _NOWHERE
+        """(ordinal, part) of the last shared response."""
+
+    # --- what a variant says -----------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def begin(self, request: Request) -> Iterable[str]:
+        """Take the first request of the type in; the names that it asks for."""
+
+    @abstractmethod
+    def change(self, request: Request) -> None:
+        """Take a later request in."""
+
+    @abstractmethod
+    def first(self) -> Update | None:
+        """The answer to the first request; None where there is nothing to say."""
+
+    @abstractmethod
+    def respond(self, update: Update, nonce: str, *, shared: bool) -> Response:
+        """The response that carries `update`."""
+
+    @abstractmethod
+    def warm(self, names: Iterable[str]) -> None:
+        """Something was sent that its client keeps warming until it gets `names`, changed or not."""
+
+    # --- what all share ----------------------------------------------------------------------------------------------
+
+    def wake(self) -> None:
+        """There may be something to send."""
+        self.stream.changed(self)
+
+    def settle(self, nonce: str, error: str | None) -> None:
+        """Take an acknowledgement or a rejection; a nonce that is not in flight means nothing (R21, R22)."""
+        flight = self.flights.pop(nonce, None)
+        if error is not None:
+            if flight is not None:
+                self.subscriber.reject(flight.manifest, error[:MAX_REASON])
+            versions = flight.manifest.versions if flight is not None else {}
+            self.stream.tell(RejectedResponse(self.described.url, nonce, versions, error[:MAX_MESSAGE]))
+        elif flight is not None:
+            self.subscriber.acknowledge_update(flight.manifest)
+            self.stream.tell(Acknowledged(self.described.url, nonce))
+
+    def collect(self, batch: list[Response]) -> None:
+        """Add what there is to send to the batch."""
+        if not self.answered:
+            self.answered = True
+            first = self.first()
+            if first is not None:
+                self.send(first, batch)
+        while (update := self.subscriber.poll()) is not None:
+            self.send(update, batch)
+
+    def send(self, update: Update, batch: list[Response]) -> None:
+        """Add the response that carries `update` to the batch.
+
+        Raises:
+            FellBehindError: it could only be told by a response that says that this is everything.
+        """
+        if update.full:
+            self.stream.close()
+            raise FellBehindError(
+                f"more {self.described.plural} were removed since this stream last read than are remembered"
+            )
+        nonce, shared = self._nonce(update)
+        batch.append(self.respond(update, nonce, shared=shared))
+        warmed_by = self.described.warmed_by
+        if warmed_by is not None:
+            names = update.references.get(warmed_by, ())
+            if names:
+                self.stream.warm(warmed_by, names)
+
+    def _nonce(self, update: Update) -> tuple[str, bool]:
+        """The nonce of the response that carries `update`, and whether all streams have it; it is in flight now."""
+        number = self.stream.count()
+        place = (update.ordinal, update.part)
+        shared = place > self._place
+        if shared:
+            self._place = place
+            nonce = f"{self.described.plural}.{update.ordinal}.{update.part}"
+        else:
+            nonce = f"~{number}"
+        if len(self.flights) >= IN_FLIGHT:
+            del self.flights[next(iter(self.flights))]
+        self.flights[nonce] = Flight(update.manifest, number)
+        return nonce, shared
+
+
+class Stream(ABC, Generic[Request, Response]):
+    """The protocol's state of one client's stream, aggregated or of one type.
+
+    Args:
+        server: where the client is served from, or where to ask (`Server.serving`).
+        wake: called when `responses()` may have something, at most once between two calls of it. It must only
+            schedule; it may be called inside `receive`, and inside a writer's change.
+        peer: what the connection says of the client.
+        type_url: the type that requests have which name none (a stream of one type); "" for an aggregated stream.
+        max_response_bytes: where to split a response; one resource is never split.
+    """
+
+    _channel: ClassVar[type[Channel]]  # type: ignore[type-arg]  # each variant says which
+
+    def __init__(
+        self,
+        server: Server,
+        *,
+        wake: Callable[[], None] | None = None,
+        peer: Peer | None = None,
+        type_url: str = "",
+        max_response_bytes: int = MAX_RESPONSE_BYTES,
+    ) -> None:
+        self.node: Node | None = None
+        """Who the client says that it is, from its first request (R1)."""
+        self.peer: Final = peer or Peer()
+        """What its connection says of it."""
+        self._server = server
+        self._wake: Final = wake
+        self._type_url: Final = type_url
+        self._max_response_bytes: Final = max_response_bytes
+        self._channels: dict[str, Channel[Request, Response]] = {}
+        """By type URL, in the order of a batch."""
+        self._changed: set[Channel[Request, Response]] = set()
+        self._woken = False
+        self._closed = False
+        self._sent = 0
+        self._events: deque[Event] = deque(maxlen=_EVENTS)
+        self._awaited: dict[str, list[tuple[str, ...]]] = {}
+        """Type URL → names that what was sent waits for, of types that the client has not asked for yet."""
+
+    def receive(self, request: Request) -> None:
+        """Take one request in.
+
+        Raises:
+            PeerError: the protocol does not allow it; the stream must end with its `code`. It is closed already.
+            ClosedError: after `close()`.
+        """
+        if self._closed:
+            raise ClosedError("this stream is closed")
+        try:
+            self._receive(request)
+        except PeerError:
+            self.close()
+            raise
+
+    def responses(self) -> list[Response]:
+        """The next batch: what all types have to send at this moment, in the order to write it.
+
+        Nothing before the server is ready.
+
+        Raises:
+            FellBehindError: the client is further behind than what is remembered; the stream must end with
+                UNAVAILABLE. It is closed already.
+        """
+        batch: list[Response] = []
+        if self._closed:
+            return batch
+        if not self._server.ready:
+            self._server.when_ready(self._signal)
+        elif self._changed:
+            self._woken = True  # what one type's answer brings about in another is part of this batch
+            for channel in self._channels.values():
+                if channel in self._changed:
+                    self._changed.discard(channel)
+                    channel.collect(batch)
+        self._woken = False
+        return batch
+
+    def events(self) -> list[Event]:
+        """What happened since the last call, oldest first."""
+        events = list(self._events)
+        self._events.clear()
+        return events
+
+    def subscribers(self) -> Mapping[str, Subscriber]:
+        """The client's Subscriber of each type, by type URL: what it wants, was sent, acknowledged and rejected."""
+        return {url: channel.subscriber for url, channel in self._channels.items()}
+
+    def close(self) -> None:
+        """Give everything up. Closing twice is fine."""
+        if self._closed:
+            return
+        self._closed = True
+        self._server.not_when_ready(self._signal)
+        for channel in self._channels.values():
+            channel.subscriber.close()
+        self._channels.clear()
+        self._changed.clear()
+        self._awaited.clear()
+
+    # --- for its channels --------------------------------------------------------------------------------------------
+
+    def channel(self, type_url: str) -> "Channel[Request, Response] | None":
+        """The channel of a type; None where the client has not asked for it."""
+        return self._channels.get(type_url)
+
+    def changed(self, channel: Channel[Request, Response]) -> None:
+        """A type may have something to send."""
+        self._changed.add(channel)
+        self._signal()
+
+    def warm(self, type_url: str, names: tuple[str, ...]) -> None:
+        """What was sent needs `names`: now, or when their type is first asked for."""
+        channel = self._channels.get(type_url)
+        if channel is not None and channel.answered:
+            channel.warm(names)
+            return
+        awaited = self._awaited.setdefault(type_url, [])
+        awaited.append(names)
+        if len(awaited) > IN_FLIGHT:  # a client that never asks: names, not their history
+            self._awaited[type_url] = [tuple({name for each in awaited for name in each})]
+
+    def awaited(self, type_url: str) -> list[str]:
+        """The names that were needed before their type was asked for; once."""
+        return [name for names in self._awaited.pop(type_url, ()) for name in names]
+
+    def tell(self, event: Event) -> None:
+        """Something happened that is not a response."""
+        self._events.append(event)
+
+    def count(self) -> int:
+        """The number of the response that is being made, from 1."""
+        self._sent += 1
+        return self._sent
+
+    # --- inside ------------------------------------------------------------------------------------------------------
+
+    def _receive(self, request: Request) -> None:
+        type_url = request.type_url or self._type_url
+        if not type_url:
+            raise PeerError("a request on an aggregated stream names no type_url")
+        if self._type_url and type_url != self._type_url:
+            raise PeerError(f"a request for {type_url} came on the stream of {self._type_url}")
+        if self.node is None:
+            self.node = request.node or Node()
+            self._server = self._server.serving(self.node)
+        channel = self._channels.get(type_url)
+        if channel is None:
+            self._begin(type_url, request)
+        else:
+            channel.change(request)
+
+    def _begin(self, type_url: str, request: Request) -> None:
+        try:
+            check_type_url(type_url)
+        except ValueError:
+            self.tell(UnknownType(type_url))
+            return
+        if len(self._channels) >= MAX_TYPES:
+            raise PeerError(f"more than {MAX_TYPES} types on one stream", code="RESOURCE_EXHAUSTED")
+        if not is_known(type_url) and not self._server.knows(type_url):
+            self.tell(UnknownType(type_url))
+        channel: Channel[Request, Response] = self._channel(self, describe(type_url))
+        names = channel.begin(request)
+        channel.subscriber = self._server.subscribe(
+            type_url, named(names), wake=channel.wake, max_bytes=self._max_response_bytes
+        )
+        self._channels[type_url] = channel
+        self._channels = dict(sorted(self._channels.items(), key=_order))
+        self.changed(channel)
+
+    def _signal(self) -> None:
+        if not self._woken and not self._closed:
+            self._woken = True
+            if self._wake is not None:
+                self._wake()
+
+
+def named(names: Iterable[str]) -> list[str]:
+    """The names that a request gives, less empty ones, which name nothing.
+
+    Raises:
+        PeerError: one cannot be encoded.
+    """
+    given = [name for name in names if name]
+    for name in given:
+        if not name.isascii():
+            try:
+                check_name(name)
+            except ValueError as error:
+                raise PeerError(str(error)) from error
+    return given
+
+
+def _order(item: tuple[str, Channel[Request, Response]]) -> int:
+    return item[1].described.order
