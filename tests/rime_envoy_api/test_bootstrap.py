@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rime_core import SourceError, UsageError
-from rime_envoy_api import make_bootstrap, parse
+from rime_envoy_api import make_bootstrap, message_class, parse
 from rime_envoy_api.rules import violations
 from rime_envoy_api.tree import read_yaml
 from tests.rime_envoy_api.test_convert import BOOTSTRAP, content
@@ -92,6 +92,73 @@ def test_what_is_no_address(address):
         make_bootstrap(address=address)
 
     assert str(caught.value) == f"{address!r} is no address: write it as host:port, such as 127.0.0.1:18000"
+
+
+def tls_of(**settings):
+    (cluster,) = made(**settings).static_resources.clusters
+    assert cluster.transport_socket.name == "envoy.transport_sockets.tls"
+    context = message_class("envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext")()
+    assert cluster.transport_socket.typed_config.Unpack(context)
+    return context
+
+
+@pytest.mark.parametrize(
+    ("address", "server_name", "sni", "kind", "name"),
+    [
+        ("rime.example:1", "", "rime.example", "DNS", "rime.example"),
+        ("rime.example:1", "other.example", "other.example", "DNS", "other.example"),
+        ("10.0.0.1:1", "", "", "IP_ADDRESS", "10.0.0.1"),
+        ("[::1]:1", "", "", "IP_ADDRESS", "::1"),
+        ("10.0.0.1:1", "rime.example", "rime.example", "DNS", "rime.example"),
+        ("10.0.0.1:1", "spiffe://shop.example/rime", "", "URI", "spiffe://shop.example/rime"),
+    ],
+)
+def test_over_tls_the_control_planes_name_is_checked(address, server_name, sni, kind, name):
+    """Else another client's certificate would do for rime's."""
+    context = tls_of(address=address, tls_ca="/ca.pem", tls_server_name=server_name)
+
+    validation = context.common_tls_context.validation_context
+    (matched,) = validation.match_typed_subject_alt_names
+    assert validation.trusted_ca.filename == "/ca.pem"
+    assert (context.sni, matched.SanType.Name(matched.san_type), matched.matcher.exact) == (sni, kind, name)
+
+
+def test_over_tls_the_least_is_1_2_and_envoy_need_not_show_a_certificate():
+    common = tls_of(tls_ca="ca.pem").common_tls_context
+
+    params = common.tls_params
+    assert params.TlsProtocol.Name(params.tls_minimum_protocol_version) == "TLSv1_2"
+    assert not common.tls_certificates
+
+
+def test_over_tls_envoy_shows_its_certificate():
+    odd = 'C:\\keys\\it\'s "mine": {key}.pem'
+    common = tls_of(tls_ca="ca.pem", tls_cert="envoy.pem", tls_key=odd).common_tls_context
+
+    (certificate,) = common.tls_certificates
+    assert (certificate.certificate_chain.filename, certificate.private_key.filename) == ("envoy.pem", odd)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"tls_ca": "a", "tls_cert": "b"},
+            "tls_cert and tls_key are of no use without each other: give both, or neither",
+        ),
+        (
+            {"tls_ca": "a", "tls_key": "b"},
+            "tls_cert and tls_key are of no use without each other: give both, or neither",
+        ),
+        ({"tls_cert": "a", "tls_key": "b"}, "without tls_ca Envoy would connect unencrypted: give the authority"),
+        ({"tls_server_name": "a"}, "without tls_ca Envoy would connect unencrypted: give the authority"),
+    ],
+)
+def test_tls_by_halves(settings, message):
+    with pytest.raises(UsageError) as caught:
+        make_bootstrap(**settings)
+
+    assert str(caught.value).startswith(message)
 
 
 OWN = """

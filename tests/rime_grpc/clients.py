@@ -12,6 +12,7 @@ from rime_core import CLUSTER
 from rime_core.testing import Received
 from rime_envoy_api import message_class
 from rime_grpc.serving import DELTA_ADS
+from tests.rime_grpc.certificates import NAME
 
 Request = message_class("envoy.service.discovery.v3.DeltaDiscoveryRequest")
 
@@ -44,8 +45,14 @@ class GrpcClient:
 
 
 @asynccontextmanager
-async def connect(address: str) -> AsyncIterator[GrpcClient]:
-    async with grpc.aio.insecure_channel(address) as channel:
+async def connect(address: str, credentials: grpc.ChannelCredentials | None = None) -> AsyncIterator[GrpcClient]:
+    """A stream to this address; with credentials over TLS, and over a connection of its own."""
+    options = [("grpc.ssl_target_name_override", NAME), ("grpc.use_local_subchannel_pool", 1)]
+    async with (
+        grpc.aio.insecure_channel(address)
+        if credentials is None
+        else grpc.aio.secure_channel(address, credentials, options) as channel
+    ):
         call: grpc.aio.StreamStreamCall[bytes, bytes] = channel.stream_stream(DELTA_ADS)()
         try:
             yield GrpcClient(call)

@@ -48,3 +48,26 @@ def test_an_address_that_is_none_is_one_line():
     result = run("--at", "somewhere")
     assert isinstance(result.exception, UsageError)
     assert "should look like 127.0.0.1:18000" in str(result.exception)
+
+
+def test_over_tls_the_files_are_named_as_envoy_will_find_them():
+    result = run("--at", "rime.example:1", "--tls-ca", "ca.pem", "--tls-cert", "me.pem", "--tls-key", "me.key")
+    (cluster,) = yaml.safe_load(result.output)["static_resources"]["clusters"]
+    config = cluster["transport_socket"]["typed_config"]
+    assert config["sni"] == "rime.example"
+    assert config["common_tls_context"]["tls_certificates"] == [
+        {"certificate_chain": {"filename": "me.pem"}, "private_key": {"filename": "me.key"}}
+    ]
+    assert config["common_tls_context"]["validation_context"]["trusted_ca"] == {"filename": "ca.pem"}
+
+
+def test_over_tls_another_name_than_the_addresss_can_be_checked():
+    result = run("--at", "10.0.0.1:1", "--tls-ca", "ca.pem", "--tls-server-name", "rime.example")
+    (cluster,) = yaml.safe_load(result.output)["static_resources"]["clusters"]
+    assert cluster["transport_socket"]["typed_config"]["sni"] == "rime.example"
+
+
+def test_tls_by_halves_is_one_line():
+    result = run("--tls-cert", "me.pem")
+    assert isinstance(result.exception, UsageError)
+    assert "tls_cert and tls_key are of no use without each other" in str(result.exception)

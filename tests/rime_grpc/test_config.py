@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from rime_core import UsageError
@@ -29,3 +31,37 @@ def test_what_could_not_work_is_refused(options):
 def test_an_unknown_option_is_refused():
     with pytest.raises(UsageError, match="there is no option 'keep_alive'; did you mean 'keepalive'"):
         read({"keep_alive": "1m"})
+
+
+TLS = {"cert": "tls.crt", "key": "tls.key", "client_ca": "ca.crt"}
+
+
+def test_the_files_of_tls_are_read_as_paths():
+    config = read(TLS)
+    assert (config.cert, config.key, config.client_ca) == (Path("tls.crt"), Path("tls.key"), Path("ca.crt"))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["cert"], "cert=tls.crt is of no use without key; add key=FILE, the private key of that certificate"),
+        (["cert", "client_ca"], "cert=tls.crt is of no use without key; add key=FILE, the private key"),
+        (["key"], "key=tls.key is of no use without cert; add cert=FILE, the certificate of this server"),
+        (["client_ca"], "client_ca=ca.crt is of no use without cert; add cert=FILE, the certificate"),
+    ],
+)
+def test_tls_by_halves_is_refused(given, said):
+    with pytest.raises(UsageError) as refused:
+        read({option: TLS[option] for option in given})
+    assert said in str(refused.value)
+
+
+def test_encrypted_and_insecure_is_refused():
+    with pytest.raises(UsageError, match=r"cert=tls\.crt encrypts, and insecure says not to; leave one of them out"):
+        read(TLS | {"insecure": "true"})
+
+
+@pytest.mark.parametrize("option", TLS)
+def test_an_empty_path_is_refused_and_never_means_unencrypted(option):
+    with pytest.raises(UsageError, match=f"grpc: {option} is empty; write {option}=FILE, or leave it out"):
+        read(dict.fromkeys(TLS, "x") | {option: ""})

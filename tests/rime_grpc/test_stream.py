@@ -31,7 +31,7 @@ async def test_a_rejection_is_a_warning_that_names_who_what_and_why(plane, caplo
         await client.call.read()
     (record,) = [record for record in caplog.records if record.levelno == logging.WARNING]
     text = record.getMessage()
-    assert text.startswith("envoy-1 at ipv4:127.0.0.1:")
+    assert text.startswith("envoy-1 at 127.0.0.1:")
     assert text.endswith("rejected clusters a, c0, c1, c2, c3 and 2 more: c0 is no good")
 
 

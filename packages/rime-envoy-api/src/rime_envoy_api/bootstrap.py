@@ -1,6 +1,7 @@
 """The bootstrap of an Envoy that takes its configuration from rime."""
 
 import ipaddress
+import json
 import re
 from typing import Final
 
@@ -39,6 +40,19 @@ typed_extension_protocol_options:
     "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
     explicit_http_config: {{http2_protocol_options: {{connection_keepalive: {{interval: 30s, timeout: 5s}}}}}}
 """
+# Envoy checks no name unless told to: any certificate of that authority, another client's too, would do for rime's.
+_TLS: Final = """
+name: envoy.transport_sockets.tls
+typed_config:
+  "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext
+  sni: {sni}
+  common_tls_context:
+    tls_params: {{tls_minimum_protocol_version: TLSv1_2}}
+    tls_certificates: {certificates}
+    validation_context:
+      trusted_ca: {{filename: {ca}}}
+      match_typed_subject_alt_names: [{{san_type: {kind}, matcher: {{exact: {name}}}}}]
+"""
 
 
 def make_bootstrap(
@@ -48,6 +62,10 @@ def make_bootstrap(
     address: str = "127.0.0.1:18000",
     node_id: str = "envoy",
     node_cluster: str = "envoy",
+    tls_ca: str = "",
+    tls_cert: str = "",
+    tls_key: str = "",
+    tls_server_name: str = "",
 ) -> str:
     """The YAML of a bootstrap whose Envoy takes clusters and listeners from rime at `address`, as host:port.
 
@@ -56,11 +74,17 @@ def make_bootstrap(
     holds, and those of its clusters that one of these needs. `parse` reads the clusters and listeners of the same file.
     `node_id` and `node_cluster` are used where the file says nothing.
 
+    With `tls_ca` Envoy connects over TLS, and accepts a certificate that one of the authorities in this file has signed
+    for `tls_server_name`, a DNS name, an IP address or a URI such as spiffe://...; where that is empty, for the host of
+    `address`. `tls_cert` and `tls_key`, given together, are the certificate that Envoy shows. All three are the paths
+    of files in PEM form as Envoy will find them; nothing is read here.
+
     Raises:
-        UsageError: the address is not host:port.
+        UsageError: the address is not host:port; or of the options of TLS one lacks another.
         SourceError: the file is no bootstrap that Envoy would take; the text is the first fault.
     """
     host, port = _split(address)
+    _check_tls(tls_ca, tls_cert, tls_key, tls_server_name)
     bootstrap: Dynamic = message_class(_BOOTSTRAP)() if text is None else _read(text, origin)
     _keep_what_is_needed(bootstrap)
     bootstrap.node.id = bootstrap.node.id or node_id
@@ -74,6 +98,8 @@ def make_bootstrap(
     }
     bootstrap.dynamic_resources.CopyFrom(_made(_DYNAMIC.format(**filled), f"{_BOOTSTRAP}.DynamicResources"))
     control_plane = _made(_CONTROL_PLANE.format(**filled), "envoy.config.cluster.v3.Cluster")
+    if tls_ca:
+        control_plane.transport_socket.CopyFrom(_tls(tls_ca, tls_cert, tls_key, tls_server_name or host))
     bootstrap.static_resources.clusters.append(control_plane)
     return f"# An Envoy that takes its clusters and listeners from {address}.\n{dump_yaml(fields_of(bootstrap))}"
 
@@ -129,6 +155,26 @@ def _made(text: str, full_name: str) -> Dynamic:
     node: Node
     (node,) = read_yaml(text)
     return convert(node, full_name)[0]
+
+
+def _check_tls(ca: str, cert: str, key: str, server_name: str) -> None:
+    if bool(cert) != bool(key):
+        raise UsageError("tls_cert and tls_key are of no use without each other: give both, or neither")
+    if not ca and (cert or server_name):
+        raise UsageError("without tls_ca Envoy would connect unencrypted: give the authority that signed for rime")
+
+
+def _tls(ca: str, cert: str, key: str, server_name: str) -> Dynamic:
+    kind = "IP_ADDRESS" if _is_ip(server_name) else "URI" if "://" in server_name else "DNS"
+    certificates = [{"certificate_chain": {"filename": cert}, "private_key": {"filename": key}}] if cert else []
+    text = _TLS.format(
+        sni=json.dumps(server_name if kind == "DNS" else ""),
+        certificates=json.dumps(certificates),
+        ca=json.dumps(ca),
+        kind=kind,
+        name=json.dumps(server_name),
+    )
+    return _made(text, "envoy.config.core.v3.TransportSocket")
 
 
 def _split(address: str) -> tuple[str, int]:

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from rime_core import OptionReader
 from rime_core.protocol.stream import MAX_RESPONSE_BYTES
+from rime_grpc.errors import incomplete, insecure_with, no_path
 
 MAX_REQUEST_BYTES: Final = 64 << 20
 """A client that reconnects lists what it knows: 100,000 names of 100 bytes with their versions are 12 MB."""
@@ -20,19 +22,39 @@ class Config:
 
     `max_response_bytes`: a response is split so as not to be much larger. `max_request_bytes`: a larger one ends its
     stream. `keepalive`: seconds. `insecure`: listen where other machines can connect, unencrypted.
+
+    `cert` and `key`, files in PEM form, given together: TLS. `client_ca` as well: only clients with a certificate that
+    one of these authorities has signed. They are read when serving begins, and again when they have changed.
+
+    Raises:
+        UsageError: of `cert`, `key`, `client_ca` and `insecure` there are some that do not go together.
     """
 
     max_response_bytes: int = MAX_RESPONSE_BYTES
     max_request_bytes: int = MAX_REQUEST_BYTES
     keepalive: float = KEEPALIVE
     insecure: bool = False
+    cert: Path | None = None
+    key: Path | None = None
+    client_ca: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.cert is not None:
+            if self.key is None:
+                raise incomplete("cert", self.cert, "key", "the private key of that certificate")
+            if self.insecure:
+                raise insecure_with(self.cert)
+            return
+        for option, path in (("key", self.key), ("client_ca", self.client_ca)):
+            if path is not None:
+                raise incomplete(option, path, "cert", "the certificate of this server")
 
 
 def read(options: Mapping[str, str]) -> Config:
     """The configuration that these options ask for.
 
     Raises:
-        UsageError: one of them is not known, or its value makes no sense.
+        UsageError: one of them is not known, its value makes no sense, or it does not go with another.
     """
     reader = OptionReader("grpc", options)
     config = Config(
@@ -40,6 +62,20 @@ def read(options: Mapping[str, str]) -> Config:
         max_request_bytes=reader.size("max_request_bytes", default=MAX_REQUEST_BYTES, least=1024),
         keepalive=reader.duration("keepalive", default=KEEPALIVE, least=1.0),
         insecure=reader.flag("insecure", default=False),
+        cert=_path(reader, "cert"),
+        key=_path(reader, "key"),
+        client_ca=_path(reader, "client_ca"),
     )
     reader.finish()
     return config
+
+
+_ABSENT: Final = "\0"
+"""No path: not even an empty one, which is a variable that was not set more often than a wish for no encryption."""
+
+
+def _path(reader: OptionReader, option: str) -> Path | None:
+    text = reader.text(option, default=_ABSENT)
+    if not text:
+        raise no_path(option)
+    return None if text == _ABSENT else Path(text)

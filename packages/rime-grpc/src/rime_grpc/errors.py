@@ -1,6 +1,7 @@
-"""What can go wrong with an address, as errors for people."""
+"""What can go wrong with an address, or with the files of TLS, as errors for people."""
 
 import errno
+from pathlib import Path
 
 from rime_core import UsageError
 
@@ -23,6 +24,32 @@ def not_an_address(address: str) -> UsageError:
 def not_loopback(address: str) -> UsageError:
     """The error for listening where others can connect without having been asked to."""
     return UsageError(
-        f"grpc: {address} can be reached from other machines, and this transport does not encrypt; "
-        "listen on 127.0.0.1, or say insecure=true"
+        f"grpc: {address} can be reached from other machines, and nothing would be encrypted; "
+        "give cert and key, listen on 127.0.0.1, or say insecure=true"
     )
+
+
+def incomplete(given: str, path: Path, missing: str, what: str) -> UsageError:
+    """The error for an option of TLS without the one that it needs."""
+    return UsageError(f"grpc: {given}={path} is of no use without {missing}; add {missing}=FILE, {what}")
+
+
+def insecure_with(cert: Path) -> UsageError:
+    """The error for asking for encryption and for none."""
+    return UsageError(f"grpc: cert={cert} encrypts, and insecure says not to; leave one of them out")
+
+
+def no_path(option: str) -> UsageError:
+    """The error for an option that should name a file and names none."""
+    return UsageError(f"grpc: {option} is empty; write {option}=FILE, or leave it out")
+
+
+def cannot_read(option: str, path: Path, reason: str) -> UsageError:
+    """The error for a file that cannot be read; a relative path is shown with where it starts."""
+    where = "" if path.is_absolute() else f" (a relative path starts where rime was started, {Path.cwd()})"
+    return UsageError(f"grpc: cannot read {option}={path}: {reason}{where}")
+
+
+def cannot_use(option: str, path: Path, fault: str) -> UsageError:
+    """The error for a file that can be read but not used; `fault` says why, and what to do."""
+    return UsageError(f"grpc: cannot use {option}={path}: {fault}")

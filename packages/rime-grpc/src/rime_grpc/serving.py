@@ -18,6 +18,7 @@ from rime_grpc import address as addresses
 from rime_grpc.config import Config
 from rime_grpc.errors import not_loopback
 from rime_grpc.stream import Stream
+from rime_grpc.tls import Certificates
 
 if TYPE_CHECKING:
     from rime_grpc.stream import Context
@@ -44,23 +45,30 @@ async def serve(server: Server, address: str, config: Config | None = None) -> A
     Then each stream ends with UNAVAILABLE, so that its client comes back: to the next process, or another replica.
 
     Raises:
-        UsageError: the address is none, is in use, or can be reached from other machines and `config.insecure` does
-            not say that this is meant.
+        UsageError: the address is none, is in use, or can be reached from other machines and nothing would be encrypted
+            though `config.insecure` does not say that this is meant; or a file of TLS cannot be used.
     """
     if not isinstance(server, Server):
         raise TypeError(f"serve takes a Server, such as plane.server(), not {type(server).__name__}")
     config = config or Config()
     where = addresses.parse(address)
-    if not (where.is_loopback or config.insecure):
+    if not (where.is_loopback or config.insecure or config.cert):
         raise not_loopback(address)
+    credentials = _credentials(config)
     addresses.check_free(where)
     streams = _Streams(server, config)
     grpc_server = grpc.aio.server(options=_options(config))
     grpc_server.add_generic_rpc_handlers((streams,))
     try:
-        port = grpc_server.add_insecure_port(str(where))
-    except RuntimeError as error:  # taken by another between the check and now
-        raise UsageError(f"grpc: cannot listen on {where}") from error
+        if credentials is None:
+            port = grpc_server.add_insecure_port(str(where))
+        else:
+            port = grpc_server.add_secure_port(str(where), credentials)
+    except (
+        RuntimeError
+    ) as error:  # taken by another between the check and now; or gRPC's own TLS refuses what OpenSSL takes
+        with_cert = f" with cert={config.cert}" if config.cert else ""
+        raise UsageError(f"grpc: cannot listen on {where}{with_cert}") from error
     await grpc_server.start()
     try:
         yield Bound(str(addresses.Address(where.host, port)))
@@ -101,6 +109,12 @@ class _Streams(grpc.GenericRpcHandler):
             await stream.run()
         finally:
             self._open.discard(stream)
+
+
+def _credentials(config: Config) -> grpc.ServerCredentials | None:
+    if config.cert is None or config.key is None:
+        return None
+    return Certificates(config.cert, config.key, config.client_ca).credentials()
 
 
 def _options(config: Config) -> list[tuple[str, int]]:

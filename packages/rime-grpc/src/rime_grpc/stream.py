@@ -16,6 +16,7 @@ from rime_core import ClosedError, FellBehindError, PeerError, Server, describe
 from rime_core.protocol.delta import DeltaStream
 from rime_core.protocol.events import Event, RejectedResponse, UnknownType
 from rime_core.protocol.messages import DeltaResponse
+from rime_grpc.peer import peer_of
 from rime_grpc.wire import Decoder, encode
 
 log = logging.getLogger("rime_grpc")
@@ -31,7 +32,7 @@ class Stream:
         self._context: Final = context
         self._delta: Final = DeltaStream(server, wake=self._wake, max_response_bytes=max_response_bytes)
         self._decoder: Final = Decoder()
-        self._peer: Final = context.peer()
+        self._peer: Final = peer_of(context)
         self._idle: asyncio.Future[None] | None = None
         self._end: tuple[grpc.StatusCode, str] | None = None
 
@@ -58,9 +59,9 @@ class Stream:
     def __str__(self) -> str:
         node = self._delta.node
         return (
-            f"{_cut(node.id) or 'a client without id'} at {self._peer}"
+            f"{_cut(node.id) or 'a client without id'} at {self._peer.address}"
             if node is not None
-            else f"a client at {self._peer}"
+            else f"a client at {self._peer.address}"
         )
 
     async def _write(self) -> None:
