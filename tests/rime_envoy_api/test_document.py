@@ -150,6 +150,18 @@ def test_a_wrapped_resource_has_aliases():
     )
 
 
+def test_a_wrapped_resource_may_have_a_lifetime_and_be_on_demand():
+    text = WRAPPED.replace("{name}", '""')
+    (plain,) = parse(text, origin="a.yaml").resources
+    (found,) = parse(
+        f"{text}  ttl: 30s\n  metadata: {{filter_metadata: {{rime: {{on_demand: true}}}}}}\n", origin="a.yaml"
+    ).resources
+
+    assert (plain.ttl, plain.on_demand) == (None, False)
+    assert (found.ttl, found.on_demand) == (30.0, True)
+    assert found.body == plain.body
+
+
 def test_the_wrapper_may_leave_the_name_to_the_message_but_not_contradict_it():
     assert read(WRAPPED.replace("{name}", '""')) == ([(VIRTUAL_HOST, "a/x.example")], [])
     (fault,) = read(WRAPPED.replace("{name}", "b"))[1]
@@ -171,7 +183,10 @@ resource: {"@type": type.googleapis.com/google.protobuf.Struct, value: {a: 1}}
 @pytest.mark.parametrize(
     ("entry", "fault"),
     [
-        ("ttl: 5s", "conf/a.yaml:2: resources[0].ttl: a file cannot give a resource a time to live"),
+        (
+            "ttl: 0.5s",
+            "conf/a.yaml:9: resources[0].ttl: a lifetime (ttl) is from 1 s to 86400 s (a day), not 0.5",
+        ),
         ("nam: b", "conf/a.yaml:9: resources[0].nam: Resource has no such field: did you mean `name`?"),
     ],
 )
@@ -250,6 +265,10 @@ def test_what_cannot_be_read_is_not_also_said_to_be_missing():
         (
             '{"@type": x/envoy.config.cluster.v3.Cluster, name: "a\\0b"}',
             "3: clusters 'a\\x00b': its name holds a character that cannot be shown",
+        ),
+        (
+            '{"@type": x/envoy.config.cluster.v3.Cluster, name: "*"}',
+            "3: clusters '*': \"*\" means every resource; none can have it as its name",
         ),
     ],
 )

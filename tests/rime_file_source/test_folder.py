@@ -124,12 +124,19 @@ class TestChanges:
         story.save(a=held(y="1", x="1"))
         assert story.folder.due() is None
 
-    def test_other_aliases_are_a_change(self) -> None:
+    @pytest.mark.parametrize(
+        "other",
+        [
+            ParsedResource(CLUSTER, "x", b"1", 1, aliases=("also",)),
+            ParsedResource(CLUSTER, "x", b"1", 1, ttl=5.0),
+            ParsedResource(CLUSTER, "x", b"1", 1, on_demand=True),
+        ],
+    )
+    def test_what_is_said_of_a_resource_beside_its_content_is_a_change(self, other: ParsedResource) -> None:
         story = Story(a=held(x="1"))
-        aliased = ParsedResource(CLUSTER, "x", b"1", 1, aliases=("also",))
-        story.save(a=Document("a", (aliased,), ()))
+        story.save(a=Document("a", (other,), ()))
         story.wait(1)
-        assert story.deliveries[-1].apply == (aliased,)
+        assert story.deliveries[-1].apply == (other,)
 
     def test_one_burst_of_saves_is_one_transaction(self) -> None:
         story = Story(a=held(x="1"), b=held(y="1"))

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from rime_core import CLUSTER
+from rime_core.resource import LEAST_TTL, MOST_TTL
+from rime_envoy_api import parse
 from rime_file_source.check import check
 from rime_file_source.config import FileOptions, read_options
 
@@ -53,6 +55,15 @@ def test_the_pages_faults_are_what_rime_check_prints(conf: Path, capsys: pytest.
     assert printed == shown_after("rime check conf", PAGE)
     [fault] = blocks(PAGE, "text")
     assert printed.startswith(fault)
+
+
+def test_the_pages_wrapper_says_what_the_page_says() -> None:
+    [yaml] = blocks(PAGE, "yaml")
+    document = parse(yaml, origin="a.yaml")
+    assert document.faults == ()
+    [found] = document.resources
+    assert (found.name, found.aliases, found.ttl, found.on_demand) == ("canary", ("canary.example",), 30.0, True)
+    assert f"from `{LEAST_TTL:g}s` to `{MOST_TTL:g}s`" in PAGE
 
 
 def test_the_readmes_program_prints_what_the_readme_shows(conf: Path) -> None:

@@ -43,7 +43,9 @@ class Recorder:
             raise ClosedError("the Plane is closed")
         self._tell(self._wrote)
 
-    def apply(self, type_url: str, name: str, body: bytes, *, aliases: Sequence[str] = ()) -> None:
+    def apply(
+        self, type_url: str, name: str, body: bytes, *, aliases: Sequence[str], on_demand: bool, ttl: float | None
+    ) -> None:
         assert type_url == CLUSTER
         self._wrote[name] = timeout_of(body)
 
@@ -144,6 +146,18 @@ async def test_it_keeps_what_every_source_promises(folder: Path) -> None:
     (folder / "a.yaml").write_text(clusters(x="1"))
     snapshot = await check_source(FileSource, str(folder), {})
     assert list(snapshot[CLUSTER]) == ["x"]
+
+
+async def test_what_is_said_of_a_resource_beside_its_content_is_passed_on(folder: Path) -> None:
+    (folder / "a.yaml").write_text(
+        '"@type": type.googleapis.com/envoy.service.discovery.v3.Resource\n'
+        "aliases: [also]\n"
+        "ttl: 30s\n"
+        "metadata: {filter_metadata: {rime: {on_demand: true}}}\n"
+        f'resource: {{"@type": {CLUSTER}, name: x}}\n'
+    )
+    found = (await check_source(FileSource, str(folder), {}))[CLUSTER]["x"]
+    assert (found.aliases, found.ttl, found.on_demand) == (("also",), 30.0, True)
 
 
 async def test_the_first_state_is_one_transaction_and_then_it_is_ready(folder: Path) -> None:

@@ -21,8 +21,8 @@ Reference = tuple[str, str]
 """(type URL, name) of a resource that another one refers to."""
 
 LEAST_TTL: Final = 1.0
-"""Seconds. A heartbeat comes at half of a lifetime, and a round of them has to fit in between: one to each of 5,000
-clients, and its acknowledgement, are 0.4 s of gRPC's time alone (40 µs for a write, 40 µs for a read).
+"""Seconds. A heartbeat comes at half of a lifetime, and a round of them has to fit in between: 5,000 clients take 0.2 s
+of gRPC's time alone (40 µs for a write and the read of its acknowledgement).
 """
 
 MOST_TTL: Final = 86_400.0

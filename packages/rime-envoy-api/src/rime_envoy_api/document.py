@@ -3,7 +3,8 @@
 Three shapes are read, told apart by their first level:
 
 - `resources:` with a list, the DiscoveryResponse that Envoy's own filesystem subscription reads; a resource may be
-  wrapped in `envoy.service.discovery.v3.Resource`, which gives it aliases, or a name when its message has none;
+  wrapped in `envoy.service.discovery.v3.Resource`, which gives it aliases, a lifetime, or a name when its message has
+  none, and may say that it is on demand (see `rime_envoy_api.wrapper`);
 - an Envoy bootstrap: the clusters, listeners and secrets of its `static_resources` become resources, except the
   clusters through which that Envoy reaches its control plane so far. The rest of it is between the user and Envoy;
 - one resource, with "@type".
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
 
+from rime_core.resource import check_name
 from rime_core.type_urls import CLUSTER, LISTENER, SECRET
 from rime_envoy_api import scalars
 from rime_envoy_api.control_plane import clusters_of_control_plane
@@ -25,17 +27,20 @@ from rime_envoy_api.names import describe_resource, name_of
 from rime_envoy_api.pool import AUTHORITY, class_of_type_url
 from rime_envoy_api.rules import Path, violations
 from rime_envoy_api.tree import Node, UnreadableError, read_yaml
+from rime_envoy_api.wrapper import WRAPPER, Wrapper, read_wrapper
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedResource:
-    """One resource of a file; `line` is where it begins."""
+    """One resource of a file: what `Writer.apply` takes, `ttl` in seconds, and the `line` where it begins."""
 
     type_url: str
     name: str
     body: bytes
     line: int
     aliases: tuple[str, ...] = ()
+    ttl: float | None = None
+    on_demand: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +127,7 @@ _STATIC: Final = {"clusters": CLUSTER, "listeners": LISTENER, "secrets": SECRET}
 _BOOTSTRAP: Final = "envoy.config.bootstrap.v3.Bootstrap"
 _RESPONSE: Final = "envoy.service.discovery.v3.DiscoveryResponse"
 _NAME_PATHS: Final = frozenset[Path]((("name",), ("cluster_name",)))
-_WRAPPER: Final = "envoy.service.discovery.v3.Resource"
+_BARE: Final = Wrapper()
 
 
 class _Reading:
@@ -189,27 +194,23 @@ class _Reading:
         """One entry of `resources`, or a whole file: a message with "@type"."""
         try:
             type_url, content = _typed(node)
-            if type_url != f"{AUTHORITY}{_WRAPPER}":
+            if type_url != f"{AUTHORITY}{WRAPPER}":
                 self._message(content, type_url, path)
                 return
             assert isinstance(content.value, dict)  # noqa: S101 - for the type checker: `_typed` made it one
             wrapped = content.value.pop("resource", None)
-            wrapper, faults = convert(content, _WRAPPER)
+            wrapper, faults = read_wrapper(content)
             for fault in faults:
                 self.fault(fault.line, fault.message, (*path, *fault.path))
-            if wrapper.HasField("ttl"):
-                self.fault(content.line, "a file cannot give a resource a time to live", (*path, "ttl"))
-            elif wrapped is None or wrapped.value is None:
+            if wrapped is None or wrapped.value is None:
                 self.fault(content.line, "is required", (*path, "resource"))
             elif not faults:
                 type_url, content = _typed(wrapped)
-                self._message(content, type_url, (*path, "resource"), wrapper.name, tuple(wrapper.aliases))
+                self._message(content, type_url, (*path, "resource"), wrapper)
         except scalars.UnfitError as error:
             self.fault(node.line, str(error), path)
 
-    def _message(
-        self, node: Node, type_url: str, path: Path, outer_name: str = "", aliases: tuple[str, ...] = ()
-    ) -> None:
+    def _message(self, node: Node, type_url: str, path: Path, wrapper: Wrapper = _BARE) -> None:
         """Take the resource that `node` describes, or say what is wrong with it; `path` leads to it in the file."""
         message, found = convert(node, type_url.removeprefix(AUTHORITY))
         wrong = {fault.path: (fault.line, fault.message) for fault in found}
@@ -217,14 +218,16 @@ class _Reading:
             if not any(where[:length] in wrong for length in range(len(where) + 1)):
                 wrong[where] = locate(node, where), complaint
         own_name = name_of(message)
-        name = (outer_name if own_name is None else own_name) or ""
-        if not wrong.keys() & _NAME_PATHS and (refused := self._claim(type_url, name, outer_name, node.line)):
+        name = (wrapper.name if own_name is None else own_name) or ""
+        if not wrong.keys() & _NAME_PATHS and (refused := self._claim(type_url, name, wrapper.name, node.line)):
             wrong[()] = node.line, refused
         for where, (line, complaint) in wrong.items():
             self.fault(line, complaint, where if name else (*path, *where), type_url, name or None)
         if not wrong:
             body = message.SerializeToString(deterministic=True)
-            self.resources.append(ParsedResource(type_url, name, body, node.line, aliases))
+            self.resources.append(
+                ParsedResource(type_url, name, body, node.line, wrapper.aliases, wrapper.ttl, wrapper.on_demand)
+            )
 
     def _claim(self, type_url: str, name: str, outer_name: str, line: int) -> str | None:
         """Why a resource cannot have its name, or None when it now has it."""
@@ -232,6 +235,10 @@ class _Reading:
             return "it has no name"
         if not name.isprintable():
             return "its name holds a character that cannot be shown"
+        try:
+            check_name(name)
+        except ValueError as error:
+            return str(error)
         if outer_name not in ("", name):
             return f"`Resource.name` is {outer_name!r}, but it calls itself {name!r}: they must agree"
         if (type_url, name) in self._lines:

@@ -222,4 +222,9 @@ def _claims_of(reading: Reading, before: "dict[Key, ParsedResource]") -> "dict[K
 
 
 def _same(one: "ParsedResource", other: "ParsedResource") -> bool:
-    return one.body == other.body and one.aliases == other.aliases
+    return (
+        one.body == other.body
+        and one.aliases == other.aliases
+        and one.ttl == other.ttl
+        and one.on_demand == other.on_demand
+    )

@@ -84,7 +84,14 @@ class FileSource:
         if delivery.apply or delivery.remove:
             with writer.transaction() as change:
                 for resource in delivery.apply:
-                    change.apply(resource.type_url, resource.name, resource.body, aliases=resource.aliases)
+                    change.apply(
+                        resource.type_url,
+                        resource.name,
+                        resource.body,
+                        aliases=resource.aliases,
+                        on_demand=resource.on_demand,
+                        ttl=resource.ttl,
+                    )
                 for type_url, name in delivery.remove:
                     change.remove(type_url, name)
             self._written.update((resource.type_url, resource.name) for resource in delivery.apply)
