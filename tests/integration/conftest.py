@@ -86,12 +86,12 @@ class Stage:
 
         await eventually(answered)
 
-    def envoy(self, address, bootstrap=resources.ADMIN):
-        """An Envoy that connects to a rime, or a relay; `bootstrap` is the user's own."""
+    def envoy(self, address, bootstrap=resources.ADMIN, *, name="envoy", options=()):
+        """An Envoy that connects to a rime, or a relay; `bootstrap` is its user's own, `options` of the command."""
         mine = self._folder / "mine.yaml"
         mine.write_text(bootstrap)
-        made = rime("bootstrap", str(mine), "--at", address)
-        return self._stack.enter_context(run_envoy(self._envoy_binary, made, self._folder / "envoy"))
+        made = rime("bootstrap", str(mine), "--at", address, "--node-id", name, *options)
+        return self._stack.enter_context(run_envoy(self._envoy_binary, made, self._folder / name))
 
 
 @pytest_asyncio.fixture

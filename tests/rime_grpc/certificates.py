@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 NAME = "rime.example"
 
 
-def write_server(authority, folder: Path, *, client_ca=None, expires_at=None, name=NAME) -> dict[str, Path]:
+def write_server(authority, folder: Path, *, client_ca=None, expires_at=None, names=(NAME,)) -> dict[str, Path]:
     """A server's files in this folder, as the options of TLS name them."""
-    certificate = authority.issue_cert(name, not_after=expires_at)
+    certificate = authority.issue_cert(*names, not_after=expires_at)
     files = {"cert": folder / "tls.crt", "key": folder / "tls.key"}
     certificate.private_key_pem.write_to_path(str(files["key"]))
     files["cert"].write_bytes(b"".join(each.bytes() for each in certificate.cert_chain_pems))

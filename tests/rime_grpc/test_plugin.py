@@ -1,5 +1,6 @@
 """What rime-grpc adds to rime, through the real registry of plugins."""
 
+import os
 import subprocess
 import sys
 
@@ -21,6 +22,15 @@ def registered():
 def test_it_offers_the_transport_and_the_command(registered):
     assert registered.transports()["grpc"].value is GrpcTransport
     assert registered.commands()["bootstrap"].value.name == "bootstrap"
+
+
+@pytest.mark.parametrize(("asked", "is_so"), [(None, "NONE"), ("INFO", "INFO")])
+def test_grpc_writes_no_lines_of_its_own_amid_the_log_unless_asked_to(registered, monkeypatch, asked, is_so):
+    monkeypatch.setenv("GRPC_VERBOSITY", asked or "")
+    if asked is None:
+        monkeypatch.delenv("GRPC_VERBOSITY")
+    registered.transports()
+    assert os.environ["GRPC_VERBOSITY"] == is_so
 
 
 def test_it_tells_the_kernel_what_refers_to_what(registered):

@@ -248,6 +248,13 @@ class TestWhenTheyChange:
         assert certificates.renewed() is not None
         assert len(caplog.messages) == 2
 
+    def test_a_fault_that_comes_back_is_said_again(self, certificates, files, caplog):
+        good = files["cert"].read_bytes()
+        for content in (b"hello", good, b"hello"):
+            files["cert"].write_bytes(content)
+            assert certificates.renewed() is None
+        assert [message.startswith("grpc: cannot use cert=") for message in caplog.messages] == [True, True]
+
     def test_a_certificate_before_its_key_is_taken_when_both_are_there(self, certificates, authority, tmp_path, caplog):
         aside = tmp_path / "aside"
         aside.mkdir()
@@ -289,6 +296,23 @@ class TestWhenTheyChange:
         assert certificates.renewed() is not None
         assert certificates._material.cert == (tmp_path / "tls.crt").read_bytes()
         assert certificates._material.key == (tmp_path / "tls.key").read_bytes()
+
+    def test_what_is_missing_only_while_it_is_read_is_no_fault(
+        self, certificates, files, authority, tmp_path, monkeypatch, caplog
+    ):
+        content = tls._content
+
+        def appear_after(option, path):
+            try:
+                return content(option, path)
+            except UsageError:
+                write_server(authority, tmp_path)
+                raise
+
+        files["key"].unlink()
+        monkeypatch.setattr(tls, "_content", appear_after)
+        assert certificates.renewed() is not None
+        assert "cannot read" not in caplog.text
 
     def test_what_never_rests_is_left_alone(self, certificates, authority, tmp_path, monkeypatch, caplog):
         content = tls._content

@@ -3,6 +3,7 @@
 Each hook imports what it needs when it is called: `rime --help` must not pay for grpc and protobuf.
 """
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 @hookimpl
 def rime_transports() -> "Mapping[str, type[Transport]]":
     """`grpc:HOST:PORT`."""
+    # read when grpc is loaded: a client that TLS refuses would be a line of gRPC's amid the log, which may be JSON
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from rime_grpc.transport import GrpcTransport  # noqa: PLC0415 - loads grpc
 
     return {"grpc": GrpcTransport}

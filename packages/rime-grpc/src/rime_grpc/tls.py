@@ -142,19 +142,23 @@ class Certificates:
         """
         for _ in range(_ATTEMPTS):
             before = self._look()
-            cert, key = _content("cert", self._cert), _content("key", self._key)
-            client_ca = None if self._client_ca is None else _content("client_ca", self._client_ca)
             try:
-                valid_until = _check_server(self._cert, self._key)
-                if self._client_ca is not None:
-                    _check_authorities(self._client_ca)
+                material = self._read_once()
             except UsageError:
                 if before == self._look():
                     raise
             else:
                 if before == self._look():
-                    return _Material(cert, key, client_ca, valid_until)
+                    return material
         raise cannot_use("cert", self._cert, "it, or a file that goes with it, changes all the time")
+
+    def _read_once(self) -> _Material:
+        cert, key = _content("cert", self._cert), _content("key", self._key)
+        client_ca = None if self._client_ca is None else _content("client_ca", self._client_ca)
+        valid_until = _check_server(self._cert, self._key)
+        if self._client_ca is not None:
+            _check_authorities(self._client_ca)
+        return _Material(cert, key, client_ca, valid_until)
 
 
 def _identity(path: Path) -> object:
