@@ -322,7 +322,7 @@ def test_a_label_counts_for_the_types_that_changed_until_they_change_again(plane
         change.apply(CLUSTER, "a", b"1")
         change.apply(ENDPOINT, "e", b"2")
     assert (labels(plane), labels(plane, ENDPOINT)) == ("one", "two")
-    plane.remove(CLUSTER, "a")
+    plane.apply(CLUSTER, "b", b"1")
     assert (labels(plane), labels(plane, ENDPOINT)) == (None, "two")
 
 

@@ -314,7 +314,7 @@ class Index:
         )
         if full:
             return Update(resources, (), ordinal=self.ordinal, full=True, label=self.label)
-        return self.update_of(resources, ()) or Update((), (), ordinal=self.ordinal, label=self.label)
+        return self.update_of(resources, ()) or Update((), (), ordinal=self.ordinal)
 
     def update_of(self, resources: tuple[Resource, ...], removed: tuple[str, ...]) -> Update | None:
         """The one Update with this content, at this moment; None where there is nothing in it."""
