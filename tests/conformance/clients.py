@@ -20,9 +20,13 @@ from rime_core.node import Node
 from rime_core.protocol.delta import DeltaStream
 from rime_core.protocol.events import UnknownType
 from rime_core.protocol.messages import DeltaRequest
+from rime_core.protocol.order import Patience
 from rime_envoy_api import message_class
 
 METHOD = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources"
+
+CONFIG = rime_grpc.Config(patience=Patience(returning=0))
+"""A client that comes back and has not asked for listeners or routes is taken to have none, without waiting."""
 
 
 @dataclass(frozen=True)
@@ -220,7 +224,7 @@ class Connections:
                 bare.stream.close()
             return
         async with (
-            rime_grpc.serve(server, "127.0.0.1:0") as bound,
+            rime_grpc.serve(server, "127.0.0.1:0", CONFIG) as bound,
             grpc.aio.insecure_channel(bound.address) as channel,
         ):
             call: grpc.aio.StreamStreamCall[bytes, bytes] = channel.stream_stream(METHOD)()

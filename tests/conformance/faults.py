@@ -28,7 +28,7 @@ FAULTS: dict[str, Fault] = {
         "            self.settle(request.nonce, request.error)\n",
         "            [each.settle(request.nonce, request.error) for each in self.stream._channels.values()]\n",
     ),
-    "R4": Fault(_STREAM, "self._sent += 1", "self._sent = 1"),
+    "R4": Fault(_STREAM, "self.stream.number += 1", "self.stream.number = 1"),
     "R5": Fault(
         _STREAM,
         "        self.flights: dict[str, Flight] = {}\n",
@@ -128,8 +128,8 @@ FAULTS: dict[str, Fault] = {
     "R40": Fault("subscriber.py", "        if STAR in unwanted and self._star:\n", "        if False:\n"),
     "R41": Fault(
         _DELTA,
-        "            self.subscriber.discard(named(request.unsubscribe))\n",
-        "            self.subscriber.discard(named(request.unsubscribe))\n"
+        "            self.discard(named(request.unsubscribe))\n",
+        "            self.discard(named(request.unsubscribe))\n"
         "            self.subscriber.names or self.subscriber.add(['*'])\n",
     ),
     "R42": Fault("subscriber.py", "self._move(False, self._names)", "self._move(False, None)"),
@@ -139,8 +139,8 @@ FAULTS: dict[str, Fault] = {
     "R46": Fault(_SUBSCRIPTION, "return [name for name in subscribe if name != STAR]", "return subscribe"),
     "R47": Fault(
         _DELTA,
-        "self.subscriber.discard(named(request.unsubscribe))",
-        "self.subscriber.discard(name for name in request.unsubscribe if name in self.subscriber.names or 1 / 0)",
+        "self.discard(named(request.unsubscribe))",
+        "self.discard(name for name in request.unsubscribe if name in self.subscriber.names or 1 / 0)",
     ),
     "R48": Fault(
         "subscriber.py",

@@ -1,6 +1,6 @@
 """Whatever the order of changes, subscriptions, acknowledgements, rejections and reconnects: a client ends up with what
 the Plane has of what it asked for; nothing is sent that it was sent already, except where a rule demands it; and a
-rejected version does not come twice.
+version whose rejection was told does not come twice; and nothing is removed that what the client has refers to.
 
 Clients here do what Envoy does, and worse: they answer late, out of order, with stale nonces, or not at all.
 """
@@ -41,6 +41,8 @@ class Asking:
     have: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     sent: dict[str, str] = field(default_factory=dict)
     rejected: dict[str, str] = field(default_factory=dict)
+    told: dict[str, str] = field(default_factory=dict)
+    """What the server knows of that."""
     asked: set[str] = field(default_factory=set)
     """Names that must be answered whatever was sent."""
     starred: set[str] = field(default_factory=set)
@@ -58,7 +60,7 @@ class Client:
         self.forgetful = forgetful
         self.types = {url: Asking() for url in TYPES}
         self.stream: DeltaStream | None = None
-        self.unanswered: list[tuple[str, str, bool]] = []
+        self.unanswered: list[tuple[str, str, bool, dict[str, str | None]]] = []
         self.nonces: set[str] = set()
         self.old_nonces: list[str] = []
         self.wakes = 0
@@ -70,7 +72,7 @@ class Client:
         self.unanswered, self.nonces, self.wakes = [], set(), 0
         for url, asking in self.types.items():
             asking.begun = False
-            asking.rejected, asking.asked, asking.starred, asking.warming = {}, set(), set(), set()
+            asking.rejected, asking.told, asking.asked, asking.starred, asking.warming = {}, {}, set(), set(), set()
             if not with_known:
                 asking.have = {}
             asking.sent = {name: version for name, (version, _) in asking.have.items()}
@@ -126,13 +128,16 @@ class Client:
                 self.forget(asking, name)
 
     def forget(self, asking: Asking, name: str) -> None:
-        for mapping in (asking.sent, asking.have, asking.rejected):
+        for mapping in (asking.sent, asking.have, asking.rejected, asking.told):
             mapping.pop(name, None)
         asking.asked.discard(name)
 
     def answer(self, which: int) -> None:
-        url, nonce, accepted = self.unanswered.pop(which)
+        url, nonce, accepted, versions = self.unanswered.pop(which)
         self.old_nonces.append(nonce)
+        asking = self.types[url]
+        if not accepted:
+            asking.told.update((name, to) for name, to in versions.items() if to and asking.sent.get(name) == to)
         self.request(url, [], [], nonce, None if accepted else "no")
 
     # --- what it is sent
@@ -151,7 +156,7 @@ class Client:
         for name in sent_clusters:
             if endpoints.begun and name in endpoints.names and name in self.plane.snapshot()[ENDPOINT]:
                 version = self.plane.snapshot()[ENDPOINT][name].version
-                assert name in answered or endpoints.rejected.get(name) == version, "R72: the assignment must go again"
+                assert name in answered or endpoints.told.get(name) == version, "R72: the assignment must go again"
         for asking in self.types.values():
             asking.starred = set()
             if asking.begun and self.plane.complete:
@@ -172,15 +177,22 @@ class Client:
             excused = resource.name in asking.asked or resource.name in asking.starred
             warmed = resource.name in asking.warming
             if not excused:
-                assert asking.rejected.get(resource.name) != resource.version, "R12: rejected, and sent again"
+                assert asking.told.get(resource.name) != resource.version, "R12: rejected, and sent again"
                 assert asking.sent.get(resource.name) != resource.version or warmed, "sent what it has"
         for name in update.removed:
             known = name in asking.sent or name in asking.asked or name in asking.warming
             assert known or self.forgetful, "removed what it never had"
+            told = name in asking.asked or name not in asking.sent
+            if response.type_url == ENDPOINT and not told and self.types[CLUSTER].begun:
+                assert name not in self.referred(), "R70: what the client has refers to it"
         if response.type_url == CLUSTER:
             referred = {name for _, name in (ref for r in update.resources for ref in r.references)}
             sent_clusters |= referred
             self.types[ENDPOINT].warming |= referred
+
+    def referred(self) -> set[str]:
+        """The assignments that the clusters which it has refer to."""
+        return {name for _, body in self.types[CLUSTER].have.values() for _, name in refers(CLUSTER, body)}
 
     def apply(self, response: DeltaResponse, accepts: bool) -> None:
         update, asking = response.update, self.types[response.type_url]
@@ -192,16 +204,19 @@ class Client:
                 asking.rejected.pop(resource.name, None)
             else:
                 asking.rejected[resource.name] = resource.version
+            asking.told.pop(resource.name, None)
         for name in update.removed:
             asking.sent.pop(name, None)
             asking.asked.discard(name)
             asking.rejected.pop(name, None)
+            asking.told.pop(name, None)
             asking.have.pop(name, None)
-        self.unanswered.append((response.type_url, response.nonce, accepts))
+        self.unanswered.append((response.type_url, response.nonce, accepts, dict(update.manifest.versions)))
 
     # --- what it must end with
 
     def settle(self) -> None:
+        assert self.stream is not None
         while self.unanswered:
             self.answer(0)
         for _ in range(50):
@@ -220,7 +235,11 @@ class Client:
                 for name, resource in snapshot[url].items()
                 if asking.wants(name, resource.on_demand or url == SECRET)
             }
-            assert set(asking.sent) == set(wanted), (url, "has other names than it should")
+            held = set(self.stream.subscribers()[url].held)
+            assert held == {hold.name for hold in self.stream.order.holds() if hold.type_url == url}
+            in_service = {name for each in snapshot[CLUSTER].values() for _, name in each.references}
+            assert held <= self.referred() | in_service, "held for nothing"
+            assert set(asking.sent) == set(wanted) | held, (url, "has other names than it should")
             for name, resource in wanted.items():
                 assert asking.sent[name] == resource.version
                 if name not in asking.rejected:

@@ -505,7 +505,7 @@ class Waiting:
     def passes(self, update):
         return not self.names & update.manifest.versions.keys()
 
-    def holds(self, name, resource):
+    def holds(self, name, resource, had):
         self.asked.append((name, resource is None))
         return name in self.names
 

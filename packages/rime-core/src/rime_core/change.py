@@ -39,6 +39,11 @@ class Preparation:
         self._digest: Final = digest
         self._references: Final = references
 
+    @property
+    def has_references(self) -> bool:
+        """Whether it is told what a body refers to."""
+        return self._references is not None
+
     def applying(
         self,
         type_url: str,

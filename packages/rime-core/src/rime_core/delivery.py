@@ -59,7 +59,7 @@ class Rejection:
 class Delivery:
     """The part of a Subscriber that keeps account of its client."""
 
-    __slots__ = ("_acknowledged", "_cursor", "_in_flight", "_mass_rejections", "_partly", "_rejected")
+    __slots__ = ("_acknowledged", "_cursor", "_in_flight", "_late", "_mass_rejections", "_partly", "_rejected")
 
     def __init__(self, cursor: int) -> None:
         self._cursor = cursor
@@ -69,6 +69,8 @@ class Delivery:
         self._in_flight: list[Manifest] = []
         self._partly: dict[Manifest, set[str]] | None = None
         """What is missing of updates that are acknowledged one resource at a time."""
+        self._late: dict[str, str | None] | None = None
+        """What was held back and sent since: name → the version that the client has until it accepts the other."""
         self._rejected: dict[str, Refusal] = {}
         self._mass_rejections: list[Rejection] = []
 
@@ -95,6 +97,9 @@ class Delivery:
         in_flight = self._in_flight
         oldest = bool(in_flight) and in_flight[0] is manifest
         self._land(manifest)
+        if self._late:
+            for name in manifest.versions:
+                self._late.pop(name, None)
         if oldest and not in_flight:
             self._acknowledged = self._cursor
         elif oldest and in_flight[0].ordinal > manifest.ordinal:
@@ -133,6 +138,22 @@ class Delivery:
                 if refusal is not None:
                     found[name] = refusal.rejected
         return found
+
+    @property
+    def has_rejected(self) -> bool:
+        """Whether there is anything that the client refused, and nothing else was sent for since."""
+        return bool(self._rejected or self._mass_rejections)
+
+    def refusal(self, name: str) -> Rejected | None:
+        """What the client refused last of `name`, where nothing else was sent for it since."""
+        if not self._rejected and not self._mass_rejections:
+            return None
+        refusal = self._refusal(name)
+        return refusal.rejected if refusal is not None else None
+
+    def has_before(self, name: str, ordinal: int) -> bool:
+        """Whether the client may still have `name` as it was before `ordinal`."""
+        return (self._late is not None and name in self._late) or self.settled(name) < ordinal
 
     def pins(self) -> Iterator[int]:
         """The ordinals at which this client's state must remain known."""

@@ -66,6 +66,6 @@ class Gate(Protocol):
         """Whether nothing in it has to wait; where it does, each name is asked for by itself."""
         ...
 
-    def holds(self, name: str, resource: "Resource | None") -> bool:
-        """Whether what became of `name` has to wait; None: its removal."""
+    def holds(self, name: str, resource: "Resource | None", had: str | None) -> bool:
+        """Whether what became of `name` has to wait; None: its removal. `had`: the version that the client has."""
         ...

@@ -164,7 +164,7 @@ class Selection(Delivery):
             if resource is None and name in self._kept:
                 continue
             if (resource.version if resource is not None else None) != had and not self._is_refused(resource):
-                if gate is not None and gate.holds(name, resource):
+                if gate is not None and gate.holds(name, resource, had):
                     self._held[name] = had
                     self._kept.pop(name, None)
                     continue
@@ -172,7 +172,8 @@ class Selection(Delivery):
                     resources[name] = resource
                 else:
                     removed[name] = None
-            if self._held:
+                self._send_late(name)
+            elif self._held:
                 self._forget_held(name)
         if self._all_owed:
             self._all_owed = False
@@ -187,13 +188,20 @@ class Selection(Delivery):
         return self._shared(resources, removed)
 
     def _must_wait(self, resource: Resource, gate: "Gate | None") -> bool:
-        """Whether what was asked for has to wait all the same."""
-        name = resource.name
-        if gate is None or not gate.holds(name, resource):
+        """Whether what was asked for, and so is sent whatever the client has, has to wait all the same."""
+        had = self._held.get(resource.name)
+        if gate is None or not gate.holds(resource.name, resource, had):
             return False
-        if name not in self._held:
-            self._held[name] = self._had(name, self._index.entries.get(name))
+        self._held[resource.name] = had
         return True
+
+    def _send_late(self, name: str) -> None:
+        """It is sent now; where it was held, the client has what it had until it accepts this."""
+        if name in self._held:
+            if self._late is None:
+                self._late = {}
+            self._late.setdefault(name, self._held[name])
+            self._forget_held(name)
 
     def _forget_held(self, name: str) -> None:
         self._held.pop(name, None)
@@ -234,10 +242,10 @@ class Selection(Delivery):
         gate = self._gate
         if gate is not None:
             for name, resource in resources.items():
-                if gate.holds(name, resource):
+                if gate.holds(name, resource, known.get(name)):
                     self._held[name] = known.get(name)
             for name in missing:
-                if name in known and name not in self._kept and gate.holds(name, None):
+                if name in known and name not in self._kept and gate.holds(name, None, known[name]):
                     self._held[name] = known[name]
         if not self._held:
             return self._shared(resources, missing)
@@ -284,10 +292,10 @@ class Selection(Delivery):
                         self._owed[name] = asked
                     else:
                         resources[resource.name] = resource
-                        self._forget_held(resource.name)
+                        self._send_late(resource.name)
             if not found and name not in self._kept and (asked or name not in self._held):
                 removed[name] = None
-                self._forget_held(name)
+                self._send_late(name)
 
     def _is_refused(self, resource: Resource | None) -> bool:
         return resource is not None and self._refused(resource)
@@ -307,6 +315,11 @@ class Selection(Delivery):
         if self._star and not (self._had_star and self._index.described.star and not state.on_demand):
             return state.version if self._names_any(name, state.aliases) else None
         return state.version
+
+    def present(self, name: str) -> Resource | None:
+        """What there is of this name now; None: nothing."""
+        entry = self._index.entries.get(name)
+        return entry.resource if entry is not None else None
 
     def _visible(self, entry: Entry | None) -> Resource | None:
         """The resource of `entry` where this subscriber is to have it."""

@@ -1,9 +1,10 @@
 """Server: the readers' handle on a Plane. It hands out Subscribers and Snapshots; it has no way to write."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from rime_core.node import Node
+from rime_core.resource import Reference
 from rime_core.snapshot import Snapshot
 from rime_core.store import Store
 from rime_core.subscriber import Subscriber
@@ -45,6 +46,15 @@ class Server:
     def knows(self, type_url: str) -> bool:
         """Whether there are, or were, resources of this type, or somebody asks for it."""
         return type_url in self._store.indexes
+
+    @property
+    def has_references(self) -> bool:
+        """Whether it is known what refers to what; else there is only the order of types."""
+        return self._store.preparation.has_references
+
+    def referrers(self, type_url: str, name: str) -> Iterator[tuple[Reference, int | None]]:
+        """Who refers to `name`, and who did until which ordinal of its type (`Referrers.of`)."""
+        return self._store.referrers.of((type_url, name))
 
     def serving(self, node: Node) -> "Server":
         """The Server that the client with this node is served from."""

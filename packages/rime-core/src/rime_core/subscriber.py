@@ -123,6 +123,8 @@ class Subscriber(Selection):
                 self.nudge()
             else:
                 self._forget_held(name)
+                if self._late is not None:
+                    self._late.pop(name, None)
                 self._owed.pop(name, None)
                 self._supersede(name)
 
@@ -204,6 +206,8 @@ class Subscriber(Selection):
 
     def acknowledged(self, name: str) -> str | None:
         """The version of `name` that the client is known to have applied; None where there is none."""
+        if self._late is not None and name in self._late:
+            return self._late[name]
         settled = self.settled(name)
         if name in self._held and settled >= self._cursor:
             return self._held[name]

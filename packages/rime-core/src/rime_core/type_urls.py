@@ -29,6 +29,11 @@ class XdsType:
     named, because a client that asks for all must not get every key there is. `warmed_by`: the type of what Envoy waits
     for when one of these changes (R72). `stays_while_referred`: it is not taken away while something in service refers
     to it, since Envoy handles that badly (R59).
+
+    For the order in which one client is sent things (`protocol.order`): `waits_for` is the type that one of these waits
+    for where it names one that is on its way (R71). `removed_last`: it is not removed while what the client has refers
+    to it (R70). `outlives_removal`: Envoy goes on using one that is in use and removed, until it gives up the name.
+    `drains`: what it referred to is used for a while after it is gone.
     """
 
     url: str
@@ -40,17 +45,31 @@ class XdsType:
     star: bool = True
     warmed_by: str | None = None
     stays_while_referred: bool = False
+    waits_for: str | None = None
+    removed_last: bool = False
+    outlives_removal: bool = False
+    drains: bool = False
 
 
 TYPES: tuple[XdsType, ...] = (
-    XdsType(SECRET, "secrets", "secret", "sds", 0, star=False, stays_while_referred=True),
-    XdsType(CLUSTER, "clusters", "cluster", "cds", 1, legacy_wildcard=True, warmed_by=ENDPOINT),
-    XdsType(ENDPOINT, "endpoints", "endpoint", "eds", 2),
-    XdsType(EXTENSION_CONFIG, "extensions", "extension", "ecds", 3, stays_while_referred=True),
-    XdsType(LISTENER, "listeners", "listener", "lds", 4, legacy_wildcard=True),
-    XdsType(SCOPED_ROUTE, "scoped-routes", "scoped-route", "srds", 5, legacy_wildcard=True),
-    XdsType(ROUTE, "routes", "route", "rds", 6),
-    XdsType(VIRTUAL_HOST, "virtual-hosts", "virtual-host", "vhds", 7),
+    XdsType(SECRET, "secrets", "secret", "sds", 0, star=False, stays_while_referred=True, removed_last=True),
+    XdsType(CLUSTER, "clusters", "cluster", "cds", 1, legacy_wildcard=True, warmed_by=ENDPOINT, removed_last=True),
+    XdsType(ENDPOINT, "endpoints", "endpoint", "eds", 2, removed_last=True),
+    XdsType(
+        EXTENSION_CONFIG,
+        "extensions",
+        "extension",
+        "ecds",
+        3,
+        stays_while_referred=True,
+        waits_for=CLUSTER,
+        removed_last=True,
+        outlives_removal=True,
+    ),
+    XdsType(LISTENER, "listeners", "listener", "lds", 4, legacy_wildcard=True, waits_for=CLUSTER, drains=True),
+    XdsType(SCOPED_ROUTE, "scoped-routes", "scoped-route", "srds", 5, legacy_wildcard=True, waits_for=CLUSTER),
+    XdsType(ROUTE, "routes", "route", "rds", 6, waits_for=CLUSTER, removed_last=True, outlives_removal=True),
+    XdsType(VIRTUAL_HOST, "virtual-hosts", "virtual-host", "vhds", 7, waits_for=CLUSTER),
     XdsType(RUNTIME, "runtimes", "runtime", "rtds", 8),
 )
 

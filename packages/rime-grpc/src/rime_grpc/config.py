@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from rime_core import OptionReader
+from rime_core.protocol.order import Patience
 from rime_core.protocol.stream import MAX_RESPONSE_BYTES
 from rime_grpc.errors import incomplete, insecure_with, no_path
 
@@ -15,6 +16,8 @@ MAX_REQUEST_BYTES: Final = 64 << 20
 KEEPALIVE: Final = 30.0
 """Seconds without traffic after which a connection is probed; a client that went away unnoticed frees its state."""
 
+PATIENCE: Final = Patience()
+
 
 @dataclass(frozen=True, slots=True)
 class Config:
@@ -22,6 +25,8 @@ class Config:
 
     `max_response_bytes`: a response is split so as not to be much larger. `max_request_bytes`: a larger one ends its
     stream. `keepalive`: seconds. `insecure`: listen where other machines can connect, unencrypted.
+
+    `patience`: how long a client is waited for that says nothing.
 
     `cert` and `key`, files in PEM form, given together: TLS. `client_ca` as well: only clients with a certificate that
     one of these authorities has signed. They are read when serving begins, and again when they have changed.
@@ -34,6 +39,7 @@ class Config:
     max_request_bytes: int = MAX_REQUEST_BYTES
     keepalive: float = KEEPALIVE
     insecure: bool = False
+    patience: Patience = PATIENCE
     cert: Path | None = None
     key: Path | None = None
     client_ca: Path | None = None
@@ -62,6 +68,11 @@ def read(options: Mapping[str, str]) -> Config:
         max_request_bytes=reader.size("max_request_bytes", default=MAX_REQUEST_BYTES, least=1024),
         keepalive=reader.duration("keepalive", default=KEEPALIVE, least=1.0),
         insecure=reader.flag("insecure", default=False),
+        patience=Patience(
+            warming=reader.duration("warming", default=Patience.warming),
+            silence=reader.duration("silence", default=Patience.silence),
+            returning=reader.duration("returning", default=Patience.returning),
+        ),
         cert=_path(reader, "cert"),
         key=_path(reader, "key"),
         client_ca=_path(reader, "client_ca"),

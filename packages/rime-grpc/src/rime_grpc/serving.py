@@ -84,7 +84,7 @@ class _Streams(grpc.GenericRpcHandler):
 
     def __init__(self, server: Server, config: Config) -> None:
         self._server: Final = server
-        self._max_response_bytes: Final = config.max_response_bytes
+        self._config: Final = config
         self._open: Final[set[Stream]] = set()
         self._ended = False
         # raw bytes in and out: rime_grpc.wire makes requests and responses of them
@@ -103,7 +103,9 @@ class _Streams(grpc.GenericRpcHandler):
     async def _serve(self, _requests: object, context: "Context") -> None:
         if self._ended:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "rime is stopping")
-        stream = Stream(self._server, context, max_response_bytes=self._max_response_bytes)
+        stream = Stream(
+            self._server, context, max_response_bytes=self._config.max_response_bytes, patience=self._config.patience
+        )
         self._open.add(stream)
         try:
             await stream.run()

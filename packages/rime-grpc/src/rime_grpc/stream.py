@@ -14,8 +14,9 @@ import grpc
 
 from rime_core import ClosedError, FellBehindError, PeerError, Server, describe
 from rime_core.protocol.delta import DeltaStream
-from rime_core.protocol.events import Event, RejectedResponse, UnknownType
+from rime_core.protocol.events import Event, Held, LetGo, RejectedResponse, UnknownType
 from rime_core.protocol.messages import DeltaResponse
+from rime_core.protocol.order import Patience
 from rime_grpc.peer import peer_of
 from rime_grpc.wire import Decoder, encode
 
@@ -28,11 +29,19 @@ if TYPE_CHECKING:
 class Stream:
     """Serves one call; `run()` returns when it is over."""
 
-    def __init__(self, server: Server, context: "Context", *, max_response_bytes: int) -> None:
+    def __init__(self, server: Server, context: "Context", *, max_response_bytes: int, patience: Patience) -> None:
         self._context: Final = context
-        self._delta: Final = DeltaStream(server, wake=self._wake, max_response_bytes=max_response_bytes)
-        self._decoder: Final = Decoder()
+        self._loop: Final = asyncio.get_running_loop()
         self._peer: Final = peer_of(context)
+        self._delta: Final = DeltaStream(
+            server,
+            wake=self._wake,
+            clock=self._loop.time,
+            peer=self._peer,
+            patience=patience,
+            max_response_bytes=max_response_bytes,
+        )
+        self._decoder: Final = Decoder()
         self._idle: asyncio.Future[None] | None = None
         self._end: tuple[grpc.StatusCode, str] | None = None
 
@@ -65,17 +74,24 @@ class Stream:
         )
 
     async def _write(self) -> None:
-        loop = asyncio.get_running_loop()
         while self._end is None:
             batch = self._delta.responses()
+            self._log(self._delta.events())
             for response in batch:
                 await self._context.write(encode(response))
                 if log.isEnabledFor(logging.DEBUG):
                     self._log_sent(response)
             if not batch:
-                self._idle = loop.create_future()
-                await self._idle
-                self._idle = None
+                await self._until_woken()
+
+    async def _until_woken(self) -> None:
+        due = self._delta.due
+        timer = self._loop.call_at(due, self._wake) if due is not None else None
+        self._idle = self._loop.create_future()
+        await self._idle
+        self._idle = None
+        if timer is not None:
+            timer.cancel()
 
     async def _read(self) -> None:
         try:
@@ -115,6 +131,17 @@ class Stream:
                         _listed(versions),
                         message,
                         extra={"event": "rejected", "type_url": type_url, "nonce": nonce},
+                    )
+                case Held(hold):
+                    # a name in use that is gone is somebody's mistake; anything else is what order is for
+                    level = logging.WARNING if hold.why == "in service" else logging.DEBUG
+                    log.log(level, "%s: %s", self, hold, extra={"event": "held", "type_url": hold.type_url})
+                case LetGo(hold):
+                    log.warning(
+                        "%s was waited for too long: %s",
+                        self,
+                        hold,
+                        extra={"event": "let go", "type_url": hold.type_url},
                     )
                 case UnknownType(type_url):
                     log.warning(

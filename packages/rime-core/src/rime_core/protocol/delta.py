@@ -25,6 +25,7 @@ class DeltaChannel(Channel[DeltaRequest, DeltaResponse]):
     def begin(self, request: DeltaRequest) -> Iterable[str]:
         """Known versions count in a type's first request only (R62)."""
         self._known = request.initial_versions
+        self.knows = bool(self._known)
         return first_names(self.described, request.subscribe, request.unsubscribe)
 
     def change(self, request: DeltaRequest) -> None:
@@ -32,7 +33,7 @@ class DeltaChannel(Channel[DeltaRequest, DeltaResponse]):
         if request.nonce:
             self.settle(request.nonce, request.error)
         if request.unsubscribe:
-            self.subscriber.discard(named(request.unsubscribe))
+            self.discard(named(request.unsubscribe))
         if request.subscribe:
             self.subscriber.add(named(request.subscribe))
 

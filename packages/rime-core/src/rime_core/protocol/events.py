@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from rime_core.protocol.hold import Hold
+
 
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
@@ -32,4 +34,18 @@ class UnknownType:
     type_url: str
 
 
-Event = Acknowledged | RejectedResponse | UnknownType
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Something is held back from now on."""
+
+    hold: Hold
+
+
+@dataclass(frozen=True, slots=True)
+class LetGo:
+    """The client was silent for too long: what was held back was sent."""
+
+    hold: Hold
+
+
+Event = Acknowledged | RejectedResponse | UnknownType | Held | LetGo

@@ -7,7 +7,7 @@ calls: a stream holds cursors, and what a slow client missed merges. `close()` m
 A stream has a Channel for each type that its client asks for: a Subscriber, and what the variant does with requests
 and updates. A request's answer has no place of its own; it takes its place in the next batch, which holds what all
 types have to say at one moment, in the order of `XdsType.order` (R65–R69: a cluster comes before the endpoints and
-routes that use it).
+routes that use it). What must wait longer than that is held back by the stream's Order.
 
 Nonces. A response that brings what changed is the same for every stream at the same cursor, so its nonce names its
 content's place, `clusters.12.0` (type, ordinal, part), and its encoded bytes are shared, nonce included. A stream's
@@ -18,13 +18,14 @@ something for (what a re-subscription, a re-sent assignment or a late removal br
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import ClassVar, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from rime_core.delivery import IN_FLIGHT
 from rime_core.errors import ClosedError, FellBehindError, PeerError
 from rime_core.node import Node, Peer
 from rime_core.protocol.events import Acknowledged, Event, RejectedResponse, UnknownType
+from rime_core.protocol.order import Order, Patience
 from rime_core.resource import check_name
 from rime_core.server import Server
 from rime_core.subscriber import Subscriber
@@ -73,14 +74,20 @@ class Flight(NamedTuple):
 class Channel(ABC, Generic[Request, Response]):
     """One type on one stream. Made with the first request of the type."""
 
-    __slots__ = ("_place", "answered", "described", "flights", "stream", "subscriber")
+    __slots__ = ("_place", "answered", "described", "first_number", "flights", "gone", "knows", "stream", "subscriber")
 
     def __init__(self, stream: "Stream[Request, Response]", described: XdsType) -> None:
         self.stream: Final = stream
         self.described: Final = described
         self.subscriber: Subscriber
+        self.knows = False
+        """Whether the client brought versions from an earlier stream."""
         self.answered = False
         """Whether its first request was."""
+        self.gone: tuple[str, ...] = ()
+        """The names that it asked for when it came back, of what is not there any more but may be in use."""
+        self.first_number = 0
+        """The number of the last response of its first answer."""
         self.flights: dict[str, Flight] = {}
         """Nonce → what is on its way, oldest first."""
         self._place = _NOWHERE
@@ -110,6 +117,14 @@ class Channel(ABC, Generic[Request, Response]):
 
     # --- what all share ----------------------------------------------------------------------------------------------
 
+    @property
+    def is_first_settled(self) -> bool:
+        """Whether the client has accepted the first answer, so that what it had before is out of use."""
+        oldest = next(iter(self.flights.values()), None)
+        return (
+            self.answered and (oldest is None or oldest.number > self.first_number) and not self.subscriber.has_rejected
+        )
+
     def wake(self) -> None:
         """There may be something to send."""
         self.stream.changed(self)
@@ -125,6 +140,13 @@ class Channel(ABC, Generic[Request, Response]):
         elif flight is not None:
             self.subscriber.acknowledge_update(flight.manifest)
             self.stream.tell(Acknowledged(self.described.url, nonce))
+        if flight is not None:
+            self.stream.order.settled(self, flight, accepted=error is None)
+
+    def discard(self, names: Collection[str]) -> None:
+        """The client gives up `names`."""
+        self.subscriber.discard(names)
+        self.stream.order.acted(self.described.url, names)
 
     def collect(self, batch: list[Response]) -> None:
         """Add what there is to send to the batch."""
@@ -133,6 +155,11 @@ class Channel(ABC, Generic[Request, Response]):
             first = self.first()
             if first is not None:
                 self.send(first, batch)
+            while (update := self.subscriber.poll()) is not None:
+                self.send(update, batch)
+            self.first_number = self.stream.number
+            if self.knows and self.described.outlives_removal:
+                self.gone = tuple(name for name in self.subscriber.names if self.subscriber.present(name) is None)
         while (update := self.subscriber.poll()) is not None:
             self.send(update, batch)
 
@@ -157,17 +184,17 @@ class Channel(ABC, Generic[Request, Response]):
 
     def _nonce(self, update: Update) -> tuple[str, bool]:
         """The nonce of the response that carries `update`, and whether all streams have it; it is in flight now."""
-        number = self.stream.count()
+        self.stream.number += 1
         place = (update.ordinal, update.part)
         shared = place > self._place
         if shared:
             self._place = place
             nonce = f"{self.described.plural}.{update.ordinal}.{update.part}"
         else:
-            nonce = f"~{number}"
+            nonce = f"~{self.stream.number}"
         if len(self.flights) >= IN_FLIGHT:
             del self.flights[next(iter(self.flights))]
-        self.flights[nonce] = Flight(update.manifest, number)
+        self.flights[nonce] = Flight(update.manifest, self.stream.number)
         return nonce, shared
 
 
@@ -178,7 +205,9 @@ class Stream(ABC, Generic[Request, Response]):
         server: where the client is served from, or where to ask (`Server.serving`).
         wake: called when `responses()` may have something, at most once between two calls of it. It must only
             schedule; it may be called inside `receive`, and inside a writer's change.
+        clock: the time in seconds, of any origin; without one, nobody is waited for that says nothing.
         peer: what the connection says of the client.
+        patience: how long a client is waited for that says nothing.
         type_url: the type that requests have which name none (a stream of one type); "" for an aggregated stream.
         max_response_bytes: where to split a response; one resource is never split.
     """
@@ -190,7 +219,9 @@ class Stream(ABC, Generic[Request, Response]):
         server: Server,
         *,
         wake: Callable[[], None] | None = None,
+        clock: Callable[[], float] | None = None,
         peer: Peer | None = None,
+        patience: Patience | None = None,
         type_url: str = "",
         max_response_bytes: int = MAX_RESPONSE_BYTES,
     ) -> None:
@@ -198,7 +229,12 @@ class Stream(ABC, Generic[Request, Response]):
         """Who the client says that it is, from its first request (R1)."""
         self.peer: Final = peer or Peer()
         """What its connection says of it."""
+        self.number = 0
+        """How many responses were made."""
+        self.order: Final = Order(self.channel, self.tell, clock, patience or Patience())
+        """What is held back from this client."""
         self._server = server
+        self._clock: Final = clock
         self._wake: Final = wake
         self._type_url: Final = type_url
         self._max_response_bytes: Final = max_response_bytes
@@ -207,7 +243,6 @@ class Stream(ABC, Generic[Request, Response]):
         self._changed: set[Channel[Request, Response]] = set()
         self._woken = False
         self._closed = False
-        self._sent = 0
         self._events: deque[Event] = deque(maxlen=_EVENTS)
         self._awaited: dict[str, list[tuple[str, ...]]] = {}
         """Type URL → names that what was sent waits for, of types that the client has not asked for yet."""
@@ -239,6 +274,9 @@ class Stream(ABC, Generic[Request, Response]):
         batch: list[Response] = []
         if self._closed:
             return batch
+        due = self.order.due
+        if due is not None and self._clock is not None and self._clock() >= due:
+            self.order.tick()
         if not self._server.ready:
             self._server.when_ready(self._signal)
         elif self._changed:
@@ -249,6 +287,11 @@ class Stream(ABC, Generic[Request, Response]):
                     channel.collect(batch)
         self._woken = False
         return batch
+
+    @property
+    def due(self) -> float | None:
+        """The time of the clock at which `responses()` must be called although `wake` was not; None: never."""
+        return self.order.due
 
     def events(self) -> list[Event]:
         """What happened since the last call, oldest first."""
@@ -302,11 +345,6 @@ class Stream(ABC, Generic[Request, Response]):
         """Something happened that is not a response."""
         self._events.append(event)
 
-    def count(self) -> int:
-        """The number of the response that is being made, from 1."""
-        self._sent += 1
-        return self._sent
-
     # --- inside ------------------------------------------------------------------------------------------------------
 
     def _receive(self, request: Request) -> None:
@@ -318,6 +356,7 @@ class Stream(ABC, Generic[Request, Response]):
         if self.node is None:
             self.node = request.node or Node()
             self._server = self._server.serving(self.node)
+            self.order.server = self._server
         channel = self._channels.get(type_url)
         if channel is None:
             self._begin(type_url, request)
@@ -337,10 +376,16 @@ class Stream(ABC, Generic[Request, Response]):
         channel: Channel[Request, Response] = self._channel(self, describe(type_url))
         names = channel.begin(request)
         channel.subscriber = self._server.subscribe(
-            type_url, named(names), wake=channel.wake, max_bytes=self._max_response_bytes
+            type_url,
+            named(names),
+            wake=channel.wake,
+            max_bytes=self._max_response_bytes,
+            gate=None if self._type_url else self.order.gate(channel.described),
         )
         self._channels[type_url] = channel
         self._channels = dict(sorted(self._channels.items(), key=_order))
+        if channel.knows:
+            self.order.returned()
         self.changed(channel)
 
     def _signal(self) -> None:

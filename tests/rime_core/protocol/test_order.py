@@ -1,0 +1,465 @@
+"""Make before break, for one client: what waits for which acknowledgement, and what lets it go."""
+
+import pytest
+
+from rime_core import CLUSTER, ENDPOINT, LISTENER, ROUTE, SECRET, Plane
+from rime_core.protocol.delta import DeltaStream
+from rime_core.protocol.events import Held, LetGo
+from rime_core.protocol.messages import DeltaRequest
+from rime_core.protocol.order import Patience
+from rime_core.type_urls import by_short_name
+
+URLS = {"cluster": CLUSTER, "endpoint": ENDPOINT, "route": ROUTE, "listener": LISTENER, "secret": SECRET}
+
+
+def refers(_url, body):
+    """A body is a text such as `1 cluster:c`, by which it refers to the cluster `c`."""
+    return [(URLS[kind], name) for kind, _, name in (word.partition(":") for word in body.decode().split()) if name]
+
+
+@pytest.fixture
+def plane():
+    plane = Plane(references=refers)
+    put(plane, cluster_old="1 endpoint:old", endpoint_old="1", route_r="1 cluster:old", listener_l="1 route:r")
+    return plane
+
+
+def put(plane, **bodies):
+    """Changes at once: `cluster_c="1 endpoint:e"`; None removes."""
+    with plane.transaction() as change:
+        for key, body in bodies.items():
+            kind, _, name = key.partition("_")
+            if body is None:
+                change.remove(URLS[kind], name)
+            else:
+                change.apply(URLS[kind], name, body.encode())
+
+
+class Envoy:
+    """A client that asks as Envoy does, and acknowledges when it is told to."""
+
+    def __init__(self, plane, known=None, **patience):
+        self.now = 1000.0
+        self.stream = DeltaStream(plane.server(), clock=lambda: self.now, patience=Patience(**patience))
+        self.open = {}
+        self.known = known or {}
+
+    def ask(self, kind, *names, discard=()):
+        url = URLS[kind]
+        known = self.known.pop(kind, {})
+        self.stream.receive(DeltaRequest(url, subscribe=names, unsubscribe=discard, initial_versions=known))
+
+    def take(self):
+        """What it is sent: `cluster:c`, or `-cluster:c` where that is removed."""
+        said = []
+        for response in self.stream.responses():
+            kind = by_short_name(response.type_url).singular
+            self.open.setdefault(kind, []).append(response.nonce)
+            said += [f"{kind}:{resource.name}" for resource in response.update.resources]
+            said += [f"-{kind}:{name}" for name in response.update.removed]
+        return said
+
+    def answer(self, *kinds, error=None):
+        """Acknowledge, or reject, the oldest of each kind; what it is sent then."""
+        for kind in kinds:
+            self.stream.receive(DeltaRequest(URLS[kind], nonce=self.open[kind].pop(0), error=error))
+        return self.take()
+
+    def later(self, seconds):
+        self.now += seconds
+        return self.take()
+
+    def holds(self):
+        return [str(hold) for hold in self.stream.order.holds()]
+
+    def running(self):
+        """All asked for, sent and acknowledged."""
+        self.ask("cluster")
+        self.ask("endpoint", "old")
+        self.ask("listener")
+        self.ask("route", "r")
+        self.take()
+        for kind in ("cluster", "endpoint", "listener", "route"):
+            while self.open.get(kind):
+                self.answer(kind)
+        self.stream.events()
+        return self
+
+
+@pytest.fixture
+def envoy(plane):
+    return Envoy(plane).running()
+
+
+def swap(plane):
+    """The cluster behind the route is another one, in one transaction."""
+    put(
+        plane,
+        cluster_new="1 endpoint:new",
+        endpoint_new="1",
+        route_r="2 cluster:new",
+        cluster_old=None,
+        endpoint_old=None,
+    )
+
+
+# --- what names a cluster waits for it
+
+
+def test_a_cluster_is_swapped_without_a_gap(plane, envoy):
+    swap(plane)
+    assert envoy.take() == ["cluster:new"]
+    assert envoy.holds() == [
+        "the removal of cluster 'old' waits for route 'r' (referred)",
+        "the removal of endpoint 'old' waits for cluster 'old' (referred)",
+        "route 'r' waits for cluster 'new', endpoint 'new' (warming)",
+    ]
+    envoy.ask("endpoint", "new")
+    assert envoy.take() == ["endpoint:new"]
+    assert envoy.answer("endpoint") == ["route:r"], "Envoy acknowledges the cluster only when all are warm"
+    assert envoy.answer("cluster") == []
+    assert envoy.answer("route") == ["-cluster:old"]
+    assert envoy.answer("cluster") == ["-endpoint:old"]
+    assert envoy.holds() == []
+    assert not any(isinstance(event, LetGo) for event in envoy.stream.events())
+
+
+def test_a_route_waits_for_its_clusters_alone(plane, envoy):
+    put(plane, cluster_new="1 endpoint:new", route_r="2 cluster:new", route_s="1 cluster:old")
+    envoy.ask("route", "s")
+    assert envoy.take() == ["cluster:new", "route:s"]
+    put(plane, listener_l="2 route:r", endpoint_old="2", route_s="2 cluster:old")
+    assert envoy.take() == ["endpoint:old", "listener:l", "route:s"]
+
+
+def test_a_cluster_without_assignment_is_waited_for_itself(plane, envoy):
+    put(plane, cluster_dns="1", route_r="2 cluster:dns cluster:old")
+    assert envoy.take() == ["cluster:dns"]
+    assert envoy.answer("cluster") == ["route:r"]
+
+
+def test_the_cluster_acknowledged_is_enough(plane, envoy):
+    put(plane, cluster_new="1 endpoint:new", route_r="2 cluster:new")
+    envoy.take()
+    assert envoy.answer("cluster") == ["route:r"]
+
+
+def test_an_assignment_that_was_acknowledged_before_its_cluster_changed_does_not_count(plane, envoy):
+    put(plane, endpoint_old="2")
+    envoy.take()
+    put(plane, cluster_old="2 endpoint:old", route_r="2 cluster:old")
+    assert envoy.take() == ["cluster:old", "endpoint:old"]
+    assert envoy.answer("endpoint") == [], "the one that was sent before the cluster"
+    assert envoy.answer("endpoint") == ["route:r"]
+
+
+def test_an_assignment_may_be_acknowledged_before_the_route_comes(plane, envoy):
+    put(plane, cluster_new="1 endpoint:new", endpoint_new="1")
+    envoy.take()
+    envoy.ask("endpoint", "new")
+    envoy.take()
+    envoy.answer("endpoint")
+    put(plane, route_r="2 cluster:new")
+    assert envoy.take() == ["route:r"]
+
+
+def test_a_missing_assignment_that_was_reported_is_none_to_wait_for(plane, envoy):
+    put(plane, cluster_new="1 endpoint:none", route_r="2 cluster:new")
+    envoy.take()
+    envoy.ask("endpoint", "none")
+    assert envoy.take() == ["-endpoint:none"]
+    assert envoy.answer("endpoint") == ["route:r"]
+
+
+def test_a_listener_that_names_a_cluster_waits_like_a_route(plane, envoy):
+    put(plane, cluster_new="1 endpoint:new", listener_tcp="1 cluster:new", listener_l="2 route:r")
+    assert envoy.take() == ["cluster:new", "listener:l"]
+    assert envoy.answer("cluster") == ["listener:tcp"]
+
+
+def test_who_does_not_ask_for_clusters_waits_for_none(plane):
+    envoy = Envoy(plane)
+    envoy.ask("route", "r")
+    envoy.take()
+    put(plane, cluster_new="1 endpoint:new", route_r="2 cluster:new")
+    assert envoy.take() == ["route:r"]
+
+
+def test_a_stream_of_one_type_has_no_order(plane):
+    stream = DeltaStream(plane.server(), type_url=CLUSTER)
+    stream.receive(DeltaRequest())
+    stream.responses()
+    put(plane, cluster_old=None)
+    assert [list(response.update.removed) for response in stream.responses()] == [["old"]]
+
+
+def test_a_silent_client_is_waited_for_as_long_as_it_warms(plane, envoy):
+    put(plane, cluster_new="1 endpoint:new", route_r="2 cluster:new")
+    envoy.take()
+    assert envoy.stream.due == envoy.now + 15
+    assert envoy.later(14) == []
+    put(plane, route_r="3 cluster:new")
+    assert envoy.take() == [], "its time is not counted anew"
+    assert envoy.later(1) == ["route:r"]
+    assert [str(event.hold) for event in envoy.stream.events() if isinstance(event, LetGo)] == [
+        "route 'r' waits for cluster 'new', endpoint 'new' (warming)"
+    ]
+    assert envoy.holds() == []
+    assert envoy.stream.due is None
+
+
+def test_a_rejected_cluster_holds_the_route_that_names_it_alone_and_for_as_long_as_it_is(plane, envoy):
+    put(plane, cluster_new="1 endpoint:new", route_r="2 cluster:new")
+    envoy.take()
+    assert envoy.answer("cluster", error="new: no") == []
+    assert envoy.holds() == ["route 'r' waits for cluster 'new' (rejected)"]
+    assert envoy.later(1_000_000) == []
+    put(plane, listener_l="2 route:r")
+    assert envoy.take() == ["listener:l"]
+    put(plane, cluster_new="2 endpoint:new")
+    assert envoy.take() == ["cluster:new"]
+    assert envoy.answer("cluster") == ["route:r"]
+
+
+def test_a_route_that_the_client_does_not_have_is_sent_in_time_though_its_cluster_is_rejected(plane, envoy):
+    put(plane, cluster_new="1 endpoint:new", route_s="1 cluster:new")
+    envoy.ask("route", "s")
+    envoy.take()
+    assert envoy.answer("cluster", error="no") == []
+    assert envoy.later(15) == ["route:s"], "no route at all would be no better"
+
+
+def test_a_cluster_that_was_rejected_in_a_newer_version_still_serves(plane, envoy):
+    put(plane, cluster_old="bad endpoint:old", route_r="2 cluster:old")
+    envoy.take()
+    assert envoy.answer("cluster", error="no") == ["route:r"]
+
+
+def test_a_route_is_sent_as_it_is_when_it_need_not_wait(plane, envoy):
+    put(plane, cluster_new="1 endpoint:new", route_r="2 cluster:new")
+    envoy.take()
+    put(plane, route_r="1 cluster:old")
+    assert envoy.take() == []
+    assert envoy.holds() == [], "it is what the client has"
+    assert envoy.answer("cluster") == []
+    assert envoy.later(100) == []
+
+
+# --- what something refers to is removed last
+
+
+def test_a_cluster_stays_until_the_route_that_named_it_is_acknowledged(plane, envoy):
+    put(plane, route_r="2", cluster_old=None)
+    assert envoy.take() == ["route:r"]
+    assert envoy.answer("route") == ["-cluster:old"]
+
+
+def test_giving_up_the_route_lets_go_at_once(plane, envoy):
+    put(plane, route_r=None, listener_l=None, cluster_old=None)
+    assert envoy.take() == ["-listener:l"]
+    assert envoy.answer("listener") == []
+    assert envoy.holds() == [
+        "the removal of cluster 'old' waits for route 'r' (referred)",
+        "the removal of route 'r' waits for listener 'l' (draining)",
+    ]
+    envoy.ask("route", discard=["r"])
+    assert envoy.take() == ["-cluster:old"]
+
+
+def test_a_route_that_is_gone_and_asked_for_is_in_use(plane, envoy):
+    put(plane, listener_l="2")
+    envoy.take()
+    envoy.answer("listener")
+    envoy.later(660)
+    put(plane, route_r=None, cluster_old=None)
+    assert envoy.take() == ["-route:r"]
+    assert envoy.answer("route") == []
+    assert envoy.holds() == ["the removal of cluster 'old' waits for route 'r' (in use)"]
+    envoy.ask("route", discard=["r"])
+    assert envoy.take() == ["-cluster:old"]
+
+
+def test_a_rejection_does_not_let_go_however_long_it_lasts(plane, envoy):
+    put(plane, route_r="bad", cluster_old=None)
+    envoy.take()
+    assert envoy.answer("route", error="no") == []
+    assert envoy.later(1_000_000) == []
+    put(plane, route_r="good")
+    assert envoy.take() == ["route:r"]
+    assert envoy.answer("route") == ["-cluster:old"]
+
+
+def test_adding_it_again_cancels_the_removal(plane, envoy):
+    put(plane, route_r="2", cluster_old=None)
+    envoy.take()
+    put(plane, cluster_old="1 endpoint:old")
+    assert envoy.take() == []
+    assert envoy.holds() == []
+    assert envoy.answer("route") == []
+
+
+def test_asking_for_a_held_name_tells_that_it_is_gone(plane, envoy):
+    put(plane, route_r="2", cluster_old=None)
+    envoy.take()
+    envoy.ask("cluster", "old")
+    assert envoy.take() == ["-cluster:old"]
+    assert envoy.answer("route") == []
+
+
+def test_what_is_still_named_by_what_there_is_is_held_and_told(plane, envoy):
+    put(plane, cluster_old=None)
+    assert envoy.take() == []
+    assert [event.hold.why for event in envoy.stream.events() if isinstance(event, Held)] == ["in service"]
+    assert envoy.stream.due == envoy.now + 660
+    assert envoy.later(659) == []
+    assert envoy.later(1) == ["-cluster:old"]
+    assert [event.hold.why for event in envoy.stream.events() if isinstance(event, LetGo)] == ["in service"]
+
+
+def test_a_listeners_removal_travels_with_the_additions(plane, envoy):
+    put(plane, listener_l=None, listener_m="1 route:r")
+    (response,) = envoy.stream.responses()
+    assert [resource.name for resource in response.update.resources] == ["m"]
+    assert list(response.update.removed) == ["l"]
+
+
+def test_what_a_listener_named_directly_stays_for_as_long_as_it_may_drain(plane, envoy):
+    put(plane, cluster_tcp="1", listener_tcp="1 cluster:tcp")
+    envoy.take()
+    envoy.answer("cluster")
+    envoy.answer("listener")
+    put(plane, listener_tcp=None, cluster_tcp=None)
+    assert envoy.take() == ["-listener:tcp"]
+    assert envoy.later(100) == []
+    assert envoy.answer("listener") == []
+    assert envoy.holds() == ["the removal of cluster 'tcp' waits for listener 'tcp' (draining)"]
+    assert envoy.later(659) == []
+    assert envoy.later(1) == ["-cluster:tcp"]
+    assert not any(isinstance(event, LetGo) for event in envoy.stream.events()), "that is no silence"
+
+
+def test_what_an_earlier_client_had_does_not_drain_for_a_later_one(plane):
+    put(plane, cluster_tcp="1", listener_tcp="1 cluster:tcp")
+    put(plane, listener_tcp="2")
+    later = Envoy(plane).running()
+    put(plane, cluster_tcp=None)
+    assert later.take() == ["-cluster:tcp"]
+
+
+def test_a_secret_goes_when_the_listener_that_named_it_is_acknowledged(plane, envoy):
+    put(plane, secret_x="1", listener_l="2 secret:x")  # noqa: S106 - a body
+    envoy.ask("secret", "x")
+    envoy.take()
+    envoy.answer("listener")
+    put(plane, listener_l="3", secret_x=None)
+    assert envoy.take() == ["listener:l"]
+    assert envoy.answer("listener") == []
+    assert envoy.later(660) == ["-secret:x"], "connections of the old filter chain drain"
+
+
+def test_of_several_that_refer_the_last_lets_go(plane):
+    put(plane, route_s="1 cluster:old")
+    envoy = Envoy(plane).running()
+    envoy.ask("route", "s")
+    envoy.take()
+    envoy.answer("route")
+    put(plane, route_r="2", route_s="2", cluster_old=None)
+    assert envoy.take() == ["route:r", "route:s"]
+    put(plane, route_s="3")
+    assert envoy.take() == ["route:s"]
+    assert envoy.answer("route") == ["-cluster:old"], "the newest s does not name it either"
+
+
+def test_without_references_there_is_only_the_order_of_types():
+    plane = Plane()
+    put(plane, cluster_c="1 endpoint:e", route_r="1 cluster:c")
+    envoy = Envoy(plane).running()
+    put(plane, cluster_c=None, cluster_d="1", route_r="2 cluster:d")
+    assert envoy.take() == ["cluster:d", "-cluster:c", "route:r"]
+
+
+def test_nobody_is_waited_for_without_a_clock(plane):
+    stream = DeltaStream(plane.server())
+    for url in (CLUSTER, LISTENER):
+        stream.receive(DeltaRequest(url))
+    for response in stream.responses():
+        stream.receive(DeltaRequest(response.type_url, nonce=response.nonce))
+    put(plane, cluster_old=None)
+    put(plane, listener_l=None)
+    stream.responses()
+    assert stream.due is None
+
+
+# --- a client that comes back
+
+
+def known_of(plane):
+    return {
+        kind: {name: resource.version for name, resource in plane.snapshot()[url].items()} for kind, url in URLS.items()
+    }
+
+
+@pytest.fixture
+def back(plane):
+    """One that comes back after the swap."""
+    known = known_of(plane)
+    swap(plane)
+    return Envoy(plane, known)
+
+
+def test_who_comes_back_is_sent_what_is_new_at_once_and_what_is_gone_when_its_routes_are_known(back):
+    back.ask("cluster")
+    assert back.take() == ["cluster:new"]
+    back.ask("endpoint", "old")
+    assert back.take() == []
+    back.ask("listener")
+    back.ask("route", "r")
+    assert back.take() == []
+    assert back.holds()[0] == "the removal of cluster 'old' waits for its first listeners and routes (returning)"
+    assert back.answer("cluster") == ["route:r"]
+    assert back.answer("route") == ["-cluster:old"]
+    assert back.answer("cluster") == ["-endpoint:old"]
+
+
+def test_who_comes_back_and_has_no_listeners_is_waited_for_a_second(back):
+    back.ask("cluster")
+    assert back.take() == ["cluster:new"]
+    assert back.stream.due == back.now + 1
+    assert back.later(0.9) == []
+    assert back.later(0.1) == ["-cluster:old"]
+
+
+def test_who_comes_back_and_rejects_its_first_routes_keeps_what_they_may_name(plane, back):
+    put(plane, route_r="3")
+    for kind, names in (("cluster", ()), ("endpoint", ["old"]), ("listener", ()), ("route", ["r"])):
+        back.ask(kind, *names)
+    assert back.take() == ["cluster:new", "route:r"]
+    assert back.answer("cluster") == []
+    assert back.answer("route", error="no") == []
+    assert back.later(10_000) == []
+    put(plane, route_r="4")
+    assert back.take() == ["route:r"]
+    assert back.answer("route") == ["-cluster:old"]
+
+
+def test_who_comes_with_nothing_has_nothing_to_lose(plane):
+    envoy = Envoy(plane)
+    envoy.ask("cluster")
+    envoy.take()
+    put(plane, cluster_old=None)
+    assert envoy.take() == ["-cluster:old"]
+
+
+def test_a_route_that_is_gone_and_still_asked_for_may_name_anything(plane):
+    known = known_of(plane)
+    elsewhere = Plane(references=refers)
+    put(elsewhere, cluster_new="1", listener_m="1")
+    back = Envoy(elsewhere, known)
+    for kind, names in (("cluster", ()), ("listener", ()), ("route", ["r"])):
+        back.ask(kind, *names)
+    assert back.take() == ["cluster:new", "listener:m", "-listener:l"]
+    assert back.answer("listener") == ["-route:r"]
+    assert back.answer("route") == []
+    assert back.holds() == ["the removal of cluster 'old' waits for route 'r' (in use)"]
+    back.ask("route", discard=["r"])
+    assert back.take() == ["-cluster:old"]
