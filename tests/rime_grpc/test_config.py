@@ -11,8 +11,29 @@ def test_without_options_everything_has_its_default():
 
 
 def test_each_option_is_read():
-    options = {"max_response_bytes": "1MiB", "max_request_bytes": "2MiB", "keepalive": "1m", "insecure": ""}
-    assert read(options) == Config(1 << 20, 2 << 20, 60.0, True)
+    options = {
+        "max_response_bytes": "1MiB",
+        "max_request_bytes": "2MiB",
+        "keepalive": "1m",
+        "insecure": "",
+        "max_streams": "3",
+        "max_streams_per_address": "2",
+        "max_request_rate": "7",
+        "first_answers": "1",
+        "max_age": "30m",
+    }
+    expected = Config(
+        max_response_bytes=1 << 20,
+        max_request_bytes=2 << 20,
+        keepalive=60.0,
+        insecure=True,
+        max_streams=3,
+        max_streams_per_address=2,
+        max_request_rate=7,
+        first_answers=1,
+        max_age=1800.0,
+    )
+    assert read(options) == expected
 
 
 def test_responses_stay_below_what_grpc_clients_take_by_default():
@@ -21,7 +42,14 @@ def test_responses_stay_below_what_grpc_clients_take_by_default():
 
 @pytest.mark.parametrize(
     "options",
-    [{"max_request_bytes": "0"}, {"max_response_bytes": "10GiB"}, {"keepalive": "0"}, {"keepalive": "99999999h"}],
+    [
+        {"max_request_bytes": "0"},
+        {"max_response_bytes": "10GiB"},
+        {"keepalive": "0"},
+        {"keepalive": "99999999h"},
+        {"first_answers": "0"},
+        {"max_streams": "-1"},
+    ],
 )
 def test_what_could_not_work_is_refused(options):
     with pytest.raises(UsageError, match="should be a"):

@@ -18,6 +18,24 @@ KEEPALIVE: Final = 30.0
 
 PATIENCE: Final = Patience()
 
+MAX_STREAMS: Final = 20_000
+"""Four times the 5,000 clients that one process is to serve, and about 1 GB: a stream costs up to 50 KiB."""
+
+MAX_STREAMS_PER_ADDRESS: Final = MAX_STREAMS // 2
+"""A whole fleet may be behind one NAT, so only what no fleet needs is refused: a run-away leaves others the half."""
+
+MAX_REQUEST_RATE: Final = 100
+"""Requests a second and stream. Envoy limits itself to 10 when told to limit at all; a run-away at 100 costs a few
+percent of a core."""
+
+FIRST_ANSWERS: Final = 16
+"""At a time. One would leave the process waiting for each client's network; 5,000 would be encoded all at once. With
+16 answers of 10 MB there are 160 MB in memory."""
+
+MAX_AGE: Final = 3600.0
+"""Seconds. Without an end, the replica that came back last would stay empty until its clients restart. An end costs a
+client half a second without a stream and rime one comparison of versions; Istio's is 30 minutes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Config:
@@ -27,6 +45,10 @@ class Config:
     stream. `keepalive`: seconds. `insecure`: listen where other machines can connect, unencrypted.
 
     `patience`: how long a client is waited for that says nothing.
+
+    `max_streams`, `max_streams_per_address`: further streams are refused. `max_request_rate`: requests a second and
+    stream, beyond which they are read later. `first_answers`: how many streams are given their first answer at a time.
+    `max_age`: seconds, about which a stream ends and its client comes back. 0 as a limit, a rate or an age is none.
 
     `cert` and `key`, files in PEM form, given together: TLS. `client_ca` as well: only clients with a certificate that
     one of these authorities has signed. They are read when serving begins, and again when they have changed.
@@ -43,6 +65,11 @@ class Config:
     cert: Path | None = None
     key: Path | None = None
     client_ca: Path | None = None
+    max_streams: int = MAX_STREAMS
+    max_streams_per_address: int = MAX_STREAMS_PER_ADDRESS
+    max_request_rate: int = MAX_REQUEST_RATE
+    first_answers: int = FIRST_ANSWERS
+    max_age: float = MAX_AGE
 
     def __post_init__(self) -> None:
         if self.cert is not None:
@@ -76,6 +103,11 @@ def read(options: Mapping[str, str]) -> Config:
         cert=_path(reader, "cert"),
         key=_path(reader, "key"),
         client_ca=_path(reader, "client_ca"),
+        max_streams=reader.number("max_streams", default=MAX_STREAMS),
+        max_streams_per_address=reader.number("max_streams_per_address", default=MAX_STREAMS_PER_ADDRESS),
+        max_request_rate=reader.number("max_request_rate", default=MAX_REQUEST_RATE),
+        first_answers=reader.number("first_answers", default=FIRST_ANSWERS, least=1),
+        max_age=reader.duration("max_age", default=MAX_AGE),
     )
     reader.finish()
     return config
