@@ -289,6 +289,45 @@ def test_a_rejection_does_not_let_go_however_long_it_lasts(plane, envoy):
     assert envoy.answer("route") == ["-cluster:old"]
 
 
+def test_a_rejection_holds_only_what_the_accepted_version_names(plane, envoy):
+    put(plane, cluster_other="1", route_r="2 cluster:other")
+    envoy.take()
+    envoy.answer("cluster")
+    envoy.answer("route")
+    put(plane, route_r="bad cluster:other")
+    envoy.take()
+    envoy.answer("route", error="no")
+    put(plane, cluster_old=None)
+    assert envoy.take() == ["-cluster:old"]
+    put(plane, cluster_other=None)
+    assert envoy.take() == []
+    assert envoy.stream.due is None
+
+
+def test_giving_up_everything_lets_go_too(plane, envoy):
+    put(plane, cluster_tcp="1", listener_tcp="1 cluster:tcp")
+    envoy.take()
+    envoy.answer("cluster")
+    envoy.answer("listener")
+    put(plane, cluster_tcp=None)
+    assert envoy.take() == []
+    envoy.ask("listener", discard=["*"])
+    assert envoy.take() == ["-cluster:tcp"]
+
+
+def test_a_name_that_is_asked_for_by_an_alias_counts(plane):
+    put(plane, route_r="2")
+    plane.apply(ROUTE, "by alias", b"1 cluster:old", aliases=["alias"])
+    envoy = Envoy(plane).running()
+    envoy.ask("route", "alias")
+    envoy.take()
+    envoy.answer("route")
+    plane.apply(ROUTE, "by alias", b"2", aliases=["alias"])
+    put(plane, cluster_old=None)
+    assert envoy.take() == ["route:by alias"]
+    assert envoy.answer("route") == ["-cluster:old"]
+
+
 def test_adding_it_again_cancels_the_removal(plane, envoy):
     put(plane, route_r="2", cluster_old=None)
     envoy.take()

@@ -316,6 +316,16 @@ class Selection(Delivery):
             return state.version if self._names_any(name, state.aliases) else None
         return state.version
 
+    def asks_for(self, name: str) -> bool:
+        """Whether it wants what has this name, or had it last."""
+        if self._star:
+            return True
+        entry = self._index.entries.get(name)
+        if entry is None:
+            return self._names_any(name, ())
+        last = entry.resource or next(reversed(entry.past), None)
+        return self._names_any(name, last.aliases if last is not None else ())
+
     def present(self, name: str) -> Resource | None:
         """What there is of this name now; None: nothing."""
         entry = self._index.entries.get(name)

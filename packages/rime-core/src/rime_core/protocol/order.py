@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 from rime_core.delivery import IN_FLIGHT
 from rime_core.protocol.events import Event, Held, LetGo
 from rime_core.protocol.hold import Hold, Why
-from rime_core.resource import Reference, Resource
+from rime_core.resource import STAR, Reference, Resource
 from rime_core.type_urls import CLUSTER, ENDPOINT, LISTENER, ROUTE, TYPES, XdsType, describe
 from rime_core.update import Update
 
@@ -143,7 +143,7 @@ class Order:
         """The client has settled something of `names`, or gave them up: look again at what waits for them."""
         self._is_returning()
         if self._waiting:
-            settled = [key for key in self._waiting if key[0] == type_url and key[1] in names]
+            settled = [key for key in self._waiting if key[0] == type_url and (key[1] in names or STAR in names)]
             for key in settled:
                 self._look_again(tuple(self._waiting.get(key, ())))
 
@@ -260,7 +260,7 @@ class Order:
         """What of that the client still has refers to `name`."""
         for referrer, ended in self.server.referrers(type_url, name):
             channel = self._channel(referrer[0])
-            if channel is None or not channel.subscriber.wants(referrer[1], ()):
+            if channel is None or not channel.subscriber.asks_for(referrer[1]):
                 continue
             reason = self._stands_on(channel, referrer, ended)
             if reason is not None:
@@ -280,12 +280,12 @@ class Order:
     def _stands_on(self, channel: "Channel[Any, Any]", referrer: Reference, ended: int | None) -> _Reason | None:
         """Why the client still depends on what `referrer` refers to, or did until the ordinal `ended`."""
         subscriber, described, name = channel.subscriber, channel.described, referrer[1]
-        if subscriber.refusal(name) is not None:
-            return _Reason("referred", (referrer,), None)
+        # who rejected what replaces it has it, however long that lasts
+        patience = self._patience.silence if subscriber.refusal(name) is None else None
         if ended is None:
-            return _Reason("in service", (referrer,), self._patience.silence)
+            return _Reason("in service", (referrer,), patience)
         if name in subscriber.held or subscriber.has_before(name, ended):
-            return _Reason("referred", (referrer,), self._patience.silence)
+            return _Reason("referred", (referrer,), patience)
         if described.outlives_removal and name in subscriber.names and subscriber.present(name) is None:
             return _Reason("in use", (referrer,), self._patience.silence)
         if described.drains and self._clock is not None:
