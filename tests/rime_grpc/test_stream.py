@@ -2,15 +2,20 @@
 
 import asyncio
 import logging
+from typing import cast
 
 import grpc
 import pytest
 
 import rime_grpc
-from rime_core import CLUSTER, ENDPOINT, Plane
-from tests.rime_grpc.clients import connect, decode
-
-pytestmark = pytest.mark.asyncio
+from rime_core import CLUSTER, ENDPOINT, Peer, Plane
+from rime_grpc.config import Config
+from rime_grpc.gate import Gate
+from rime_grpc.stream import Stream
+from rime_grpc.turns import STALLED
+from tests.rime_grpc.clients import Request, connect, decode
+from tests.rime_grpc.fake_context import FakeContext
+from tests.rime_grpc.virtual_loop import VirtualLoop
 
 
 @pytest.fixture
@@ -20,6 +25,7 @@ def plane():
     return plane
 
 
+@pytest.mark.asyncio
 async def test_a_rejection_is_a_warning_that_names_who_what_and_why(plane, caplog):
     for number in range(6):
         plane.apply(CLUSTER, f"c{number}", b"1")
@@ -35,6 +41,7 @@ async def test_a_rejection_is_a_warning_that_names_who_what_and_why(plane, caplo
     assert text.endswith("rejected clusters a, c0, c1, c2, c3 and 2 more: c0 is no good")
 
 
+@pytest.mark.asyncio
 async def test_a_clients_own_text_is_cut_in_the_log(plane, caplog):
     async with rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound, connect(bound.address) as client:
         await client.send(type_url="x" * 100_000, node={"id": "n" * 100_000})
@@ -44,6 +51,7 @@ async def test_a_clients_own_text_is_cut_in_the_log(plane, caplog):
     assert max(len(record.getMessage()) for record in caplog.records) < 1000
 
 
+@pytest.mark.asyncio
 async def test_when_the_plane_is_closed_its_streams_end_so_that_clients_come_back(plane):
     async with rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound, connect(bound.address) as client:
         await client.subscribe(known={}, node_id="n")
@@ -59,6 +67,7 @@ async def test_when_the_plane_is_closed_its_streams_end_so_that_clients_come_bac
         assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
+@pytest.mark.asyncio
 async def test_what_is_sent_shows_at_debug_level(plane, caplog):
     caplog.set_level(logging.DEBUG, "rime_grpc")
     async with rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound, connect(bound.address) as client:
@@ -69,6 +78,7 @@ async def test_what_is_sent_shows_at_debug_level(plane, caplog):
     assert (record.resources, record.removed, record.type_url) == (1, 1, CLUSTER)
 
 
+@pytest.mark.asyncio
 async def test_coming_and_going_show(plane, caplog):
     caplog.set_level(logging.INFO, "rime_grpc")
     async with rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound, connect(bound.address) as client:
@@ -78,6 +88,7 @@ async def test_coming_and_going_show(plane, caplog):
     assert events == ["opened", "closed"]
 
 
+@pytest.mark.asyncio
 async def test_a_client_that_has_said_all_ends_its_stream(plane):
     async with rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound, connect(bound.address) as client:
         await client.send(type_url=CLUSTER)
@@ -87,6 +98,7 @@ async def test_a_client_that_has_said_all_ends_its_stream(plane):
         assert await client.call.code() is grpc.StatusCode.OK
 
 
+@pytest.mark.asyncio
 async def test_a_fault_of_ours_ends_one_stream_and_is_logged(plane, caplog):
     def fails(_):
         raise RuntimeError("a bug in a group hook")
@@ -100,6 +112,7 @@ async def test_a_fault_of_ours_ends_one_stream_and_is_logged(plane, caplog):
     assert "a bug in a group hook" in caplog.text
 
 
+@pytest.mark.asyncio
 async def test_a_stream_that_fell_behind_is_sent_away_and_comes_back_to_the_difference():
     plane = Plane(tombstones=1)
     for name in "abcd":
@@ -116,3 +129,164 @@ async def test_a_stream_that_fell_behind_is_sent_away_and_comes_back_to_the_diff
             await back.subscribe(known=known, node_id="n")
             received = await asyncio.wait_for(back.receive(), 10)
             assert (received.resources, sorted(received.removed)) == ({}, ["a", "b", "c"])
+
+
+class Call:
+    """A Stream of a call without a network, served as long as the block lasts."""
+
+    def __init__(self, plane, config, gate=None, *, seconds=0.0):
+        self.context = FakeContext(seconds)
+        context = cast("grpc.aio.ServicerContext[bytes, bytes]", self.context)
+        self.stream = Stream(plane.server(), context, Peer("127.0.0.1:5000"), config, gate or Gate(config))
+
+    async def __aenter__(self):
+        self.running = asyncio.create_task(self.stream.run())
+        return self
+
+    async def __aexit__(self, *_):
+        self.running.cancel()
+        await asyncio.gather(self.running, return_exceptions=True)
+
+    def send(self, **fields):
+        self.context.requests.put_nowait(Request(**fields).SerializeToString())
+
+    async def answer(self):
+        return decode(await self.context.responses.get())
+
+
+def run(story):
+    """In virtual time."""
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(story)
+
+
+def test_who_asks_too_fast_is_read_more_slowly_and_loses_nothing(plane, caplog):
+    async def story():
+        async with Call(plane, Config(max_request_rate=10)) as call:
+            began = call.stream.heard
+            for number in range(120):
+                call.send(type_url=CLUSTER, resource_names_subscribe=[str(number)])
+            await asyncio.sleep(10)
+            assert len(call.context.reads) == 120
+            assert call.context.reads[100] == began
+            assert began + 1.5 < call.context.reads[-1] < began + 2.0
+            assert len(call.stream._delta.subscribers()[CLUSTER].names) == 120
+
+    run(story())
+    [record] = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert "sends more than 10 requests a second; they are read more slowly" in record.getMessage()
+
+
+def test_what_acknowledges_changes_is_never_slowed(plane):
+    async def story():
+        async with Call(plane, Config(max_request_rate=1)) as call:
+            began = call.stream.heard
+            call.send(type_url=CLUSTER)
+            for number in range(200):
+                answer = await call.answer()
+                call.send(type_url=CLUSTER, response_nonce=answer.nonce)
+                plane.apply(CLUSTER, "a", b"%d" % number)
+            await asyncio.sleep(1000)
+            assert call.context.reads == [began] * 201
+
+    run(story())
+
+
+def test_a_client_that_takes_a_large_answer_slowly_keeps_its_place(plane):
+    for number in range(5):
+        plane.apply(CLUSTER, f"c{number}", bytes(2000))
+
+    async def story():
+        config = Config(max_response_bytes=1024, first_answers=1)
+        gate, seconds = Gate(config), STALLED * 0.9
+        async with Call(plane, config, gate, seconds=seconds) as slow, Call(plane, config, gate) as waiting:
+            came = slow.stream.heard
+            slow.send(type_url=CLUSTER)
+            await asyncio.sleep(0.1)
+            waiting.send(type_url=CLUSTER)
+            await waiting.answer()
+            assert asyncio.get_running_loop().time() == pytest.approx(came + 6 * seconds)
+
+    run(story())
+
+
+def test_when_a_client_was_last_heard(plane):
+    async def story():
+        async with Call(plane, Config()) as call:
+            came = call.stream.heard
+            await asyncio.sleep(5)
+            assert call.stream.heard == came
+            call.send(type_url=CLUSTER)
+            await call.answer()
+            await asyncio.sleep(5)
+            assert call.stream.heard == came + 5
+
+    run(story())
+
+
+def test_at_its_age_a_stream_ends_quietly(plane):
+    async def story():
+        async with Call(plane, Config(max_age=100.0)) as call:
+            came = call.stream.heard
+            call.send(type_url=CLUSTER)
+            await call.answer()
+            await call.running
+            assert 80 <= asyncio.get_running_loop().time() - came <= 120
+
+    run(story())
+
+
+def test_what_is_owed_at_that_moment_is_written_first(plane):
+    async def story():
+        async with Call(plane, Config(max_age=100.0)) as call:
+            call.send(type_url=CLUSTER)
+            await call.answer()
+            call.stream._retire()
+            plane.apply(CLUSTER, "a", b"2")
+            await call.running
+            assert [each.name for each in (await call.answer()).resources] == ["a"]
+
+    run(story())
+
+
+def test_a_stream_that_was_sent_nothing_has_no_age(plane):
+    """gRPC would take its end for a failure, and Envoy would come back later each time."""
+
+    async def story():
+        async with Call(plane, Config(max_age=100.0)) as call:
+            known = plane.snapshot()[CLUSTER]["a"].version
+            call.send(type_url=CLUSTER, initial_resource_versions={"a": known})
+            await asyncio.sleep(1000)
+            assert not call.running.done()
+            plane.apply(CLUSTER, "a", b"2")
+            await call.answer()
+            assert not call.running.done(), "not all that were spared end with the first change"
+            await asyncio.sleep(120)
+            assert call.running.done()
+
+    run(story())
+
+
+def test_without_an_age_a_stream_stays(plane):
+    async def story():
+        async with Call(plane, Config(max_age=0.0)) as call:
+            call.send(type_url=CLUSTER)
+            await call.answer()
+            await asyncio.sleep(1e7)
+            assert not call.running.done()
+
+    run(story())
+
+
+def test_a_stream_that_ended_leaves_no_timer_behind(plane):
+    async def story():
+        async with Call(plane, Config()) as call:
+            call.send(type_url=CLUSTER)
+            await call.answer()
+            aging = call.stream._aging
+            call.context.requests.put_nowait(None)
+            await call.running
+            assert aging is not None
+            assert aging.cancelled()
+
+    run(story())

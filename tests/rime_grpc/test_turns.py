@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from rime_grpc.turns import PATIENCE, PUSHES, Turn, Turns
+from rime_grpc.turns import PUSHES, STALLED, Turn, Turns
 
 
 class Streams:
@@ -94,14 +94,14 @@ def test_a_client_that_takes_nothing_makes_room():
     streams.ask(reading, stalled, now=100.0)
     assert streams.turns.due() is None, "nobody waits"
     streams.ask(waiting, late, now=100.0)
-    assert streams.turns.due() == 100.0 + PATIENCE
-    streams.turns.moved(reading, 100.0 + PATIENCE / 2)
-    streams.turns.pass_over(100.0 + PATIENCE)
+    assert streams.turns.due() == 100.0 + STALLED
+    streams.turns.moved(reading, 100.0 + STALLED / 2)
+    streams.turns.pass_over(100.0 + STALLED)
     assert streams.begun == ["waiting"]
-    assert streams.turns.due() == 100.0 + PATIENCE * 1.5
+    assert streams.turns.due() == 100.0 + STALLED * 1.5
     # it goes on writing, but has no place to give or to keep
-    streams.turns.moved(stalled, 100.0 + PATIENCE)
-    streams.turns.leave(stalled, 100.0 + PATIENCE)
+    streams.turns.moved(stalled, 100.0 + STALLED)
+    streams.turns.leave(stalled, 100.0 + STALLED)
     assert streams.begun == ["waiting"]
     assert streams.turns.under_way == 2
 
@@ -111,9 +111,9 @@ def test_a_place_that_was_given_has_its_own_patience():
     one, two, three = (streams.first(name) for name in "abc")
     streams.ask(one, two, three, now=0.0)
     streams.turns.leave(one, 10.0)
-    streams.turns.pass_over(10.0 + PATIENCE / 2)
+    streams.turns.pass_over(10.0 + STALLED / 2)
     assert streams.begun == ["b"]
-    assert streams.turns.due() == 10.0 + PATIENCE
+    assert streams.turns.due() == 10.0 + STALLED
 
 
 def test_nobody_could_be_answered_none_at_a_time():

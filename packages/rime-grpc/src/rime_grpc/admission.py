@@ -120,7 +120,7 @@ class LogPace:
 
 
 def client_address(peer: str) -> str:
-    """The client's address without its port, of what gRPC calls the peer: `ipv4:10.0.0.1:5000`."""
+    """The address of a Peer without its port: 10.0.0.1, [::1]."""
     return peer.rpartition(":")[0]
 
 

@@ -15,8 +15,11 @@ import grpc
 
 from rime_core import Server, UsageError
 from rime_grpc import address as addresses
+from rime_grpc.admission import CONNECTION_SHARE
 from rime_grpc.config import Config
 from rime_grpc.errors import not_loopback
+from rime_grpc.gate import Gate
+from rime_grpc.peer import peer_of
 from rime_grpc.stream import Stream
 from rime_grpc.tls import Certificates
 
@@ -85,6 +88,7 @@ class _Streams(grpc.GenericRpcHandler):
     def __init__(self, server: Server, config: Config) -> None:
         self._server: Final = server
         self._config: Final = config
+        self._gate: Final = Gate(config)
         self._open: Final[set[Stream]] = set()
         self._ended = False
         # raw bytes in and out: rime_grpc.wire makes requests and responses of them
@@ -103,14 +107,17 @@ class _Streams(grpc.GenericRpcHandler):
     async def _serve(self, _requests: object, context: "Context") -> None:
         if self._ended:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "rime is stopping")
-        stream = Stream(
-            self._server, context, max_response_bytes=self._config.max_response_bytes, patience=self._config.patience
-        )
+        peer = peer_of(context)
+        refusal = self._gate.admit(peer.address)
+        if refusal is not None:
+            await context.abort(grpc.StatusCode[refusal.code], refusal.message)
+        stream = Stream(self._server, context, peer, self._config, self._gate)
         self._open.add(stream)
         try:
             await stream.run()
         finally:
             self._open.discard(stream)
+            self._gate.gone(peer.address)
 
 
 def _credentials(config: Config) -> grpc.ServerCredentials | None:
@@ -121,7 +128,9 @@ def _credentials(config: Config) -> grpc.ServerCredentials | None:
 
 def _options(config: Config) -> list[tuple[str, int]]:
     keepalive = int(config.keepalive * 1000)
+    aging = [("grpc.max_connection_age_ms", int(config.max_age * CONNECTION_SHARE * 1000))] if config.max_age else []
     return [
+        *aging,
         ("grpc.max_receive_message_length", config.max_request_bytes),
         ("grpc.max_send_message_length", -1),
         # without this a second server on the same port binds successfully, and gets half of the clients

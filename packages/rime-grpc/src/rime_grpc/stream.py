@@ -1,23 +1,26 @@
 """One client's stream over gRPC: requests read into a DeltaStream, its batches written out.
 
 Two tasks a stream: one reads, one writes. Nothing is queued between them: the reader calls `DeltaStream.receive`, which
-wakes the writer, which takes a batch, writes it, and takes the next when that is done. A client that stops reading
-costs its cursor and the one response that is being written.
+wakes the writer, which takes a batch when it is its turn (gate.py), writes it, and takes the next when that is done. A
+client that stops reading costs its cursor and the one response that is being written; one that asks too fast is read
+more slowly.
 """
 
 import asyncio
 import logging
+import random
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Final
 
 import grpc
 
-from rime_core import ClosedError, FellBehindError, PeerError, Server, describe
+from rime_core import ClosedError, FellBehindError, Peer, PeerError, Server, describe
 from rime_core.protocol.delta import DeltaStream
 from rime_core.protocol.events import Event, Held, LetGo, RejectedResponse, UnknownType
 from rime_core.protocol.messages import DeltaResponse
-from rime_core.protocol.order import Patience
-from rime_grpc.peer import peer_of
+from rime_grpc.admission import RequestRate, stream_age
+from rime_grpc.config import Config
+from rime_grpc.gate import Gate, Pass
 from rime_grpc.wire import Decoder, encode
 
 log = logging.getLogger("rime_grpc")
@@ -29,31 +32,43 @@ if TYPE_CHECKING:
 class Stream:
     """Serves one call; `run()` returns when it is over."""
 
-    def __init__(self, server: Server, context: "Context", *, max_response_bytes: int, patience: Patience) -> None:
-        self._context: Final = context
+    def __init__(self, server: Server, context: "Context", peer: Peer, config: Config, gate: Gate) -> None:
         self._loop: Final = asyncio.get_running_loop()
-        self._peer: Final = peer_of(context)
+        self.heard = self._loop.time()
+        """When its client last sent something, by the loop's clock; at first, when it came."""
+        self._context: Final = context
+        self._config: Final = config
+        self._gate: Final = gate
+        self._pass: Final = Pass(gate)
+        self._rate: Final = RequestRate(config.max_request_rate, self.heard)
+        self._peer: Final = peer
         self._delta: Final = DeltaStream(
             server,
             wake=self._wake,
             clock=self._loop.time,
             peer=self._peer,
-            patience=patience,
-            max_response_bytes=max_response_bytes,
+            patience=config.patience,
+            max_response_bytes=config.max_response_bytes,
         )
         self._decoder: Final = Decoder()
+        self._woken = False
         self._idle: asyncio.Future[None] | None = None
+        self._aging: asyncio.TimerHandle | None = None
+        self._aged = False
         self._end: tuple[grpc.StatusCode, str] | None = None
 
     async def run(self) -> None:
         """Serve until the client goes, breaks the protocol, or `end` is called."""
         reading = asyncio.create_task(self._read())
+        self._age()
         try:
             await self._write()
         except (FellBehindError, ClosedError) as error:
             self._end = (grpc.StatusCode.UNAVAILABLE, str(error))
         finally:
             reading.cancel()
+            if self._aging is not None:
+                self._aging.cancel()
             self._delta.close()
             log.info("%s has gone", self, extra={"event": "closed"})
         if self._end is not None and self._end[0] is not grpc.StatusCode.OK:
@@ -64,6 +79,7 @@ class Stream:
         if self._end is None:
             self._end = (code, message)
             self._wake()
+            self._pass.give_up()
 
     def __str__(self) -> str:
         node = self._delta.node
@@ -75,13 +91,9 @@ class Stream:
 
     async def _write(self) -> None:
         while self._end is None:
-            batch = self._delta.responses()
-            self._log(self._delta.events())
-            for response in batch:
-                await self._context.write(encode(response))
-                if log.isEnabledFor(logging.DEBUG):
-                    self._log_sent(response)
-            if not batch:
+            if self._woken:
+                await self._write_batch()
+            else:
                 await self._until_woken()
 
     async def _until_woken(self) -> None:
@@ -93,17 +105,39 @@ class Stream:
         if timer is not None:
             timer.cancel()
 
+    async def _write_batch(self) -> None:
+        sent = False
+        try:
+            await self._pass.enter()
+            self._woken, last = False, self._aged
+            batch = self._delta.responses() if self._end is None else ()
+            self._log(self._delta.events())
+            for response in batch:
+                await self._context.write(encode(response))
+                sent = True
+                self._pass.moved()
+                if response.shared:
+                    self._rate.earn()
+                if log.isEnabledFor(logging.DEBUG):
+                    self._log_sent(response)
+        finally:
+            self._pass.leave(answered=sent)
+        if last:
+            self.end(grpc.StatusCode.OK, "")
+
     async def _read(self) -> None:
         try:
             while True:
                 data: object = await self._context.read()
                 if not isinstance(data, bytes):  # grpc.aio.EOF
                     return self.end(grpc.StatusCode.OK, "")
+                self.heard = self._loop.time()
                 known = self._delta.node is not None
                 self._delta.receive(self._decoder.decode(data))
                 if not known:
                     log.info("%s has come", self, extra={"event": "opened"})
                 self._log(self._delta.events())
+                await self._slow_down()
         except PeerError as error:
             log.warning("%s broke the protocol: %s", self, error, extra={"event": "refused"})
             self.end(getattr(grpc.StatusCode, error.code), str(error))
@@ -116,7 +150,32 @@ class Stream:
             log.exception("serving %s failed", self, extra={"event": "failed"})
             self.end(grpc.StatusCode.INTERNAL, "rime failed; its log says how")
 
+    async def _slow_down(self) -> None:
+        """Read no further while the client's requests are more than its share."""
+        seconds = self._rate.take(self.heard)
+        if seconds:
+            self._gate.warn(
+                "slowed",
+                "max_request_rate",
+                f"{self} sends more than {self._config.max_request_rate} requests a second; they are read more slowly",
+            )
+            await asyncio.sleep(seconds)
+
+    def _age(self) -> None:
+        if self._config.max_age:
+            age = stream_age(self._config.max_age, random.random())  # noqa: S311 - spreads load, guards nothing
+            self._aging = self._loop.call_later(age, self._retire)
+
+    def _retire(self) -> None:
+        """End once one more batch is written, so that the client comes back, perhaps to another replica."""
+        if self._pass.answered:
+            self._aged = True
+            self._wake()
+        else:
+            self._age()
+
     def _wake(self) -> None:
+        self._woken = True
         if self._idle is not None and not self._idle.done():
             self._idle.set_result(None)
 

@@ -16,7 +16,7 @@ Why nobody starves:
 - Rounds follow each other as long as pushes wait, whatever first answers do; so the queue of pushes gets shorter by
   `PUSHES` with each, and a push waits for those before it, not for first answers to be done.
 - A first answer that is being written makes room when it is written, when its stream ends, or when its client has taken
-  nothing for `PATIENCE` seconds, so the queue of first answers moves on, too. Pushes let through hold no place in it.
+  nothing for `STALLED` seconds, so the queue of first answers moves on, too. Pushes let through hold no place in it.
 - Both queues are in order of arrival, and a stream stands in them once: behind its first answer, it is behind all who
   stood there before.
 A stream that lost its place goes on writing, beside the others; it only no longer counts.
@@ -30,7 +30,7 @@ PUSHES: Final = 8
 """Pushes that a round of the loop lets through while first answers wait. A push of shared bytes costs about 40 µs, so
 eight take less than one first answer of 1,000 resources; and 5,000 streams have theirs within 625 rounds."""
 
-PATIENCE: Final = 1.0
+STALLED: Final = 1.0
 """Seconds without progress in a write after which a first answer no longer counts: several round trips of the slowest
 links. Being too short for some client costs nothing but that one more is written at a time."""
 
@@ -107,11 +107,11 @@ class Turns:
 
     def due(self) -> float | None:
         """When `pass_over` has something to do; None: not while nobody waits."""
-        return next(iter(self._under_way.values())) + PATIENCE if self._first else None
+        return next(iter(self._under_way.values())) + STALLED if self._first else None
 
     def pass_over(self, now: float) -> None:
-        """Give the places of those whose client has taken nothing for `PATIENCE` to those who wait."""
-        while self._under_way and next(iter(self._under_way.values())) + PATIENCE <= now:
+        """Give the places of those whose client has taken nothing for `STALLED` to those who wait."""
+        while self._under_way and next(iter(self._under_way.values())) + STALLED <= now:
             self._under_way.popitem(last=False)
         self._go_on(now)
 
