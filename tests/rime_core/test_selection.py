@@ -492,6 +492,14 @@ def test_who_names_what_it_wants_cannot_fall_behind():
     assert client.has == {"c": b"1"}
 
 
+def test_what_was_given_up_with_the_wildcard_is_not_answered(plane):
+    plane.apply(CLUSTER, "a", b"1")
+    client = reading(plane, [STAR, "a"])
+    client.subscriber.discard(["a"])
+    client.subscriber.discard([STAR])
+    assert client.poll() is None
+
+
 # --- what has to wait
 
 
