@@ -8,7 +8,7 @@ import grpc
 import pytest
 
 import rime_grpc
-from rime_core import CLUSTER, ENDPOINT, Peer, Plane
+from rime_core import CLUSTER, ENDPOINT, ROUTE, Peer, Plane
 from rime_grpc.config import Config
 from rime_grpc.gate import Gate
 from rime_grpc.stream import Stream
@@ -261,6 +261,29 @@ def test_a_stream_that_was_sent_nothing_has_no_age(plane):
             plane.apply(CLUSTER, "a", b"2")
             await call.answer()
             assert not call.running.done(), "not all that were spared end with the first change"
+            await asyncio.sleep(120)
+            assert call.running.done()
+
+    run(story())
+
+
+def test_a_stream_from_which_something_is_held_back_stays_until_it_is_let_go():
+    plane = Plane(references=lambda type_url, _: [(CLUSTER, "a")] if type_url == ROUTE else [])
+    plane.apply(CLUSTER, "a", b"1")
+    plane.apply(ROUTE, "r", b"1")
+
+    async def story():
+        async with Call(plane, Config(max_age=100.0)) as call:
+            call.send(type_url=CLUSTER)
+            call.send(type_url=ROUTE, resource_names_subscribe=["r"])
+            for _ in range(2):
+                answer = await call.answer()
+                call.send(type_url=answer.type_url, response_nonce=answer.nonce)
+            plane.remove(CLUSTER, "a")
+            await asyncio.sleep(150)
+            assert not call.running.done()
+            call.send(type_url=ROUTE, resource_names_unsubscribe=["r"])
+            assert (await call.answer()).removed_resources == ["a"]
             await asyncio.sleep(120)
             assert call.running.done()
 

@@ -3,7 +3,7 @@
 Pure: time and randomness are arguments. When a stream may *write* is another question: turns.py.
 
 Limits. Envoy comes back after any status, at first within 0.5 s and in the end every 30 s; the code changes only what
-it logs: UNAVAILABLE and RESOURCE_EXHAUSTED are quiet for 30 s and then a warning, every other error is a warning at
+it logs: UNAVAILABLE and RESOURCE_EXHAUSTED are quiet for 30 s and then a warning, most other errors are a warning at
 once, OK is never one (`logClose` in Envoy's grpc_stream.h). So both limits are refused with a quiet code, and which
 says what would help: at `max_streams` this process is full and another replica may not be, UNAVAILABLE, which proxies
 and gRPC's load balancing take elsewhere; at `max_streams_per_address` no other replica is what this client needs,
@@ -17,8 +17,10 @@ Age. A stream's end alone moves no client: its next stream goes over the same co
 gRPC is told to send GOAWAY once a connection has `CONNECTION_SHARE` of `max_age`: streams on it go on, new ones need a
 new connection. GOAWAY comes by `CONNECTION_SHARE` × 1.1 (gRPC's own jitter), which is before any stream on that
 connection may end, at 1 - `JITTER`. The stream ends with OK, which Envoy does not log and gRPC does not count as a
-failure (A57). A stream that was never sent anything is spared: to gRPC its end would be one, and Envoy, whose back-off
-only a response resets, would stay away longer each time, up to 30 s.
+failure (A57). Two kinds of stream are given another age instead: one from which something is held back, such as the
+removal of a cluster that a draining listener uses, since its next stream would not know; and one that was never sent
+anything, since to gRPC its end would be a failure, and Envoy, whose back-off only a response resets, would stay away
+longer each time, up to 30 s.
 """
 
 from dataclasses import dataclass

@@ -167,8 +167,11 @@ class Stream:
             self._aging = self._loop.call_later(age, self._retire)
 
     def _retire(self) -> None:
-        """End once one more batch is written, so that the client comes back, perhaps to another replica."""
-        if self._pass.answered:
+        """End once one more batch is written, so that the client comes back, perhaps to another replica.
+
+        Not while something is held back: what the client must give up before it goes is not known on its next stream.
+        """
+        if self._pass.answered and not any(self._delta.order.holds()):
             self._aged = True
             self._wake()
         else:
