@@ -500,6 +500,15 @@ def test_what_was_given_up_with_the_wildcard_is_not_answered(plane):
     assert client.poll() is None
 
 
+def test_what_was_removed_before_the_wildcard_was_given_up_and_asked_for_again_is_not_told(plane):
+    plane.replace(CLUSTER, {"a": b"1", "b": b"1"})
+    client = reading(plane)
+    plane.remove(CLUSTER, "a")
+    client.subscriber.discard([STAR])
+    client.subscriber.add([STAR])
+    assert client.poll() == ({"b": b"1"}, set())
+
+
 # --- what has to wait
 
 

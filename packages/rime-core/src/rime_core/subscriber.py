@@ -111,7 +111,7 @@ class Subscriber(Selection):
         gone = frozenset(name for name in unwanted if name in held)
         if STAR in unwanted and self._star:
             self._move(False, self._names)
-            self._all_owed = False
+            self._all_owed = self._had_star = False
             self._owed = {name: asked for name, asked in self._owed.items() if name in held}
             for name in [name for name in self._held if name not in held]:
                 self._forget_held(name)
