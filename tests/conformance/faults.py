@@ -51,8 +51,8 @@ FAULTS: dict[str, Fault] = {
     ),
     "R9": Fault(
         "subscriber.py",
-        "index.interest.step(self._names, added, removed, index.ordinal)",
-        "index.interest.follow(added - removed, index.ordinal)",
+        "view.step(self._names, added, removed)",
+        "view.follow(added - removed)",
     ),
     "R10": Fault("resource.py", "    version = digest(body)\n", "    version = digest(body[:0])\n"),
     "R11": Fault(_STREAM, "        if error is not None:\n", "        if error:\n"),
@@ -101,12 +101,12 @@ FAULTS: dict[str, Fault] = {
     ),
     "R25": Fault(
         "selection.py",
-        "            matches = self._index.matches(name)\n",
-        "            matches = self._index.matches(name)[1:]\n",
+        "            matches = self._view.matches(name)\n",
+        "            matches = self._view.matches(name)[1:]\n",
     ),
     "R27": Fault("subscriber.py", "            self._owed.update(dict.fromkeys(wanted, True))\n", ""),
     "R28": Fault("selection.py", "            if not found and name not in self._kept and", "            if False and"),
-    "R29": Fault("subscriber.py", "            self._names.waiting[self] = None\n", "            pass\n"),
+    "R29": Fault("interest.py", "        return (self,)\n", "        return ()\n"),
     "R30": Fault(
         _DELTA,
         "        if request.subscribe:\n            self.subscriber.add(named(request.subscribe))\n",
@@ -123,7 +123,7 @@ FAULTS: dict[str, Fault] = {
         "return ('*', *first_names(self.described, request.subscribe, request.unsubscribe))",
     ),
     "R35": Fault("index.py", "for named in self._aliases.get(name, ()):", "for named in ():"),
-    "R36": Fault("index.py", "return self.described.star and not resource.on_demand", "return True"),
+    "R36": Fault("view.py", "return self.described.star and not resource.on_demand", "return True"),
     "R38": Fault(_SUBSCRIPTION, "return (STAR,) if described.legacy_wildcard else NOTHING", "return NOTHING"),
     "R40": Fault("subscriber.py", "        if STAR in unwanted and self._star:\n", "        if False:\n"),
     "R41": Fault(
@@ -153,14 +153,14 @@ FAULTS: dict[str, Fault] = {
         "            self.subscriber.add(named(request.subscribe))\n",
         "            self.subscriber.add(named(set(request.subscribe) - set(request.unsubscribe)))\n",
     ),
-    "R55": Fault("index.py", "                removed.append(name)\n", "                pass\n"),
+    "R55": Fault("view.py", "                removed.append(name)\n", "                pass\n"),
     "R56": Fault(
-        "selection.py", "self._index.since(self._cursor) if self._star", "self._index.everything() if self._star"
+        "selection.py", "self._view.since(self._cursor) if self._star", "self._view.everything() if self._star"
     ),
     "R57": Fault(
         "selection.py",
-        "self._index.update_of(tuple(resources.values()), tuple(removed))",
-        "self._index.update_of(tuple(resources.values()), (*removed, *resources))",
+        "self._view.update_of(tuple(resources.values()), tuple(removed))",
+        "self._view.update_of(tuple(resources.values()), (*removed, *resources))",
     ),
     "R58": Fault(
         "index.py",

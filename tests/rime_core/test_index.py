@@ -2,7 +2,7 @@
 
 import pytest
 
-from rime_core import CLUSTER, SECRET, Plane
+from rime_core import CLUSTER, Plane
 from rime_core.index import Index, call_all
 
 A_FEW = 8
@@ -173,64 +173,6 @@ def test_a_type_that_nobody_asks_for_and_that_has_nothing_is_forgotten(kept):
     assert CLUSTER not in kept.plane.store.indexes
 
 
-# --- equal hashes
-
-
-@pytest.fixture
-def colliding():
-    return Kept(digest=lambda _: "same")
-
-
-def version(kept):
-    return kept.index.entries["a"].resource.version
-
-
-def test_equal_hash_of_other_content_is_another_version(colliding):
-    colliding.put("a", body=b"one")
-    assert version(colliding) == "same"
-    colliding.put("a", body=b"two")
-    assert version(colliding) == "same~2"
-
-
-def test_content_that_some_client_still_has_keeps_its_own_version(colliding):
-    colliding.put("a", body=b"one")
-    reader = colliding.reading()
-    colliding.put("a", body=b"two")
-    reader.poll()
-    colliding.plane.remove(CLUSTER, "a")
-    colliding.put("a", body=b"three")
-    assert version(colliding) not in {"same", "same~2"}
-
-
-def test_who_takes_a_name_over_is_told_apart_from_what_it_replaces():
-    plane = Plane(digest=lambda body: chr(body[0]))
-    first, second = plane.writer("first"), plane.writer("second")
-    first.apply(CLUSTER, "a", b"x1")
-    second.apply(CLUSTER, "a", b"y1")
-    first.apply(CLUSTER, "a", b"y2")
-    subscriber = plane.server().subscribe(CLUSTER)
-    subscriber.initial()
-    first.ready()
-    second.ready()
-    first.remove(CLUSTER, "a")
-    update = subscriber.poll()
-    assert update is not None
-    assert [resource.body for resource in update.resources] == [b"y1"]
-
-
-def test_a_change_staged_before_another_writers_is_told_apart_from_that():
-    plane = Plane(digest=lambda body: chr(body[0]))
-    other = plane.writer("other")
-    subscriber = plane.server().subscribe(CLUSTER)
-    with plane.transaction() as change:
-        change.apply(CLUSTER, "a", b"y1")
-        other.apply(CLUSTER, "a", b"y2")
-        subscriber.initial()
-    update = subscriber.poll()
-    assert update is not None
-    assert [resource.body for resource in update.resources] == [b"y1"]
-
-
 # --- aliases
 
 
@@ -245,43 +187,6 @@ def test_a_name_is_answered_by_what_has_it_as_name_or_alias(kept):
     kept.plane.remove(CLUSTER, "x")
     assert kept.index.matches("x") == []
     assert not kept.index._aliases
-
-
-# --- sharing
-
-
-def test_what_those_at_one_cursor_must_be_sent_is_one_object(kept):
-    kept.put("a")
-    cursor = kept.index.ordinal
-    kept.put("b")
-    assert kept.index.since(cursor) is kept.index.since(cursor)
-    assert kept.index.since(0) is not kept.index.since(cursor)
-
-
-def test_equal_content_at_one_moment_is_one_object(kept):
-    kept.put("a")
-    resource = kept.index.entries["a"].resource
-    assert kept.index.update_of((resource,), ()) is kept.index.since(0)
-    assert kept.index.update_of((), ()) is None
-
-
-def test_nothing_of_an_earlier_moment_is_shared_later(kept):
-    kept.put("a")
-    before = kept.index.since(0)
-    kept.put("a", body=b"y")
-    after = kept.index.since(0)
-    assert after is not before
-    assert after.ordinal == 2
-    assert [resource.body for resource in after.resources] == [b"y"]
-
-
-def test_what_a_wildcard_is_given():
-    plane = Plane()
-    plane.apply(CLUSTER, "a", b"")
-    plane.apply(CLUSTER, "b", b"", on_demand=True)
-    plane.apply(SECRET, "s", b"")
-    assert [resource.name for resource in plane.store.indexes[CLUSTER].everything().resources] == ["a"]
-    assert plane.store.indexes[SECRET].everything().resources == ()
 
 
 # --- calling

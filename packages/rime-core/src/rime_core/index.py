@@ -7,106 +7,34 @@ Finding them costs what changed, never what there is.
 - The order is an `OrderedDict`: moving an entry to its end and walking from its end are O(1) a step. (A plain dict from
   which a changed name is popped and re-inserted has the same interface, and leaves a hole for each change: with one hot
   name among 100,000 the walk over holes was measured at 9 µs instead of 0.2.)
-- An entry remembers the versions that a cursor still stands on (`past`), so what a slow client had is known without a
-  map per client: content that went away and came back meanwhile is not sent again. Versions that nobody was sent are
-  not remembered.
+- What a name was at a cursor is known without a map per client (see `rime_core.entry`).
 - A removed name stays as a tombstone until there are more than `TOMBSTONES`; a wildcard cursor below `floor`, the
   highest ordinal of a forgotten one, has nothing to compare with and is answered with everything.
-- What the subscribers at one cursor must be sent is computed once (`since`) and shared; equal content is one Update,
-  and so one serialization, whoever asks (`update_of`).
+- What is worked out for one cursor is kept for all that stand there, until the next change (see `rime_core.view`).
 """
 
 from bisect import bisect_left
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
-from rime_core.interest import Interest
+from rime_core.entry import PAST, Entry, Past
+from rime_core.interest import Interest, NameSet
 from rime_core.parties import Owner, Reader
 from rime_core.resource import Resource
 from rime_core.type_urls import describe
 from rime_core.update import Update
+from rime_core.view import View
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rime_core.interest import NameSet
-
 TOMBSTONES: Final = 10_000
 """How many removed names are remembered for each type: about 3 MB."""
 
-_PAST: Final = 8
-"""How many past states an entry gathers at least before those on which no cursor stands are dropped."""
 
-
-class Past(NamedTuple):
-    """The state of a name from `ordinal` on; `version` is None where it was removed.
-
-    `fingerprint` is another hash of the body, Python's own: it tells content with equal versions apart.
-    """
-
-    ordinal: int
-    version: str | None
-    aliases: tuple[str, ...]
-    on_demand: bool
-    ttl: float | None
-    fingerprint: int
-
-
-class Entry:
-    """One name of an Index: its resource (`None`: a tombstone), its ordinal, its past, and who wrote it."""
-
-    __slots__ = ("ordinal", "owner", "past", "resource", "trim_at")
-
-    def __init__(self, resource: Resource | None, ordinal: int, owner: Owner) -> None:
-        self.resource = resource
-        self.ordinal = ordinal
-        self.owner = owner
-        self.past: tuple[Past, ...] = ()
-        self.trim_at = _PAST
-        """How long `past` may get before it is looked through; doubles with what has to stay."""
-
-    def state(self) -> Past:
-        """The present state, as it will be remembered."""
-        resource = self.resource
-        if resource is None:
-            return Past(self.ordinal, None, (), False, None, 0)
-        fingerprint = hash(resource.body)
-        return Past(self.ordinal, resource.version, resource.aliases, resource.on_demand, resource.ttl, fingerprint)
-
-    def state_at(self, cursor: int) -> Past | None:
-        """The state as of `cursor`; None where the name did not exist then."""
-        if self.ordinal <= cursor:
-            return self.state()
-        for past in reversed(self.past):
-            if past.ordinal <= cursor:
-                return past
-        return None
-
-    def collides(self, resource: Resource) -> bool:
-        """Whether other content had the version of `resource`, so that some client may take it for the same."""
-        version = _without_suffix(resource.version)
-        old = self.resource
-        if (
-            old is not None
-            and _without_suffix(old.version) == version
-            and (old.body != resource.body or old.aliases != resource.aliases)
-        ):
-            return True
-        return any(
-            past.version is not None
-            and _without_suffix(past.version) == version
-            and past.fingerprint != hash(resource.body)
-            for past in self.past
-        )
-
-
-def _without_suffix(version: str) -> str:
-    return version.partition("~")[0]
-
-
-class Index:
+class Index(View):
     """The resources of one type. Only a Writer changes it; subscribers read it at their cursors."""
 
     __slots__ = (
@@ -130,19 +58,20 @@ class Index:
         "waiting",
     )
 
+    ordinal: int
+    floor: int
+    observed: int
+    label: str | None
+
     def __init__(self, type_url: str, *, tombstone_limit: int = TOMBSTONES) -> None:
         self.type_url: Final = type_url
         self.described: Final = describe(type_url)
         self.tombstone_limit: Final = tombstone_limit
         self.entries: Final[OrderedDict[str, Entry]] = OrderedDict()
         self.ordinal = 0
-        """The number of the last change."""
-        self.label: str | None = None
-        """What the transaction that made the last change calls the state after it."""
+        self.label = None
         self.observed = 0
-        """The highest ordinal at which somebody read: what changed above it, nobody has seen."""
         self.floor = 0
-        """The highest ordinal of a forgotten tombstone."""
         self.resources = 0
         """How many resources there are; tombstones do not count."""
         self.subscribers: dict[Reader, None] = {}
@@ -170,8 +99,8 @@ class Index:
             self.entries[name] = entry = Entry(resource, ordinal, owner)
         else:
             old = entry.resource
-            if resource is not None and entry.collides(resource):
-                resource = resource.with_version(f"{_without_suffix(resource.version)}~{ordinal}")
+            if resource is not None:
+                resource = entry.told_apart(resource, ordinal)
             if entry.ordinal <= self.observed:
                 self._remember(name, entry)
             entry.resource = resource
@@ -195,7 +124,7 @@ class Index:
         entry.past += (entry.state(),)
         if len(entry.past) >= entry.trim_at:
             entry.past = self._needed(name, entry.past)
-            entry.trim_at = max(_PAST, 2 * len(entry.past))
+            entry.trim_at = max(PAST, 2 * len(entry.past))
 
     def _needed(self, name: str, past: tuple[Past, ...]) -> tuple[Past, ...]:
         """Of a name's past, what the cursor of somebody who wants it stands on: at most one state for each."""
@@ -258,12 +187,25 @@ class Index:
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
+    @property
+    def feeds(self) -> tuple["Index"]:
+        """Itself."""
+        return (self,)
+
+    def entry(self, name: str) -> Entry | None:
+        """What is known of `name`."""
+        return self.entries.get(name)
+
     def tail(self, cursor: int) -> Iterator[tuple[str, Entry]]:
         """The entries that changed after `cursor`, the latest first."""
         for name, entry in reversed(self.entries.items()):
             if entry.ordinal <= cursor:
                 return
             yield name, entry
+
+    def present(self) -> Iterator[Resource]:
+        """All resources, in order of change."""
+        return (entry.resource for entry in self.entries.values() if entry.resource is not None)
 
     def matches(self, name: str) -> list[Resource]:
         """The resources that answer to `name`, by name or by alias (R35)."""
@@ -277,45 +219,6 @@ class Index:
                 found.append(resource)
         return found
 
-    def in_star(self, resource: Resource) -> bool:
-        """Whether "*" gives this resource."""
-        return self.described.star and not resource.on_demand
-
-    def since(self, cursor: int) -> Update | None:
-        """What a subscriber of "*" alone must be sent that has everything up to `cursor`; made once for all of them."""
-        try:
-            return self.shared[cursor]
-        except KeyError:
-            update = self.shared[cursor] = self._since(cursor)
-            return update
-
-    def _since(self, cursor: int) -> Update | None:
-        if cursor < self.floor:
-            return self.everything(full=True)
-        resources = []
-        removed = []
-        for name, entry in self.tail(cursor):
-            past = entry.state_at(cursor)
-            had = past.version if past is not None and self.described.star and not past.on_demand else None
-            resource = entry.resource
-            if resource is not None and self.in_star(resource):
-                if resource.version != had:
-                    resources.append(resource)
-            elif had is not None:
-                removed.append(name)
-        return self.update_of(tuple(reversed(resources)), tuple(reversed(removed)))
-
-    def everything(self, *, full: bool = False) -> Update:
-        """All that "*" gives."""
-        resources = tuple(
-            entry.resource
-            for entry in self.entries.values()
-            if entry.resource is not None and self.in_star(entry.resource)
-        )
-        if full:
-            return Update(resources, (), ordinal=self.ordinal, full=True, label=self.label)
-        return self.update_of(resources, ()) or Update((), (), ordinal=self.ordinal)
-
     def update_of(self, resources: tuple[Resource, ...], removed: tuple[str, ...]) -> Update | None:
         """The one Update with this content, at this moment; None where there is nothing in it."""
         if not resources and not removed:
@@ -326,7 +229,19 @@ class Index:
             update = self.updates[content] = Update(resources, removed, ordinal=self.ordinal, label=self.label)
         return update
 
-    def view(self) -> "Mapping[str, Resource]":
+    def follow(self, names: Iterable[str]) -> NameSet:
+        """The set of these names, for one who is interested in them."""
+        return self.interest.follow(names, self.ordinal)
+
+    def step(self, current: NameSet, added: frozenset[str], removed: frozenset[str]) -> NameSet:
+        """The set that one who followed `current` is interested in now."""
+        return self.interest.step(current, added, removed, self.ordinal)
+
+    def leave(self, names: NameSet) -> None:
+        """One is no longer interested in them."""
+        self.interest.leave(names)
+
+    def snapshot(self) -> "Mapping[str, Resource]":
         """Name → Resource of all there are, immutable; made anew only after a change."""
         if self._snapshot is None:
             self._snapshot = MappingProxyType(

@@ -41,10 +41,20 @@ class NameSet:
         """Cursor → what those who stand there must be sent; for the present ordinal only."""
         self.steps: WeakValueDictionary[_Step, NameSet] = WeakValueDictionary()
 
+    @property
+    def feeds(self) -> "tuple[NameSet]":
+        """Itself: where its followers wait."""
+        return (self,)
+
     def touched(self, name: str, ordinal: int) -> None:
         """Record that the resource `name` changed, for followers."""
         self.changed[name] = ordinal
         self.changed.move_to_end(name)
+
+    def clear(self, ordinal: int) -> None:
+        """Forget what changed up to `ordinal`: all followers have it."""
+        self.changed.clear()
+        self.since = ordinal
 
     def tail(self, cursor: int) -> Iterator[str]:
         """The names that changed after `cursor`, the latest first."""

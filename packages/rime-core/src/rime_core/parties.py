@@ -59,6 +59,15 @@ class Reader(Protocol):
         ...
 
 
+class Feed(Protocol):
+    """Where a Reader waits for a change (an Index, a NameSet)."""
+
+    @property
+    def waiting(self) -> "dict[Reader, None]":
+        """Whom to nudge at the next change."""
+        ...
+
+
 class Gate(Protocol):
     """Who says what one client must not be sent yet, of one type (a stream's Order)."""
 

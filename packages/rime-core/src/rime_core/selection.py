@@ -1,6 +1,6 @@
 """Selection: what one client must be sent, given what it wants, what it was sent, and the exceptions.
 
-What it lacks is the tail of a feed: of all changes where it holds "*" (`Index.tail`), of the changes among its names
+What it lacks is the tail of a feed: of all changes where it holds "*" (`View.tail`), of the changes among its names
 otherwise (`NameSet.tail`). Whoever has no exceptions shares the answer with all that stand at the same cursor; it is
 worked out for one only where there are:
 
@@ -16,17 +16,15 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from rime_core.delivery import IN_FLIGHT, Delivery
-from rime_core.index import Entry, Index
+from rime_core.entry import Entry
 from rime_core.resource import Resource
 from rime_core.store import Store
 from rime_core.update import Manifest, Update
+from rime_core.view import BEFORE_INITIAL, View
 
 if TYPE_CHECKING:
     from rime_core.interest import NameSet
     from rime_core.parties import Gate
-
-BEFORE_INITIAL: Final = -1
-"""The cursor of who was sent nothing yet."""
 
 _UNKNOWN: Final = ""
 """A version that no resource has."""
@@ -40,19 +38,19 @@ class Selection(Delivery):
         "_gate",
         "_had_star",
         "_held",
-        "_index",
         "_kept",
         "_names",
         "_owed",
         "_released",
         "_star",
         "_store",
+        "_view",
     )
 
-    def __init__(self, store: Store, index: Index, gate: "Gate | None") -> None:
+    def __init__(self, store: Store, view: View, gate: "Gate | None") -> None:
         super().__init__(BEFORE_INITIAL)
         self._store: Final = store
-        self._index: Final = index
+        self._view: Final = view
         self._gate: Final = gate
         self._star = False
         self._had_star = False
@@ -83,7 +81,7 @@ class Selection(Delivery):
             return
         over: set[str] = set() if names is None else {name for name in manifest.versions if name not in names}
         if self._cursor > manifest.ordinal:
-            for name, entry in self._index.tail(manifest.ordinal):
+            for name, entry in self._view.tail(manifest.ordinal):
                 if name in manifest.versions:
                     sent = entry.state_at(self._cursor)
                     if sent is None or sent.ordinal > manifest.ordinal:
@@ -101,22 +99,21 @@ class Selection(Delivery):
             or (self._star and self._names is not None)
         ):
             return self._particular()
-        if self._cursor == self._index.ordinal:
+        if self._cursor == self._view.ordinal:
             return None
-        update = self._index.since(self._cursor) if self._star else self._since_named()
+        update = self._view.since(self._cursor) if self._star else self._since_named()
         return update if self._passes(update) else self._particular()
 
     def _since_named(self) -> Update | None:
         """What those who hold exactly these names and stand here must be sent; made once for all of them."""
-        names, index, cursor = self._names, self._index, self._cursor
+        names, cursor = self._names, self._cursor
         if names is None:
             return None
         if cursor in names.shared:
             return names.shared[cursor]
         if names.followers == 1:
             update = self._particular()
-            names.changed.clear()
-            names.since = index.ordinal
+            names.clear(self._view.ordinal)
             return update
         update = self._compared(self._changed_names(), None)
         if len(names.shared) >= IN_FLIGHT:  # of a set that nothing changes in: not for ever
@@ -132,19 +129,19 @@ class Selection(Delivery):
         """The names of what changed in its interest after the cursor, in order of change."""
         names = self._names
         if self._star:
-            return reversed([name for name, _ in self._index.tail(self._cursor)])
+            return reversed([name for name, _ in self._view.tail(self._cursor)])
         if names is None:
             return iter(())
         if self._cursor < names.since:
             return iter(
-                [resource.name for name in names.names for resource in self._index.matches(name)]
-                + [name for name in names.names if not self._index.matches(name)]
+                [resource.name for name in names.names for resource in self._view.matches(name)]
+                + [name for name in names.names if not self._view.matches(name)]
             )
         return reversed(list(names.tail(self._cursor)))
 
     def _particular(self) -> Update | None:
         """What this one must be sent, exceptions and all."""
-        if self._star and self._cursor < self._index.floor:
+        if self._star and self._cursor < self._view.floor:
             return self._all(full=True)
         if self._kept and self._store.complete:
             self._released.update(self._kept)
@@ -154,11 +151,11 @@ class Selection(Delivery):
 
     def _compared(self, names: Iterable[str], gate: "Gate | None") -> Update | None:
         """What differs among `names` from what the client has, and what it asked for; less what has to wait."""
-        index = self._index
+        view = self._view
         resources: dict[str, Resource] = {}
         removed: dict[str, None] = {}
         for name in names:
-            entry = index.entries.get(name)
+            entry = view.entry(name)
             resource = self._visible(entry)
             had = self._held[name] if name in self._held else self._had(name, entry)
             if resource is None and name in self._kept:
@@ -209,35 +206,32 @@ class Selection(Delivery):
 
     def _first(self, known: Mapping[str, str]) -> Update | None:
         """All that it wants, less what is known: that is as if it had been sent."""
-        index, names = self._index, self._names
+        view, names = self._view, self._names
         if known or (self._star and names is not None):
             return self._all(known)
-        if names is not None:
-            if BEFORE_INITIAL not in names.shared:
-                names.shared[BEFORE_INITIAL] = self._everything()
-            update = names.shared[BEFORE_INITIAL]
-        elif self._star:
-            if BEFORE_INITIAL not in index.shared:
-                index.shared[BEFORE_INITIAL] = index.everything()
-            update = index.shared[BEFORE_INITIAL]
-        else:
+        if names is None and not self._star:
             return None
+        shared = view.shared if names is None else names.shared
+        if BEFORE_INITIAL in shared:
+            update = shared[BEFORE_INITIAL]
+        else:
+            update = shared[BEFORE_INITIAL] = view.everything() if names is None else self._everything()
         return update if self._passes(update) else self._all()
 
     def _everything(self) -> Update | None:
         """What those who hold exactly these names, and know nothing, must be sent."""
         resources, missing = self._compared_to({})
-        return self._index.update_of(tuple(resources.values()), tuple(missing))
+        return self._view.update_of(tuple(resources.values()), tuple(missing))
 
     def _all(self, known: Mapping[str, str] = MappingProxyType({}), *, full: bool = False) -> Update | None:
         resources, missing = self._compared_to(known)
         if full:
             everything = tuple(resources.values())
-            return Update(everything, (), ordinal=self._index.ordinal, full=True, label=self._index.label)
+            return Update(everything, (), ordinal=self._view.ordinal, full=True, label=self._view.label)
         if self._star:
-            missing.update((name, None) for name in known if self._visible(self._index.entries.get(name)) is None)
+            missing.update((name, None) for name in known if self._visible(self._view.entry(name)) is None)
         if not self._store.complete:
-            self._kept = {name: None for name in missing if name in known and not self._index.matches(name)}
+            self._kept = {name: None for name in missing if name in known and not self._view.matches(name)}
             self._held.update((name, known[name]) for name in self._kept)
         gate = self._gate
         if gate is not None:
@@ -259,7 +253,7 @@ class Selection(Delivery):
         resources = self._in_star(known) if self._star else {}
         missing: dict[str, None] = {}
         for name in self._names.names if self._names is not None else ():
-            matches = self._index.matches(name)
+            matches = self._view.matches(name)
             for resource in matches:
                 if known.get(resource.name) != resource.version:
                     resources[resource.name] = resource
@@ -270,11 +264,9 @@ class Selection(Delivery):
     def _in_star(self, known: Mapping[str, str]) -> dict[str, Resource]:
         """What "*" gives, less what is known."""
         return {
-            name: entry.resource
-            for name, entry in self._index.entries.items()
-            if entry.resource is not None
-            and known.get(name) != entry.resource.version
-            and self._visible_resource(entry.resource)
+            resource.name: resource
+            for resource in self._view.present()
+            if known.get(resource.name) != resource.version and self._visible_resource(resource)
         }
 
     def _answer(
@@ -283,7 +275,7 @@ class Selection(Delivery):
         """Answer each owed name with its resource, or as missing; one that has to wait stays owed."""
         for name, asked in owed.items():
             found = False
-            for resource in self._index.matches(name):
+            for resource in self._view.matches(name):
                 if self._visible_resource(resource):
                     found = True
                     if not asked and self._is_refused(resource):
@@ -304,15 +296,15 @@ class Selection(Delivery):
         if self._rejected or self._mass_rejections:
             for name in (*resources, *removed):
                 self._supersede(name)
-        return self._index.update_of(tuple(resources.values()), tuple(removed))
+        return self._view.update_of(tuple(resources.values()), tuple(removed))
 
     def _had(self, name: str, entry: Entry | None) -> str | None:
         """The version that the client had been sent when its cursor was set; None where it had none."""
         state = entry.state_at(self._cursor) if entry is not None else None
         if state is None:
             # where tombstones were forgotten since, the client may have what is long gone
-            return _UNKNOWN if self._cursor < self._index.floor else None
-        if self._star and not (self._had_star and self._index.described.star and not state.on_demand):
+            return _UNKNOWN if self._cursor < self._view.floor else None
+        if self._star and not (self._had_star and self._view.described.star and not state.on_demand):
             return state.version if self._names_any(name, state.aliases) else None
         return state.version
 
@@ -320,7 +312,7 @@ class Selection(Delivery):
         """Whether it wants what has this name, or had it last."""
         if self._star:
             return True
-        entry = self._index.entries.get(name)
+        entry = self._view.entry(name)
         if entry is None:
             return self._names_any(name, ())
         last = entry.resource or next(reversed(entry.past), None)
@@ -328,7 +320,7 @@ class Selection(Delivery):
 
     def present(self, name: str) -> Resource | None:
         """What there is of this name now; None: nothing."""
-        entry = self._index.entries.get(name)
+        entry = self._view.entry(name)
         return entry.resource if entry is not None else None
 
     def _visible(self, entry: Entry | None) -> Resource | None:
@@ -337,7 +329,7 @@ class Selection(Delivery):
         return resource if resource is not None and self._visible_resource(resource) else None
 
     def _visible_resource(self, resource: Resource) -> bool:
-        return (self._star and self._index.in_star(resource)) or self._names_any(resource.name, resource.aliases)
+        return (self._star and self._view.in_star(resource)) or self._names_any(resource.name, resource.aliases)
 
     def _names_any(self, name: str, aliases: Iterable[str]) -> bool:
         """Whether it asked for what has this name and these aliases by one of them."""

@@ -85,7 +85,7 @@ class Server:
             ValueError: `type_url` is none; a name is empty or cannot be encoded.
             ClosedError: the Plane is closed.
         """
-        return Subscriber(self._store, self._store.index(type_url), names, wake, max_bytes, gate)
+        return Subscriber(self._store, self._store.view(type_url), names, wake, max_bytes, gate)
 
     def snapshot(self) -> Snapshot:
         """Everything as it is now; may be read from any thread."""

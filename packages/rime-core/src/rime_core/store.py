@@ -24,6 +24,7 @@ from rime_core.resource import Digest, Reference, Resource
 from rime_core.snapshot import Snapshot
 from rime_core.status import HeldRemoval, Notice, NoticeKind, PlaneStatus, WaitsFor, WriterStatus
 from rime_core.type_urls import check_type_url
+from rime_core.view import View
 
 
 class Store:
@@ -72,7 +73,7 @@ class Store:
     def snapshot(self) -> Snapshot:
         """Everything as it is now; copies only the types that changed since the last one."""
         if self._snapshot is None or self._snapshot.sequence != self.sequence:
-            views = {type_url: index.view() for type_url, index in self.indexes.items() if index.resources}
+            views = {type_url: index.snapshot() for type_url, index in self.indexes.items() if index.resources}
             self._snapshot = Snapshot(self.sequence, views)
         return self._snapshot
 
@@ -355,12 +356,21 @@ class Store:
             index = self.indexes[type_url] = Index(type_url, tombstone_limit=self._tombstones)
         return index
 
-    def unsubscribed(self, subscriber: Reader, index: Index) -> None:
+    def view(self, type_url: str) -> View:
+        """What is read of a type.
+
+        Raises:
+            As `index`.
+        """
+        return self.index(type_url)
+
+    def unsubscribed(self, subscriber: Reader, view: View) -> None:
         """Forget a closed subscriber, and an Index that only existed because somebody asked for its type."""
-        del index.subscribers[subscriber]
         self.keepers.pop(subscriber, None)
-        if not index.subscribers and not index.entries:
-            self.indexes.pop(index.type_url, None)
+        for index in view.feeds:
+            del index.subscribers[subscriber]
+            if not index.subscribers and not index.entries:
+                self.indexes.pop(index.type_url, None)
 
     def names_of(self, writer: Owner, type_url: str) -> list[str]:
         """The names of one type that `writer` claims, contested ones included."""

@@ -14,15 +14,15 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Self
 
 from rime_core.errors import ClosedError, UsageError
-from rime_core.index import Index
 from rime_core.interest import NameSet
 from rime_core.resource import STAR, check_name
-from rime_core.selection import BEFORE_INITIAL, Selection
+from rime_core.selection import Selection
 from rime_core.store import Store
 from rime_core.update import Update
+from rime_core.view import BEFORE_INITIAL, View
 
 if TYPE_CHECKING:
-    from rime_core.parties import Gate
+    from rime_core.parties import Feed, Gate
 
 
 class Subscriber(Selection):
@@ -32,25 +32,28 @@ class Subscriber(Selection):
     calls belong to the thread that owns the Plane.
     """
 
-    __slots__ = ("_armed", "_closed", "_max_bytes", "_rest", "_waiter", "_wake")
+    __slots__ = ("_armed", "_closed", "_feeds", "_max_bytes", "_rest", "_waiter", "_wake")
 
     def __init__(
         self,
         store: Store,
-        index: Index,
+        view: View,
         names: Iterable[str] | None,
         wake: Callable[[], None] | None,
         max_bytes: int | None,
         gate: "Gate | None" = None,
     ) -> None:
-        super().__init__(store, index, gate)
+        super().__init__(store, view, gate)
         self._wake = wake
         self._waiter: Callable[[], None] | None = None
         self._max_bytes: Final = max_bytes
         self._closed = False
         self._armed = False
+        self._feeds: tuple[Feed, ...] = ()
+        """Where it waits for a change."""
         self._rest: Iterator[Update] | None = None
-        index.subscribers[self] = None
+        for feed in view.feeds:
+            feed.subscribers[self] = None
         try:
             self.add((STAR,) if names is None else names)
         except BaseException:
@@ -64,7 +67,7 @@ class Subscriber(Selection):
     @property
     def type_url(self) -> str:
         """The type of what it wants."""
-        return self._index.type_url
+        return self._view.type_url
 
     @property
     def wildcard(self) -> bool:
@@ -159,7 +162,7 @@ class Subscriber(Selection):
         if self._cursor != BEFORE_INITIAL:
             raise UsageError("initial() was called before; poll() gives what came since")
         known = known or {}
-        update = self._first(known) or Update((), (), ordinal=self._index.ordinal)
+        update = self._first(known) or Update((), (), ordinal=self._view.ordinal)
         # what was asked for since it was made is answered although it is known
         self._owed = {name: asked for name, asked in self._owed.items() if not self._answers(update, name)}
         self._all_owed = False
@@ -212,7 +215,7 @@ class Subscriber(Selection):
         settled = self.settled(name)
         if name in self._held and settled >= self._cursor:
             return self._held[name]
-        entry = self._index.entries.get(name)
+        entry = self._view.entry(name)
         state = entry.state_at(settled) if entry is not None else None
         return state.version if state is not None else None
 
@@ -242,9 +245,9 @@ class Subscriber(Selection):
         self._disarm()
         self._closed = True
         if self._names is not None:
-            self._index.interest.leave(self._names)
+            self._view.leave(self._names)
             self._names = None
-        self._store.unsubscribed(self, self._index)
+        self._store.unsubscribed(self, self._view)
         self._in_flight = []
         self._rest = None
         if self._waiter is not None:
@@ -284,7 +287,7 @@ class Subscriber(Selection):
 
     def _check_open(self) -> None:
         if self._closed:
-            raise ClosedError(f"this subscriber of {self._index.described.plural} is closed")
+            raise ClosedError(f"this subscriber of {self._view.described.plural} is closed")
 
     def _checked(self, names: Iterable[str]) -> dict[str, None]:
         self._check_open()
@@ -298,22 +301,22 @@ class Subscriber(Selection):
 
     def _answers(self, update: Update, name: str) -> bool:
         versions = update.manifest.versions
-        return name in versions or any(resource.name in versions for resource in self._index.matches(name))
+        return name in versions or any(resource.name in versions for resource in self._view.matches(name))
 
     def _step(self, added: frozenset[str], removed: frozenset[str]) -> None:
-        index = self._index
+        view = self._view
         if self._names is None:
-            self._move(self._star, index.interest.follow(added - removed, index.ordinal))
+            self._move(self._star, view.follow(added - removed))
         else:
             self._catch_up(self._names)
-            self._move(self._star, index.interest.step(self._names, added, removed, index.ordinal))
+            self._move(self._star, view.step(self._names, added, removed))
 
     def _catch_up(self, names: NameSet) -> None:
         """Take the cursor to the present where nothing among `names` changed since: were it older than the set of names
         that it goes to, all of its names would have to be compared.
         """
         if not self._star and self._cursor >= names.since and next(names.tail(self._cursor), None) is None:
-            self._cursor = self._index.observed = self._index.ordinal
+            self._cursor = self._view.observed = self._view.ordinal
             if not self._in_flight:
                 self._acknowledged = self._cursor
 
@@ -322,29 +325,27 @@ class Subscriber(Selection):
         armed = self._disarm()
         self._star = star
         self._names = names
+        self._feeds = self._view.feeds if star else names.feeds if names is not None else ()
         if armed:
             self._arm()
 
     def _arm(self) -> None:
         self._armed = True
-        if self._star:
-            self._index.waiting[self] = None
-        elif self._names is not None:
-            self._names.waiting[self] = None
+        for feed in self._feeds:
+            feed.waiting[self] = None
 
     def _disarm(self) -> bool:
         """Wait no longer; whether it did."""
         armed, self._armed = self._armed, False
         if armed:
-            self._index.waiting.pop(self, None)
-            if self._names is not None:
-                self._names.waiting.pop(self, None)
+            for feed in self._feeds:
+                feed.waiting.pop(self, None)
         return armed
 
     def _taken(self, update: Update | None) -> Update | None:
         """Account for `update` as sent, and listen for what comes next."""
-        index = self._index
-        self._cursor = index.observed = index.ordinal
+        view = self._view
+        self._cursor = view.observed = view.ordinal
         self._had_star = self._star
         if self._wake is not None or self._waiter is not None:
             self._arm()

@@ -1,0 +1,149 @@
+"""View: what the clients of one Plane see of one type, read at their cursors.
+
+A reader that has everything up to its cursor lacks exactly what the tail of the view holds. What those at one cursor
+must be sent is worked out once and shared (`since`); equal content is one Update, and so one serialization, whoever
+asks (`update_of`).
+
+An Index is the view of its own Plane.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Final
+
+from rime_core.resource import Resource
+from rime_core.update import Update
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
+    from rime_core.entry import Entry
+    from rime_core.index import Index
+    from rime_core.interest import NameSet
+    from rime_core.type_urls import XdsType
+
+BEFORE_INITIAL: Final = -1
+"""The cursor of who was sent nothing yet."""
+
+
+class View(ABC):
+    """One type, as its readers see it."""
+
+    __slots__ = ()
+
+    # --- what there is -----------------------------------------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def type_url(self) -> str:
+        """The type."""
+
+    @property
+    @abstractmethod
+    def described(self) -> "XdsType":
+        """What is known of the type."""
+
+    @property
+    @abstractmethod
+    def ordinal(self) -> int:
+        """The number of the last change."""
+
+    @property
+    @abstractmethod
+    def floor(self) -> int:
+        """The highest ordinal of a forgotten tombstone."""
+
+    @property
+    @abstractmethod
+    def label(self) -> str | None:
+        """What the transaction that made the last change calls the state after it."""
+
+    @property
+    @abstractmethod
+    def observed(self) -> int:
+        """The highest ordinal at which somebody read: what changed above it, nobody has seen."""
+
+    @observed.setter
+    @abstractmethod
+    def observed(self, ordinal: int) -> None: ...
+
+    @property
+    @abstractmethod
+    def shared(self) -> "MutableMapping[int, Update | None]":
+        """Cursor → what those who hold "*" and stand there must be sent; for the present ordinal only."""
+
+    @property
+    @abstractmethod
+    def feeds(self) -> "tuple[Index, ...]":
+        """What it is made of: where a subscriber is registered, and where one that holds "*" waits."""
+
+    @abstractmethod
+    def entry(self, name: str) -> "Entry | None":
+        """What is known of `name`."""
+
+    @abstractmethod
+    def tail(self, cursor: int) -> "Iterator[tuple[str, Entry]]":
+        """The entries that changed after `cursor`, the latest first."""
+
+    @abstractmethod
+    def present(self) -> Iterator[Resource]:
+        """All resources."""
+
+    @abstractmethod
+    def matches(self, name: str) -> list[Resource]:
+        """The resources that answer to `name`, by name or by alias (R35)."""
+
+    @abstractmethod
+    def update_of(self, resources: tuple[Resource, ...], removed: tuple[str, ...]) -> Update | None:
+        """The one Update with this content, at this moment; None where there is nothing in it."""
+
+    # --- who asks for what -------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def follow(self, names: Iterable[str]) -> "NameSet":
+        """The set of these names, for one who is interested in them."""
+
+    @abstractmethod
+    def step(self, current: "NameSet", added: frozenset[str], removed: frozenset[str]) -> "NameSet":
+        """The set that one who followed `current` is interested in now; `added` and `removed` do not overlap."""
+
+    @abstractmethod
+    def leave(self, names: "NameSet") -> None:
+        """One is no longer interested in them."""
+
+    # --- what "*" gives ----------------------------------------------------------------------------------------------
+
+    def in_star(self, resource: Resource) -> bool:
+        """Whether "*" gives this resource."""
+        return self.described.star and not resource.on_demand
+
+    def since(self, cursor: int) -> Update | None:
+        """What a subscriber of "*" alone must be sent that has everything up to `cursor`; made once for all of them."""
+        try:
+            return self.shared[cursor]
+        except KeyError:
+            update = self.shared[cursor] = self._since(cursor)
+            return update
+
+    def _since(self, cursor: int) -> Update | None:
+        if cursor < self.floor:
+            return self.everything(full=True)
+        resources = []
+        removed = []
+        for name, entry in self.tail(cursor):
+            past = entry.state_at(cursor)
+            had = past.version if past is not None and self.described.star and not past.on_demand else None
+            resource = entry.resource
+            if resource is not None and self.in_star(resource):
+                if resource.version != had:
+                    resources.append(resource)
+            elif had is not None:
+                removed.append(name)
+        return self.update_of(tuple(reversed(resources)), tuple(reversed(removed)))
+
+    def everything(self, *, full: bool = False) -> Update:
+        """All that "*" gives."""
+        resources = tuple(resource for resource in self.present() if self.in_star(resource))
+        if full:
+            return Update(resources, (), ordinal=self.ordinal, full=True, label=self.label)
+        return self.update_of(resources, ()) or Update((), (), ordinal=self.ordinal)
