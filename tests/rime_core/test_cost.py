@@ -373,6 +373,131 @@ def test_a_change_costs_the_same_whoever_named_others():
     assert_same(cost(act(1)), cost(act(500)))
 
 
+# --- groups
+
+
+class Family:
+    """A base of many resources, and groups that have a few of their own."""
+
+    def __init__(self, groups, resources=FEW):
+        self.names = [Name(f"n{each}") for each in range(resources)]
+        self.hot = self.names[resources // 2]
+        self.content = 0
+        self.base = Plane()
+        self.base.replace(CLUSTER, dict.fromkeys(self.names, b"old"))
+        self.groups = [Plane(base=self.base) for _ in range(groups)]
+        for group in self.groups:
+            group.apply(CLUSTER, "own", b"own")
+            group.apply(CLUSTER, self.names[0], b"own")
+
+    def reading(self, group, names=None, **options):
+        subscriber = group.server().subscribe(CLUSTER, names, **options)
+        subscriber.acknowledge_update(subscriber.initial())
+        subscriber.poll()
+        return subscriber
+
+    def change(self, plane):
+        self.content += 1
+        assert plane.apply(CLUSTER, self.hot, b"%09d" % self.content)
+
+
+def test_a_change_of_the_base_costs_the_same_whatever_the_number_of_groups():
+    def act(groups):
+        family = Family(groups)
+        return lambda: family.change(family.base)
+
+    one = cost(act(1))
+    assert_same(one, cost(act(10)))
+    assert_same(one, cost(act(100)))
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_change_of_a_group_costs_the_same_whatever_the_number_of_others_and_their_clients(named):
+    def act(groups):
+        family = Family(groups)
+        for group in family.groups:
+            family.reading(group, family.names if named else None, wake=lambda: None)
+        first = family.groups[0]
+        subscriber = family.reading(first, family.names if named else None)
+
+        def act():
+            family.change(first)
+            subscriber.acknowledge_update(subscriber.poll())
+
+        return act
+
+    one = cost(act(1))
+    assert_same(one, cost(act(10)))
+    assert_same(one, cost(act(100)))
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_what_a_client_of_a_group_is_sent_costs_the_same_among_100_and_among_10_000(named):
+    def act(resources):
+        family = Family(2, resources)
+        group = family.groups[0]
+        subscribers = [family.reading(group, family.names if named else None) for _ in range(2)]
+
+        def act():
+            for plane in (family.base, group):
+                family.change(plane)
+                for subscriber in subscribers:
+                    subscriber.acknowledge_update(subscriber.poll())
+            assert group.remove(CLUSTER, family.hot)
+            for subscriber in subscribers:
+                subscriber.acknowledge_update(subscriber.poll())
+
+        return act
+
+    assert_same(cost(act(FEW)), cost(act(10_000)))
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_change_of_the_base_wakes_each_who_waits_for_it_once_and_looks_at_no_other_resource(named):
+    """Each group more with a client costs as much as the one before."""
+
+    def cost_of(groups):
+        family = Family(groups)
+        wakes = []
+        subscribers = [
+            family.reading(group, family.names if named else None, wake=lambda: wakes.append(1))
+            for group in family.groups
+        ]
+
+        def act():
+            wakes.clear()
+            family.change(family.base)
+            assert len(wakes) == groups
+            sent = {id(subscriber.poll()) for subscriber in subscribers}
+            assert len(sent) == 1
+
+        return cost(act)
+
+    ten, twenty, hundred = (cost_of(groups).looks for groups in (10, 20, 100))
+    assert hundred - ten == 9 * (twenty - ten)
+    assert (twenty - ten) / 10 < 20
+
+
+def test_a_group_takes_the_same_whatever_its_base_has():
+    def size(resources):
+        family = Family(1, resources)
+        family.reading(family.groups[0], family.names)
+        gc.collect()
+        tracemalloc.start()
+        group = Plane(base=family.base)
+        group.apply(CLUSTER, "own", b"own")
+        subscriber = family.reading(group)
+        gc.collect()
+        size = tracemalloc.get_traced_memory()[0]
+        tracemalloc.stop()
+        assert subscriber
+        return size
+
+    few, many = size(FEW), size(10_000)
+    assert abs(many - few) < KIB
+    assert many < 32 * KIB
+
+
 # --- size
 
 
@@ -450,6 +575,20 @@ def test_one_change_is_encoded_once_for_1_and_for_200(names):
         calls[how_many] = {name: count for name, count in counted.by_name.items() if name != "encode"}
     assert calls[1]
     assert calls[1] == calls[200]
+
+
+@pytest.mark.parametrize("names", [["*"], [f"e{each}" for each in range(1_000)]], ids=["wildcard", "1,000 names"])
+def test_one_change_of_a_base_is_encoded_once_for_all_groups(names):
+    base = Plane()
+    base.replace(ENDPOINT, {f"e{each}": b"old" for each in range(1_000)})
+    groups = [Plane(base=base) for _ in range(20)]
+    for group in groups:
+        group.apply(ENDPOINT, "own", b"own")
+    streams = [stream for group in groups for stream in connected(group.server(), names, 1)]
+    base.apply(ENDPOINT, "e500", b"new")
+    sent = [wire.encode(response) for stream in streams for response in stream.responses()]
+    assert len(sent) == 20
+    assert len({id(each) for each in sent}) == 1, "the same bytes, nonce included"
 
 
 def test_all_there_is_is_encoded_once_for_who_asks_for_the_same_at_the_same_time():

@@ -23,6 +23,14 @@ def test_the_state_at_a_cursor():
     assert versions == ["unborn", "v2", "v2", None, "v5", "v5"]
 
 
+def test_the_aliases_are_those_that_it_has_or_had_last():
+    entry = Entry(resource("v", aliases=("x",)), 1, WRITER)
+    assert entry.aliases == ("x",)
+    entry.past, entry.resource = (entry.state(),), None
+    assert entry.aliases == ("x",)
+    assert Entry(None, 1, WRITER).aliases == ()
+
+
 def test_a_state_is_all_that_a_client_can_tell_apart():
     present = resource("v", b"body", aliases=("x",), on_demand=True)
     assert Entry(present, 3, WRITER).state() == (3, "v", ("x",), True, present.ttl, hash(b"body"))

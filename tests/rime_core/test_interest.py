@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rime_core.interest import Interest, NameSet
+from rime_core.interest import NameSet, NameSets
 
 
 @pytest.fixture
 def interest():
-    return Interest()
+    return NameSets()
 
 
 def step(interest, names, add=(), discard=(), since=0):
@@ -153,7 +153,7 @@ ACTS = st.lists(
 
 @given(ACTS)
 def test_whatever_happens_it_is_as_with_plain_sets(acts):
-    interest = Interest()
+    interest = NameSets()
     followers = []
     for act, which, some, others in acts:
         if act == "follow":

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from rime_core import CLUSTER, ENDPOINT, SECRET, FellBehindError, Plane, describe
+from rime_core import CLUSTER, ENDPOINT, SECRET, FellBehindError, Plane, Resource, Writer, describe
 from rime_core.node import Node
 from rime_core.protocol.delta import DeltaStream
 from rime_core.protocol.messages import DeltaRequest, DeltaResponse
@@ -249,45 +249,64 @@ class Client:
 class Machine(RuleBasedStateMachine):
     tombstones = 10_000
     collides = False
+    groups = 0
 
     def __init__(self) -> None:
         super().__init__()
         digest = (lambda body: f"h{body[-1] % 2}") if self.collides else content_digest
-        self.plane = Plane(digest=digest, references=refers, tombstones=self.tombstones)
-        self.writer = self.plane.writer("source")
-        self.clients = [Client(self.plane, self.tombstones < 10) for _ in range(2)]
+        base = Plane(digest=digest, references=refers, tombstones=self.tombstones)
+        self.planes = [base] + [Plane(base=base, tombstones=self.tombstones) for _ in range(self.groups)]
+        self.writers = [plane.writer("source") for plane in self.planes]
+        served_from = [base, base, *(plane for plane in self.planes[1:] for _ in range(2))]
+        self.clients = [Client(plane, self.tombstones < 10) for plane in served_from]
 
     @initialize()
     def begin(self) -> None:
-        self.writer.apply(CLUSTER, "a", body_of("a", 0))
-        self.writer.ready()
+        self.writers[0].apply(CLUSTER, "a", body_of("a", 0))
+        for writer in self.writers:
+            writer.ready()
+
+    def own(self, where: int, url: str, name: str) -> Resource | None:
+        """What a Plane has itself of this name."""
+        index = self.planes[where % len(self.planes)].store.indexes.get(url)
+        entry = index.entries.get(name) if index is not None else None
+        return entry.resource if entry is not None else None
+
+    def writer(self, where: int) -> Writer:
+        return self.writers[where % len(self.writers)]
+
+    def client(self, which: int) -> Client:
+        return self.clients[which % len(self.clients)]
 
     types = st.sampled_from(TYPES)
     names = st.sampled_from(NAMES)
     contents = st.integers(0, 3)
-    which = st.integers(0, 1)
+    which = st.integers(0, 5)
+    where = st.integers(0, 2)
     changes = st.lists(st.tuples(types, names, st.none() | contents), max_size=5)
 
-    @rule(url=types, name=names, content=contents, on_demand=st.booleans())
-    def apply(self, url: str, name: str, content: int, on_demand: bool) -> None:
-        before = self.plane.snapshot()[url].get(name)
-        changed = self.writer.apply(url, name, body_of(name, content), on_demand=on_demand)
+    @rule(where=where, url=types, name=names, content=contents, on_demand=st.booleans())
+    def apply(self, where: int, url: str, name: str, content: int, on_demand: bool) -> None:
+        before = self.own(where, url, name)
+        changed = self.writer(where).apply(url, name, body_of(name, content), on_demand=on_demand)
         same = before is not None and before.body == body_of(name, content) and before.on_demand == on_demand
         assert changed != same
-        after = self.plane.snapshot()[url][name]
+        after = self.own(where, url, name)
+        assert after is not None
         if before is not None and before.body != after.body:
             assert before.version != after.version, "R10"
 
-    @rule(url=types, name=names)
-    def remove(self, url: str, name: str) -> None:
-        self.writer.remove(url, name)
+    @rule(where=where, url=types, name=names)
+    def remove(self, where: int, url: str, name: str) -> None:
+        self.writer(where).remove(url, name)
 
-    @rule(changes=changes, fails=st.booleans())
-    def transact(self, changes: list[tuple[str, str, int | None]], fails: bool) -> None:
-        before = {url: dict(self.plane.snapshot()[url]) for url in TYPES}
-        sequence = self.plane.sequence
+    @rule(where=where, changes=changes, fails=st.booleans())
+    def transact(self, where: int, changes: list[tuple[str, str, int | None]], fails: bool) -> None:
+        plane = self.planes[where % len(self.planes)]
+        before = {url: dict(plane.snapshot()[url]) for url in TYPES}
+        sequence = plane.sequence
         try:
-            with self.writer.transaction() as change:
+            with self.writer(where).transaction() as change:
                 for url, name, content in changes:
                     if content is None:
                         change.remove(url, name)
@@ -296,16 +315,16 @@ class Machine(RuleBasedStateMachine):
                 if fails:
                     raise KeyError("on purpose")  # noqa: TRY301 - what fails is the block
         except KeyError:
-            assert {url: dict(self.plane.snapshot()[url]) for url in TYPES} == before
-        assert self.plane.sequence - sequence in (0, 1)
+            assert {url: dict(plane.snapshot()[url]) for url in TYPES} == before
+        assert plane.sequence - sequence in (0, 1)
 
-    @rule(url=types, contents=st.dictionaries(names, contents, max_size=3))
-    def replace(self, url: str, contents: dict[str, int]) -> None:
-        self.writer.replace(url, {name: body_of(name, content) for name, content in contents.items()})
+    @rule(where=where, url=types, contents=st.dictionaries(names, contents, max_size=3))
+    def replace(self, where: int, url: str, contents: dict[str, int]) -> None:
+        self.writer(where).replace(url, {name: body_of(name, content) for name, content in contents.items()})
 
-    @rule(reasons=st.sampled_from([[], ["a file that cannot be read"]]))
-    def incomplete(self, reasons: list[str]) -> None:
-        self.writer.incomplete(reasons)
+    @rule(where=where, reasons=st.sampled_from([[], ["a file that cannot be read"]]))
+    def incomplete(self, where: int, reasons: list[str]) -> None:
+        self.writer(where).incomplete(reasons)
 
     @rule(
         which=which,
@@ -314,14 +333,14 @@ class Machine(RuleBasedStateMachine):
         discard=st.lists(st.sampled_from([*NAMES, STAR, "phantom"]), max_size=2),
     )
     def subscribe(self, which: int, url: str, add: list[str], discard: list[str]) -> None:
-        client = self.clients[which]
+        client = self.client(which)
         if client.stream is not None:
             stale = client.old_nonces[-1] if client.old_nonces else ""
             client.request(url, add, discard, stale)
 
     @rule(which=which, accepts=st.booleans())
     def take(self, which: int, accepts: bool) -> None:
-        client = self.clients[which]
+        client = self.client(which)
         if client.stream is not None:
             try:
                 client.take(accepts)
@@ -332,20 +351,21 @@ class Machine(RuleBasedStateMachine):
 
     @rule(which=which, last=st.booleans())
     def answer(self, which: int, last: bool) -> None:
-        client = self.clients[which]
+        client = self.client(which)
         if client.stream is not None and client.unanswered:
             client.answer(-1 if last else 0)
 
     @rule(which=which, with_known=st.booleans())
     def reconnect(self, which: int, with_known: bool) -> None:
-        client = self.clients[which]
+        client = self.client(which)
         if client.stream is not None:
             client.stream.close()
         # where digests collide on purpose, a version is not enough to know content by after a while away
         client.connect(with_known and not self.collides)
 
     def teardown(self) -> None:
-        self.writer.incomplete([])
+        for writer in self.writers:
+            writer.incomplete([])
         for client in self.clients:
             if client.stream is not None:
                 try:
@@ -354,10 +374,11 @@ class Machine(RuleBasedStateMachine):
                     client.connect(not self.collides)
                     client.settle()
                 client.stream.close()
-        assert not any(index.subscribers for index in self.plane.store.indexes.values())
-        assert not any(index.interest for index in self.plane.store.indexes.values()), (
-            "names of closed streams are kept"
-        )
+        for plane in reversed(self.planes):
+            assert not any(index.subscribers or index.waiting for index in plane.store.indexes.values())
+            assert not any(index.interest for index in plane.store.indexes.values()), "names of closed streams are kept"
+            plane.close()
+            assert not any(index.groups for index in plane.store.indexes.values())
 
 
 class ForgetfulMachine(Machine):
@@ -372,11 +393,27 @@ class CollidingMachine(Machine):
     collides = True
 
 
+class GroupsMachine(Machine):
+    """As above, with two groups: what a client has is what its group has of its own, and else the base."""
+
+    groups = 2
+
+
+class ForgetfulGroupsMachine(GroupsMachine):
+    """As above, where hardly any removed name is remembered."""
+
+    tombstones = 1
+
+
 _often = settings(max_examples=300, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
 
 TestMachine = Machine.TestCase
 TestMachine.settings = _often
 TestForgetfulMachine = ForgetfulMachine.TestCase
 TestForgetfulMachine.settings = _often
+TestGroupsMachine = GroupsMachine.TestCase
+TestGroupsMachine.settings = _often
+TestForgetfulGroupsMachine = ForgetfulGroupsMachine.TestCase
+TestForgetfulGroupsMachine.settings = _often
 TestCollidingMachine = CollidingMachine.TestCase
 TestCollidingMachine.settings = _often

@@ -103,7 +103,7 @@ class Delivery:
         if oldest and not in_flight:
             self._acknowledged = self._cursor
         elif oldest and in_flight[0].ordinal > manifest.ordinal:
-            self._acknowledged = manifest.ordinal
+            self._acknowledged = max(self._acknowledged, manifest.ordinal)
 
     def _refuse(self, manifest: Manifest, why: str, over: set[str]) -> None:
         """The client refused what is in flight; `over`: names for which something else was sent since."""
@@ -179,7 +179,7 @@ class Delivery:
                 left = self._partly.get(manifest) if self._partly is not None else None
                 if left is None or name in left:
                     return settled
-                settled = manifest.ordinal
+                settled = max(settled, manifest.ordinal)
         return self._cursor
 
     def _sent(self, update: Update) -> Update:

@@ -5,7 +5,7 @@ per client: content that went away and came back meanwhile is not sent again. Ve
 remembered.
 """
 
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from rime_core.parties import Owner
 from rime_core.resource import Resource
@@ -28,6 +28,24 @@ class Past(NamedTuple):
     fingerprint: int
 
 
+class Known(Protocol):
+    """What is known of a name: what it is, and what it was."""
+
+    @property
+    def resource(self) -> Resource | None:
+        """What it is; None: removed."""
+        ...
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """The other names that it answers to, or did last."""
+        ...
+
+    def state_at(self, cursor: int) -> Past | None:
+        """The state as of `cursor`; None where the name did not exist then, or nobody can tell."""
+        ...
+
+
 class Entry:
     """One name of an Index: its resource (`None`: a tombstone), its ordinal, its past, and who wrote it."""
 
@@ -40,6 +58,12 @@ class Entry:
         self.past: tuple[Past, ...] = ()
         self.trim_at = PAST
         """How long `past` may get before it is looked through; doubles with what has to stay."""
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """The other names that it answers to, or did last."""
+        last = self.resource or next(reversed(self.past), None)
+        return last.aliases if last is not None else ()
 
     def state(self) -> Past:
         """The present state, as it will be remembered."""

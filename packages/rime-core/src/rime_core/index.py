@@ -16,11 +16,12 @@ Finding them costs what changed, never what there is.
 from bisect import bisect_left
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
+from itertools import count
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rime_core.entry import PAST, Entry, Past
-from rime_core.interest import Interest, NameSet
+from rime_core.interest import Interest, Names, NameSets
 from rime_core.parties import Owner, Reader
 from rime_core.resource import Resource
 from rime_core.type_urls import describe
@@ -44,8 +45,10 @@ class Index(View):
         "described",
         "entries",
         "floor",
+        "groups",
         "interest",
         "label",
+        "numbers",
         "observed",
         "ordinal",
         "resources",
@@ -63,22 +66,33 @@ class Index(View):
     observed: int
     label: str | None
 
-    def __init__(self, type_url: str, *, tombstone_limit: int = TOMBSTONES) -> None:
+    def __init__(
+        self,
+        type_url: str,
+        *,
+        tombstone_limit: int = TOMBSTONES,
+        numbers: Iterator[int] | None = None,
+        interest: Interest[Any] | None = None,
+    ) -> None:
         self.type_url: Final = type_url
         self.described: Final = describe(type_url)
         self.tombstone_limit: Final = tombstone_limit
         self.entries: Final[OrderedDict[str, Entry]] = OrderedDict()
+        self.numbers: Final = count(1) if numbers is None else numbers
+        """Where it takes its ordinals from."""
         self.ordinal = 0
         self.label = None
         self.observed = 0
         self.floor = 0
         self.resources = 0
         """How many resources there are; tombstones do not count."""
+        self.groups = 0
+        """How many Indexes of groups stand on it."""
         self.subscribers: dict[Reader, None] = {}
         self.waiting: dict[Reader, None] = {}
         """The wildcard subscribers to wake at the next change."""
-        self.interest: Final = Interest()
-        self.touched: dict[NameSet, None] = {}
+        self.interest: Final[Interest[Any]] = NameSets() if interest is None else interest
+        self.touched: dict[Names, None] = {}
         """The sets of names among which something changed since the last wake-up."""
         self.shared: dict[int, Update | None] = {}
         """Cursor → what those who hold "*" and stand there must be sent; for the present ordinal only."""
@@ -92,7 +106,7 @@ class Index(View):
 
     def put(self, name: str, resource: Resource | None, owner: Owner) -> None:
         """Make `resource` the present state of `name`; None removes it. The caller has checked that it differs."""
-        ordinal = self.ordinal = self.ordinal + 1
+        ordinal = self.ordinal = next(self.numbers)
         entry = self.entries.get(name)
         old = None
         if entry is None:
@@ -229,15 +243,17 @@ class Index(View):
             update = self.updates[content] = Update(resources, removed, ordinal=self.ordinal, label=self.label)
         return update
 
-    def follow(self, names: Iterable[str]) -> NameSet:
+    def follow(self, names: Iterable[str]) -> Names:
         """The set of these names, for one who is interested in them."""
-        return self.interest.follow(names, self.ordinal)
+        followed: Names = self.interest.follow(names, self.ordinal)
+        return followed
 
-    def step(self, current: NameSet, added: frozenset[str], removed: frozenset[str]) -> NameSet:
+    def step(self, current: Names, added: frozenset[str], removed: frozenset[str]) -> Names:
         """The set that one who followed `current` is interested in now."""
-        return self.interest.step(current, added, removed, self.ordinal)
+        followed: Names = self.interest.step(current, added, removed, self.ordinal)
+        return followed
 
-    def leave(self, names: NameSet) -> None:
+    def leave(self, names: Names) -> None:
         """One is no longer interested in them."""
         self.interest.leave(names)
 

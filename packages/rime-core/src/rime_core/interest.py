@@ -10,9 +10,10 @@ wakes: never the number of names, nor of subscribers that named others.
 - Each set has its own order of change, as the Index has: what changed among these names since a cursor is its tail.
 """
 
+from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Final
+from collections.abc import Collection, Iterable, Iterator, MutableMapping
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 from weakref import WeakValueDictionary
 
 if TYPE_CHECKING:
@@ -23,38 +24,45 @@ _Key = tuple[int, int]
 _Step = tuple[frozenset[str], frozenset[str]]
 
 
-class NameSet:
+class Names(ABC):
     """Names that somebody subscribed to, and what changed among them."""
 
-    __slots__ = ("__weakref__", "changed", "followers", "key", "names", "shared", "since", "steps", "waiting")
+    __slots__ = ("__weakref__", "changed", "names", "waiting")
 
-    def __init__(self, names: set[str], key: _Key, since: int) -> None:
+    def __init__(self, names: set[str]) -> None:
         self.names: Final = names
-        self.key = key
-        self.followers = 0
-        self.since = since
-        """The ordinal from which on `changed` is complete."""
         self.changed: OrderedDict[str, int] = OrderedDict()
         """Resource name → ordinal, in order of last change."""
         self.waiting: dict[Reader, None] = {}
-        self.shared: dict[int, Update | None] = {}
-        """Cursor → what those who stand there must be sent; for the present ordinal only."""
-        self.steps: WeakValueDictionary[_Step, NameSet] = WeakValueDictionary()
 
     @property
-    def feeds(self) -> "tuple[NameSet]":
-        """Itself: where its followers wait."""
-        return (self,)
+    @abstractmethod
+    def followers(self) -> int:
+        """How many hold them."""
+
+    @property
+    @abstractmethod
+    def since(self) -> int:
+        """The ordinal from which on it is known what changed."""
+
+    @property
+    @abstractmethod
+    def shared(self) -> MutableMapping[int, "Update | None"]:
+        """Cursor → what those who stand there must be sent; until something changes among the names."""
+
+    @property
+    @abstractmethod
+    def feeds(self) -> "tuple[Names, ...]":
+        """Where its followers wait."""
+
+    @abstractmethod
+    def clear(self, ordinal: int) -> None:
+        """Forget what changed up to `ordinal`: its one follower has it."""
 
     def touched(self, name: str, ordinal: int) -> None:
         """Record that the resource `name` changed, for followers."""
         self.changed[name] = ordinal
         self.changed.move_to_end(name)
-
-    def clear(self, ordinal: int) -> None:
-        """Forget what changed up to `ordinal`: all followers have it."""
-        self.changed.clear()
-        self.since = ordinal
 
     def tail(self, cursor: int) -> Iterator[str]:
         """The names that changed after `cursor`, the latest first."""
@@ -64,7 +72,63 @@ class NameSet:
             yield name
 
 
-class Interest:
+class NameSet(Names):
+    """A set of names of one type."""
+
+    __slots__ = ("followers", "key", "shared", "since", "steps")
+
+    followers: int
+    since: int
+
+    def __init__(self, names: set[str], key: _Key, since: int) -> None:
+        super().__init__(names)
+        self.key = key
+        self.followers = 0
+        self.since = since
+        self.shared: dict[int, Update | None] = {}
+        self.steps: WeakValueDictionary[_Step, NameSet] = WeakValueDictionary()
+
+    @property
+    def feeds(self) -> tuple[Names, ...]:
+        """Itself."""
+        return (self,)
+
+    def clear(self, ordinal: int) -> None:
+        """Forget what changed up to `ordinal`: its one follower has it."""
+        self.changed.clear()
+        self.since = ordinal
+
+
+N = TypeVar("N", bound=Names)
+
+
+class Interest(ABC, Generic[N]):
+    """Who asks for which names of one type."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def __bool__(self) -> bool:
+        """Whether anybody asks for any."""
+
+    @abstractmethod
+    def holders(self, name: str) -> Collection[N]:
+        """The sets that hold `name`."""
+
+    @abstractmethod
+    def follow(self, names: Iterable[str], since: int) -> N:
+        """The set of exactly these names, with one follower more; `since`: the present ordinal."""
+
+    @abstractmethod
+    def leave(self, names: N) -> None:
+        """One follower less; a set that nobody follows is forgotten."""
+
+    @abstractmethod
+    def step(self, current: N, added: frozenset[str], removed: frozenset[str], since: int) -> N:
+        """Move one follower of `current` to the set with `added` and without `removed`; the two must not overlap."""
+
+
+class NameSets(Interest[NameSet]):
     """Every set of names of one type, and which sets hold a name."""
 
     __slots__ = ("_by_key", "_holders")
@@ -76,7 +140,7 @@ class Interest:
     def __bool__(self) -> bool:
         return bool(self._holders)
 
-    def holders(self, name: str) -> Iterable[NameSet]:
+    def holders(self, name: str) -> Collection[NameSet]:
         """The sets that hold `name`."""
         return self._holders.get(name, ())
 

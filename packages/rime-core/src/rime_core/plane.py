@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from rime_core.change import References
-from rime_core.errors import ConflictError
+from rime_core.errors import ConflictError, UsageError
+from rime_core.group import GroupStore
 from rime_core.index import TOMBSTONES
 from rime_core.resource import Digest, content_digest
 from rime_core.server import Route, Server
@@ -23,10 +24,28 @@ class Plane(Writer):
 
     A Plane is a Writer of rank 0. It belongs to one thread, together with its Subscribers; Snapshots are free.
 
+    A Plane with a `base` is a group: its clients see the resources of both, and where both have one of a name, its own.
+    Nothing of the base is copied, however many groups there are. What it has, and who writes to it, is its own, and so
+    is what it holds back; it is ready, and complete, when the base is as well. Close it when it is of no more use.
+
+    >>> base = Plane()
+    >>> group = Plane(base=base)
+    >>> base.apply(CLUSTER, "backend", b"...")
+    True
+    >>> group.apply(CLUSTER, "backend", b"the group's own")
+    True
+    >>> group.snapshot()[CLUSTER]["backend"].body
+    b"the group's own"
+    >>> group.remove(CLUSTER, "backend")
+    True
+    >>> group.snapshot()[CLUSTER]["backend"].body
+    b'...'
+
     Args:
-        digest: another hash of content; equal content must give equal text on every replica.
+        base: the Plane that it stands on; one that stands on none itself.
+        digest: another hash of content; equal content must give equal text on every replica. A group has its base's.
         references: what a body refers to; called once for each changed resource. When it raises, so does the change,
-            and nothing has changed.
+            and nothing has changed. A group has its base's.
         max_removal: the share of a writer's resources that may go in one transaction; a removal of more is held. 1
             holds nothing.
         tombstones: how many removed names are remembered for each type; a stream that is further behind is ended.
@@ -34,12 +53,15 @@ class Plane(Writer):
 
     Raises:
         ValueError: `max_removal` is no share, or `tombstones` is negative.
+        UsageError: `base` stands on another Plane, or `digest` or `references` are given to a group.
+        ClosedError: `base` is closed.
     """
 
     def __init__(
         self,
         *,
-        digest: Digest = content_digest,
+        base: "Plane | None" = None,
+        digest: Digest | None = None,
         references: References | None = None,
         max_removal: float = 1.0,
         tombstones: int = TOMBSTONES,
@@ -49,9 +71,20 @@ class Plane(Writer):
             raise ValueError(f"max_removal is a share from 0 to 1, not {max_removal}")
         if tombstones < 0:
             raise ValueError(f"tombstones is how many, not {tombstones}")
-        store = Store(
-            digest=digest, references=references, max_removal=max_removal, tombstones=tombstones, report=report
-        )
+        if base is None:
+            store = Store(
+                digest=digest or content_digest,
+                references=references,
+                max_removal=max_removal,
+                tombstones=tombstones,
+                report=report,
+            )
+        else:
+            if digest is not None or references is not None:
+                raise UsageError("a group has the digest and the references of its base: give them to that")
+            if isinstance(base.store, GroupStore):
+                raise UsageError("a group cannot stand on a group: give it the same base")
+            store = GroupStore(base.store, max_removal=max_removal, tombstones=tombstones, report=report)
         super().__init__(store, "the program", 0, allow_empty=True)
         self.ready()
         store.add_writer(self)

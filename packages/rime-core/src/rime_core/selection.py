@@ -1,7 +1,7 @@
 """Selection: what one client must be sent, given what it wants, what it was sent, and the exceptions.
 
 What it lacks is the tail of a feed: of all changes where it holds "*" (`View.tail`), of the changes among its names
-otherwise (`NameSet.tail`). Whoever has no exceptions shares the answer with all that stand at the same cursor; it is
+otherwise (`Names.tail`). Whoever has no exceptions shares the answer with all that stand at the same cursor; it is
 worked out for one only where there are:
 
 - `owed`: names that must be answered whatever the client has (it asked for them just now);
@@ -12,18 +12,19 @@ worked out for one only where there are:
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import islice
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from rime_core.delivery import IN_FLIGHT, Delivery
-from rime_core.entry import Entry
+from rime_core.entry import Known
 from rime_core.resource import Resource
 from rime_core.store import Store
 from rime_core.update import Manifest, Update
 from rime_core.view import BEFORE_INITIAL, View
 
 if TYPE_CHECKING:
-    from rime_core.interest import NameSet
+    from rime_core.interest import Names
     from rime_core.parties import Gate
 
 _UNKNOWN: Final = ""
@@ -55,7 +56,7 @@ class Selection(Delivery):
         self._star = False
         self._had_star = False
         """Whether it held "*" when its cursor was set."""
-        self._names: NameSet | None = None
+        self._names: Names | None = None
         self._owed: dict[str, bool] = {}
         """Name → whether it is answered even where the client rejected what there is (it asked)."""
         self._all_owed = False
@@ -81,12 +82,24 @@ class Selection(Delivery):
             return
         over: set[str] = set() if names is None else {name for name in manifest.versions if name not in names}
         if self._cursor > manifest.ordinal:
-            for name, entry in self._view.tail(manifest.ordinal):
-                if name in manifest.versions:
-                    sent = entry.state_at(self._cursor)
-                    if sent is None or sent.ordinal > manifest.ordinal:
-                        over.add(name)
+            over |= self._overtaken(manifest)
         self._refuse(manifest, why, over)
+
+    def _overtaken(self, manifest: Manifest) -> set[str]:
+        """The names in `manifest` for which something else was sent since; found in what changed, or name by name
+        where that is shorter.
+        """
+        names: Iterable[str] = manifest.versions
+        changed = [name for name, _ in islice(self._view.tail(manifest.ordinal), len(manifest.versions))]
+        if len(changed) < len(manifest.versions):
+            names = [name for name in changed if name in manifest.versions]
+        overtaken = set()
+        for name in names:
+            entry = self._view.entry(name)
+            sent = entry.state_at(self._cursor) if entry is not None else None
+            if sent is None or sent.ordinal > manifest.ordinal:
+                overtaken.add(name)
+        return overtaken
 
     def _due(self) -> Update | None:
         """What must be sent now."""
@@ -209,13 +222,17 @@ class Selection(Delivery):
         view, names = self._view, self._names
         if known or (self._star and names is not None):
             return self._all(known)
-        if names is None and not self._star:
-            return None
-        shared = view.shared if names is None else names.shared
-        if BEFORE_INITIAL in shared:
-            update = shared[BEFORE_INITIAL]
+        update: Update | None
+        if names is not None:
+            shared = names.shared
+            if BEFORE_INITIAL in shared:
+                update = shared[BEFORE_INITIAL]
+            else:
+                update = shared[BEFORE_INITIAL] = self._everything()
+        elif self._star:
+            update = view.first()
         else:
-            update = shared[BEFORE_INITIAL] = view.everything() if names is None else self._everything()
+            return None
         return update if self._passes(update) else self._all()
 
     def _everything(self) -> Update | None:
@@ -298,32 +315,28 @@ class Selection(Delivery):
                 self._supersede(name)
         return self._view.update_of(tuple(resources.values()), tuple(removed))
 
-    def _had(self, name: str, entry: Entry | None) -> str | None:
+    def _had(self, name: str, entry: Known | None) -> str | None:
         """The version that the client had been sent when its cursor was set; None where it had none."""
         state = entry.state_at(self._cursor) if entry is not None else None
         if state is None:
             # where tombstones were forgotten since, the client may have what is long gone
             return _UNKNOWN if self._cursor < self._view.floor else None
-        if self._star and not (self._had_star and self._view.described.star and not state.on_demand):
-            return state.version if self._names_any(name, state.aliases) else None
-        return state.version
+        had_in_star = self._star and self._had_star and self._view.described.star and not state.on_demand
+        return state.version if had_in_star or self._names_any(name, state.aliases) else None
 
     def asks_for(self, name: str) -> bool:
         """Whether it wants what has this name, or had it last."""
         if self._star:
             return True
         entry = self._view.entry(name)
-        if entry is None:
-            return self._names_any(name, ())
-        last = entry.resource or next(reversed(entry.past), None)
-        return self._names_any(name, last.aliases if last is not None else ())
+        return self._names_any(name, entry.aliases if entry is not None else ())
 
     def present(self, name: str) -> Resource | None:
         """What there is of this name now; None: nothing."""
         entry = self._view.entry(name)
         return entry.resource if entry is not None else None
 
-    def _visible(self, entry: Entry | None) -> Resource | None:
+    def _visible(self, entry: Known | None) -> Resource | None:
         """The resource of `entry` where this subscriber is to have it."""
         resource = entry.resource if entry is not None else None
         return resource if resource is not None and self._visible_resource(resource) else None

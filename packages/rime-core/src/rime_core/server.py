@@ -45,7 +45,7 @@ class Server:
 
     def knows(self, type_url: str) -> bool:
         """Whether there are, or were, resources of this type, or somebody asks for it."""
-        return type_url in self._store.indexes
+        return self._store.knows(type_url)
 
     @property
     def has_references(self) -> bool:
@@ -54,7 +54,7 @@ class Server:
 
     def referrers(self, type_url: str, name: str) -> Iterator[tuple[Reference, int | None]]:
         """Who refers to `name`, and who did until which ordinal of its type (`Referrers.of`)."""
-        return self._store.referrers.of((type_url, name))
+        return self._store.referrers_of((type_url, name))
 
     def serving(self, node: Node) -> "Server":
         """The Server that the client with this node is served from."""

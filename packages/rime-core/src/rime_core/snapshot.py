@@ -9,6 +9,30 @@ from rime_core.resource import Resource
 _NOTHING: Final[Mapping[str, Resource]] = MappingProxyType({})
 
 
+class Covering(Mapping[str, Resource]):
+    """The resources of a group over those of its base: what it has itself is not seen in the base's."""
+
+    __slots__ = ("_base", "_names", "_own")
+
+    def __init__(self, own: Mapping[str, Resource], base: Mapping[str, Resource]) -> None:
+        self._own: Final = own
+        self._base: Final = base
+        self._names: Final = len(base) + sum(name not in base for name in own)
+
+    def __getitem__(self, name: str) -> Resource:
+        return self._own[name] if name in self._own else self._base[name]
+
+    def __iter__(self) -> Iterator[str]:
+        yield from (name for name in self._base if name not in self._own)
+        yield from self._own
+
+    def __len__(self) -> int:
+        return self._names
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._own or name in self._base
+
+
 class Snapshot(Mapping[str, Mapping[str, Resource]]):
     """An immutable view of everything at one sequence number: type URL → name → Resource.
 

@@ -10,7 +10,7 @@ delivered its first state or has something that it cannot read, and whenever too
 held: the resource stays in service, the status says what holds it, and it goes when the reason is gone.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -40,10 +40,12 @@ class Store:
         report: Callable[[Notice], None] | None,
     ) -> None:
         self.indexes: Final[dict[str, Index]] = {}
+        self.digest: Final = digest
+        self.references: Final = references
         self.preparation: Final = Preparation(self.indexes, digest, references)
         self.closed = False
-        self.sequence = 0
-        """How many commits changed something."""
+        self.groups: Final[dict[Store, None]] = {}
+        """The stores that stand on this one."""
         self.answering = True
         """Whether clients are answered: every writer has delivered its first state, or the wait is over."""
         self.complete = True
@@ -60,6 +62,7 @@ class Store:
         self._max_removal: Final = max_removal
         self._tombstones: Final = tombstones
         self._report: Final = report
+        self._commits = 0
         self._opened = False
         self._lacks: tuple[str, ...] = ()
         self._snapshot: Snapshot | None = None
@@ -70,11 +73,28 @@ class Store:
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
+    @property
+    def sequence(self) -> int:
+        """How many commits changed something."""
+        return self._commits
+
+    @property
+    def lacks(self) -> tuple[str, ...]:
+        """Why the view is not complete, a line each; empty where it is."""
+        return self._lacks
+
+    def referrers_of(self, name: Reference) -> Iterator[tuple[Reference, int | None]]:
+        """Who refers to `name`, and who did until which ordinal of its type (`Referrers.of`)."""
+        return self.referrers.of(name)
+
+    def mappings(self) -> dict[str, Mapping[str, Resource]]:
+        """Name → Resource, of each type that has any; immutable."""
+        return {type_url: index.snapshot() for type_url, index in self.indexes.items() if index.resources}
+
     def snapshot(self) -> Snapshot:
         """Everything as it is now; copies only the types that changed since the last one."""
         if self._snapshot is None or self._snapshot.sequence != self.sequence:
-            views = {type_url: index.snapshot() for type_url, index in self.indexes.items() if index.resources}
-            self._snapshot = Snapshot(self.sequence, views)
+            self._snapshot = Snapshot(self.sequence, self.mappings())
         return self._snapshot
 
     def status(self) -> PlaneStatus:
@@ -140,7 +160,7 @@ class Store:
             if self._remove(writer, index, name, waits):
                 touched[index] = None
         if touched:
-            self.sequence += 1
+            self._commits += 1
             for index in touched:
                 self._calls += index.woken()
         if self._unreferred:
@@ -244,8 +264,8 @@ class Store:
         if not self.answering:
             return None
         if not self.complete:
-            more = len(self._lacks) - 1
-            return ("complete view", self._lacks[0] + (f" (and {more} more)" if more else ""))
+            first, *more = self.lacks
+            return ("complete view", first + (f" (and {len(more)} more)" if more else ""))
         if self._max_removal >= 1 or sure:
             return None
         going = sum(change.resource is None and self._is_gone(writer, change) for change in changes)
@@ -275,27 +295,41 @@ class Store:
 
     def review(self) -> None:
         """See anew whether clients may be answered and whether removals may happen."""
+        call_all(self.reviewed())
+
+    def reviewed(self) -> list[Callable[[], None]]:
+        """As `review`, and calls nobody; whom to call."""
         self._review()
-        self._call()
+        calls, self._calls = self._calls, []
+        return calls
 
     def _review(self) -> None:
-        writers = self.writers.values()
         was_ready, was_complete, lacked = self.answering, self.complete, self._lacks
-        self._lacks = tuple(line for writer in writers for line in writer.lacks)
-        self.complete = not self._lacks
-        self.answering = self._opened or all(writer.is_ready for writer in writers)
+        self._lacks = tuple(line for writer in self.writers.values() for line in writer.lacks)
+        self.complete = self._is_complete()
+        self.answering = self._is_answering()
         if self.answering and self._lacks and (self._lacks != lacked or not was_ready):
             for line in self._lacks:
                 if line not in lacked or not was_ready:
                     self._tell("incomplete", f"removals are held while this lasts: {line}")
         if self.complete and not was_complete:
-            self._tell("complete", "everything can be read")
+            if lacked:
+                self._tell("complete", "everything can be read")
             self._let_go([held for held in self.held.values() if held.waits_for == "complete view"], sure=False)
             self._calls += [keeper.nudge for keeper in self.keepers]
             self.keepers.clear()
         if self.answering and not was_ready:
             self._calls += self._gate
             self._gate = {}
+        if (was_ready, was_complete) != (self.answering, self.complete):
+            for group in self.groups:
+                self._calls += group.reviewed()
+
+    def _is_complete(self) -> bool:
+        return not self._lacks
+
+    def _is_answering(self) -> bool:
+        return self._opened or all(writer.is_ready for writer in self.writers.values())
 
     def when_ready(self, callback: Callable[[], None]) -> None:
         """Call `callback` once the Plane is ready, at once where it is; asking twice is asking once."""
@@ -337,6 +371,8 @@ class Store:
     def close(self) -> None:
         """Close every Subscriber; nothing can be written or subscribed to any more. Twice is fine."""
         self.closed = True
+        for group in tuple(self.groups):
+            group.close()
         for index in tuple(self.indexes.values()):
             for subscriber in tuple(index.subscribers):
                 subscriber.nudge()  # a stream looks, and finds that it is over
@@ -353,8 +389,15 @@ class Store:
         index = self.indexes.get(type_url)
         if index is None:
             check_type_url(type_url)
-            index = self.indexes[type_url] = Index(type_url, tombstone_limit=self._tombstones)
+            index = self.indexes[type_url] = self._new_index(type_url)
         return index
+
+    def _new_index(self, type_url: str) -> Index:
+        return Index(type_url, tombstone_limit=self._tombstones)
+
+    def knows(self, type_url: str) -> bool:
+        """Whether there are, or were, resources of this type, or somebody asks for it."""
+        return type_url in self.indexes
 
     def view(self, type_url: str) -> View:
         """What is read of a type.
@@ -369,8 +412,15 @@ class Store:
         self.keepers.pop(subscriber, None)
         for index in view.feeds:
             del index.subscribers[subscriber]
-            if not index.subscribers and not index.entries:
-                self.indexes.pop(index.type_url, None)
+        self.forget_unused(view.type_url)
+
+    def forget_unused(self, type_url: str) -> bool:
+        """Forget the Index of a type where it is of no use to anybody; whether it was."""
+        index = self.indexes.get(type_url)
+        if index is None or index.subscribers or index.entries or index.groups:
+            return False
+        del self.indexes[type_url]
+        return True
 
     def names_of(self, writer: Owner, type_url: str) -> list[str]:
         """The names of one type that `writer` claims, contested ones included."""

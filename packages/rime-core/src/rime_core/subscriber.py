@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Self
 
 from rime_core.errors import ClosedError, UsageError
-from rime_core.interest import NameSet
+from rime_core.interest import Names
 from rime_core.resource import STAR, check_name
 from rime_core.selection import Selection
 from rime_core.store import Store
@@ -311,7 +311,7 @@ class Subscriber(Selection):
             self._catch_up(self._names)
             self._move(self._star, view.step(self._names, added, removed))
 
-    def _catch_up(self, names: NameSet) -> None:
+    def _catch_up(self, names: Names) -> None:
         """Take the cursor to the present where nothing among `names` changed since: were it older than the set of names
         that it goes to, all of its names would have to be compared.
         """
@@ -320,7 +320,7 @@ class Subscriber(Selection):
             if not self._in_flight:
                 self._acknowledged = self._cursor
 
-    def _move(self, star: bool, names: NameSet | None) -> None:
+    def _move(self, star: bool, names: Names | None) -> None:
         """Listen to another feed; who was armed stays so."""
         armed = self._disarm()
         self._star = star
@@ -355,9 +355,12 @@ class Subscriber(Selection):
             if not self._in_flight:
                 self._acknowledged = self._cursor
             return None
-        if self._max_bytes is not None and not update.full:
-            parts = update.parts(self._max_bytes)
-            if len(parts) > 1:
-                self._rest = iter(parts)
-                update = next(self._rest)
+        if self._max_bytes is not None and not update.full and len(update.parts(self._max_bytes)) > 1:
+            self._rest = _parts(update, self._max_bytes)
+            update = next(self._rest)
         return self._sent(update)
+
+
+def _parts(update: Update, max_bytes: int) -> Iterator[Update]:
+    """The parts of `update`, which lives until all are taken: who else is sent it takes the same ones."""
+    yield from update.parts(max_bytes)

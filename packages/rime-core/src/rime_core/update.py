@@ -33,6 +33,7 @@ class Update:
     """
 
     __slots__ = (
+        "__weakref__",
         "_parts",
         "_references",
         "encoded",

@@ -4,7 +4,8 @@ A reader that has everything up to its cursor lacks exactly what the tail of the
 must be sent is worked out once and shared (`since`); equal content is one Update, and so one serialization, whoever
 asks (`update_of`).
 
-An Index is the view of its own Plane.
+The view of a Plane of its own is its Index; that of a Plane that stands on another is made of two (see
+`rime_core.overlay`).
 """
 
 from abc import ABC, abstractmethod
@@ -17,9 +18,9 @@ from rime_core.update import Update
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
-    from rime_core.entry import Entry
+    from rime_core.entry import Known
     from rime_core.index import Index
-    from rime_core.interest import NameSet
+    from rime_core.interest import Names
     from rime_core.type_urls import XdsType
 
 BEFORE_INITIAL: Final = -1
@@ -78,11 +79,11 @@ class View(ABC):
         """What it is made of: where a subscriber is registered, and where one that holds "*" waits."""
 
     @abstractmethod
-    def entry(self, name: str) -> "Entry | None":
+    def entry(self, name: str) -> "Known | None":
         """What is known of `name`."""
 
     @abstractmethod
-    def tail(self, cursor: int) -> "Iterator[tuple[str, Entry]]":
+    def tail(self, cursor: int) -> "Iterator[tuple[str, Known]]":
         """The entries that changed after `cursor`, the latest first."""
 
     @abstractmethod
@@ -100,15 +101,15 @@ class View(ABC):
     # --- who asks for what -------------------------------------------------------------------------------------------
 
     @abstractmethod
-    def follow(self, names: Iterable[str]) -> "NameSet":
+    def follow(self, names: Iterable[str]) -> "Names":
         """The set of these names, for one who is interested in them."""
 
     @abstractmethod
-    def step(self, current: "NameSet", added: frozenset[str], removed: frozenset[str]) -> "NameSet":
+    def step(self, current: "Names", added: frozenset[str], removed: frozenset[str]) -> "Names":
         """The set that one who followed `current` is interested in now; `added` and `removed` do not overlap."""
 
     @abstractmethod
-    def leave(self, names: "NameSet") -> None:
+    def leave(self, names: "Names") -> None:
         """One is no longer interested in them."""
 
     # --- what "*" gives ----------------------------------------------------------------------------------------------
@@ -116,6 +117,13 @@ class View(ABC):
     def in_star(self, resource: Resource) -> bool:
         """Whether "*" gives this resource."""
         return self.described.star and not resource.on_demand
+
+    def first(self) -> Update:
+        """What a subscriber of "*" alone must be sent that has nothing; made once for all of them."""
+        update = self.shared.get(BEFORE_INITIAL)
+        if update is None:
+            update = self.shared[BEFORE_INITIAL] = self.everything()
+        return update
 
     def since(self, cursor: int) -> Update | None:
         """What a subscriber of "*" alone must be sent that has everything up to `cursor`; made once for all of them."""

@@ -1,0 +1,317 @@
+"""A group's clients see its own resources over those of its base, now and at their cursors; what is the base's is made
+once for all groups.
+"""
+
+import pytest
+
+from rime_core import CLUSTER, SECRET, Plane
+from tests.rime_core.client import Client, reading, said
+
+
+class Family:
+    """A base and the groups on it."""
+
+    def __init__(self, groups=2, **options):
+        self.base = Plane(**options)
+        tombstones = options.get("tombstones")
+        bounds = {} if tombstones is None else {"tombstones": tombstones}
+        self.groups = [Plane(base=self.base, **bounds) for _ in range(groups)]
+
+
+@pytest.fixture
+def family():
+    return Family()
+
+
+@pytest.fixture(params=["*", "named"])
+def names(request):
+    return None if request.param == "*" else ["a", "b", "c"]
+
+
+def put(plane, **bodies):
+    for name, body in bodies.items():
+        plane.apply(CLUSTER, name, body.encode())
+
+
+def view_of(plane):
+    return plane.store.view(CLUSTER)
+
+
+# --- who wins
+
+
+def test_what_is_only_in_one_of_them_is_seen(family, names):
+    put(family.base, a="base")
+    put(family.groups[0], b="own")
+    first, second = (reading(group, names) for group in family.groups)
+    assert first.has == {"a": b"base", "b": b"own"}
+    assert second.has == {"a": b"base"}
+
+
+def test_the_groups_own_wins_and_when_it_goes_the_bases_is_back(family, names):
+    group, other = family.groups
+    put(family.base, a="base")
+    clients = [reading(group, names), reading(other, names)]
+    put(group, a="own")
+    assert [client.poll() for client in clients] == [({"a": b"own"}, set()), None]
+    group.remove(CLUSTER, "a")
+    assert [client.poll() for client in clients] == [({"a": b"base"}, set()), None]
+
+
+def test_a_change_of_what_is_covered_is_not_seen_until_the_cover_goes(family, names):
+    group, other = family.groups
+    put(family.base, a="base")
+    put(group, a="own")
+    clients = [reading(group, names), reading(other, names)]
+    put(family.base, a="new")
+    assert [client.poll() for client in clients] == [None, ({"a": b"new"}, set())]
+    group.remove(CLUSTER, "a")
+    assert clients[0].poll() == ({"a": b"new"}, set())
+
+
+def test_what_the_base_removes_under_a_cover_is_gone_when_the_cover_goes(family, names):
+    group = family.groups[0]
+    put(family.base, a="base")
+    put(group, a="own")
+    client = reading(group, names)
+    family.base.remove(CLUSTER, "a")
+    assert client.poll() is None
+    group.remove(CLUSTER, "a")
+    assert client.poll() == ({}, {"a"})
+
+
+def test_covered_and_uncovered_between_two_polls_is_nothing(family, names):
+    group = family.groups[0]
+    put(family.base, a="base")
+    client = reading(group, names)
+    put(group, a="own")
+    group.remove(CLUSTER, "a")
+    assert client.poll() is None
+
+
+def test_covered_with_equal_content_is_nothing(family, names):
+    group = family.groups[0]
+    put(family.base, a="same")
+    client = reading(group, names)
+    put(group, a="same")
+    assert client.poll() is None
+    put(family.base, a="new")
+    group.remove(CLUSTER, "a")
+    assert client.poll() == ({"a": b"new"}, set())
+
+
+def test_who_comes_back_with_the_versions_of_what_it_sees_is_sent_nothing(family, names):
+    group = family.groups[0]
+    put(family.base, a="base", b="base")
+    put(group, a="own")
+    known = {name: resource.version for name, resource in group.snapshot()[CLUSTER].items()}
+    assert Client(group, names).begin({**known, "c": "gone"}) == ({}, {"c"})
+    bases = {name: resource.version for name, resource in family.base.snapshot()[CLUSTER].items()}
+    assert Client(group, None).begin(bases) == ({"a": b"own"}, set())
+
+
+def test_what_was_acknowledged_is_the_cover_or_what_is_under_it(family):
+    group = family.groups[0]
+    put(family.base, a="base")
+    subscriber = group.server().subscribe(CLUSTER)
+    subscriber.acknowledge_update(subscriber.initial())
+    bases = family.base.snapshot()[CLUSTER]["a"].version
+    put(group, a="own")
+    update = subscriber.poll()
+    assert subscriber.acknowledged("a") == bases
+    subscriber.acknowledge_update(update)
+    assert subscriber.acknowledged("a") == group.snapshot()[CLUSTER]["a"].version
+    group.remove(CLUSTER, "a")
+    subscriber.acknowledge_update(subscriber.poll())
+    assert subscriber.acknowledged("a") == bases
+
+
+def test_a_cover_that_is_on_demand_takes_the_name_out_of_the_wildcard(family):
+    group = family.groups[0]
+    put(family.base, a="base")
+    client = reading(group)
+    group.apply(CLUSTER, "a", b"own", on_demand=True)
+    assert client.poll() == ({}, {"a"})
+    group.remove(CLUSTER, "a")
+    assert client.poll() == ({"a": b"base"}, set())
+
+
+def test_a_type_without_a_wildcard(family):
+    family.base.apply(SECRET, "s", b"base")
+    subscriber = family.groups[0].server().subscribe(SECRET)
+    assert said(subscriber.initial()) == ({}, set())
+
+
+# --- aliases
+
+
+def test_an_alias_of_what_is_covered_answers_no_more(family):
+    group = family.groups[0]
+    family.base.apply(CLUSTER, "a", b"base", aliases=["x"])
+    client = reading(group, ["x"])
+    assert client.has == {"a": b"base"}
+    put(group, a="own")
+    assert client.poll() == ({}, {"a"})
+    group.remove(CLUSTER, "a")
+    assert client.poll() == ({"a": b"base"}, set())
+
+
+def test_who_asked_for_an_alias_of_what_is_covered_is_told_nothing_when_that_changes(family):
+    group = family.groups[0]
+    family.base.apply(CLUSTER, "a", b"base", aliases=["x"])
+    put(group, a="own")
+    client = reading(group, ["x"])
+    family.base.apply(CLUSTER, "a", b"new", aliases=["x"])
+    assert client.poll() is None
+
+
+def test_the_aliases_of_a_name_are_those_of_both(family):
+    group = family.groups[0]
+    family.base.apply(CLUSTER, "a", b"base", aliases=["x"])
+    group.apply(CLUSTER, "a", b"own", aliases=["y"])
+    assert view_of(group).entry("a").aliases == ("y", "x")
+
+
+def test_an_alias_of_the_groups_own(family):
+    group = family.groups[0]
+    put(family.base, a="base")
+    client = reading(group, ["x"])
+    group.apply(CLUSTER, "a", b"own", aliases=["x"])
+    assert client.poll() == ({"a": b"own"}, set())
+    assert [resource.body for resource in view_of(group).matches("a")] == [b"own"]
+
+
+# --- equal versions of other content
+
+
+def test_content_of_the_other_side_with_an_equal_version_is_sent():
+    family = Family(digest=lambda _: "same")
+    group = family.groups[0]
+    put(family.base, a="base")
+    client = reading(group)
+    put(group, a="own")
+    assert client.poll() == ({"a": b"own"}, set())
+    group.remove(CLUSTER, "a")
+    assert client.poll() == ({"a": b"base"}, set())
+
+
+# --- what is forgotten
+
+
+def test_whose_cover_is_long_gone_is_told_the_bases(names):
+    family = Family(tombstones=0)
+    group = family.groups[0]
+    put(family.base, a="base")
+    put(group, a="own")
+    client = reading(group, names)
+    group.remove(CLUSTER, "a")
+    assert view_of(group).floor == 3
+    update = client.subscriber.poll()
+    assert update.full is (names is None)
+    assert said(update) == ({"a": b"base"}, set())
+
+
+def test_what_the_base_forgot_is_removed_although_the_group_had_it_once(names):
+    base = Plane(tombstones=0)
+    group = Plane(base=base)
+    put(base, a="base", b="base")
+    put(group, a="own")
+    group.remove(CLUSTER, "a")
+    client = reading(group, names)
+    base.remove(CLUSTER, "a")
+    update = client.subscriber.poll()
+    assert update.full is (names is None)
+    assert said(update) == (({"b": b"base"}, set()) if names is None else ({}, {"a"}))
+
+
+# --- one body, one Update, one serialization
+
+
+def test_no_body_is_copied_and_no_entry_made(family):
+    put(family.base, a="base")
+    for group in family.groups:
+        reading(group)
+        assert group.snapshot()[CLUSTER]["a"] is family.base.snapshot()[CLUSTER]["a"]
+        assert not group.store.indexes[CLUSTER].entries
+
+
+def test_clients_of_all_groups_are_sent_the_same_update(family, names):
+    put(family.base, a="base", b="base")
+    put(family.groups[0], c="own")
+    subscribers = [plane.server().subscribe(CLUSTER, names) for plane in (*family.groups, family.base)]
+    first, *others = [subscriber.initial() for subscriber in subscribers]
+    assert others[0] is others[1] is not first
+    put(family.base, a="new")
+    assert len({id(subscriber.poll()) for subscriber in subscribers}) == 1
+
+
+def test_first_answers_of_groups_that_have_nothing_of_the_type_are_one(family, names):
+    put(family.base, a="base")
+    family.groups[0].apply(SECRET, "s", b"own")
+    answers = [plane.server().subscribe(CLUSTER, names).initial() for plane in (*family.groups, family.base)]
+    assert len(set(map(id, answers))) == 1
+
+
+def test_first_answers_that_hold_only_the_bases_are_one_where_names_were_asked_for(family):
+    put(family.base, a="base")
+    put(family.groups[0], b="own")
+    answers = [plane.server().subscribe(CLUSTER, ["a"]).initial() for plane in (*family.groups, family.base)]
+    assert len(set(map(id, answers))) == 1
+
+
+def test_what_comes_back_is_not_said_to_be_older_than_the_cover(family):
+    """Its Update is not the base's, whose ordinal would say that the client has not seen the cover."""
+    group = family.groups[0]
+    put(family.base, a="base")
+    put(group, a="own")
+    client = reading(group)
+    group.remove(CLUSTER, "a")
+    assert client.subscriber.poll().ordinal == view_of(group).ordinal == 3
+
+
+def test_what_is_shared_in_a_group_is_so_until_either_changes(family, names):
+    group = family.groups[0]
+    put(family.base, a="base")
+    put(group, b="own")
+    for change in (lambda: put(group, b="new"), lambda: put(family.base, a="new"), lambda: group.remove(CLUSTER, "b")):
+        one, two = (reading(group, names).subscriber for _ in range(2))
+        change()
+        update = one.poll()
+        assert update
+        assert two.poll() is update
+
+
+# --- order
+
+
+def test_a_clients_cursor_reads_both(family):
+    group = family.groups[0]
+    put(family.base, a="1")
+    put(group, b="2")
+    put(family.base, c="3")
+    put(group, a="4")
+    view = view_of(group)
+    assert view.ordinal == 4
+    assert [name for name, _ in view.tail(1)] == ["a", "b", "c"]
+    assert [name for name, _ in view.tail(2)] == ["a", "c"]
+    assert [name for name, _ in view.tail(3)] == ["a"]
+
+
+def test_a_name_that_changed_in_both_is_in_the_tail_once(family):
+    group = family.groups[0]
+    put(family.base, a="1")
+    put(group, a="2")
+    put(family.base, a="3")
+    assert [name for name, _ in view_of(group).tail(0)] == ["a"]
+
+
+def test_the_label_is_that_of_the_last_change(family):
+    group = family.groups[0]
+    with family.base.transaction(version="base-1") as change:
+        change.apply(CLUSTER, "a", b"1")
+    with group.transaction(version="own-1") as change:
+        change.apply(CLUSTER, "b", b"1")
+    assert view_of(group).label == "own-1"
+    with family.base.transaction(version="base-2") as change:
+        change.apply(CLUSTER, "a", b"2")
+    assert view_of(group).label == "base-2"
