@@ -144,8 +144,8 @@ FAULTS: dict[str, Fault] = {
     ),
     "R48": Fault(
         "subscriber.py",
-        "                self._owed.pop(name, None)\n                self._supersede(name)\n",
-        "                self._owed[name] = True\n                self.nudge()\n",
+        "            self._owed.pop(name, None)\n",
+        "            self._owed[name] = True\n            self.nudge()\n",
     ),
     "R49": Fault("subscriber.py", "        self._step(frozenset(), gone)\n", ""),
     "R50": Fault(
@@ -173,7 +173,7 @@ FAULTS: dict[str, Fault] = {
         "self._known = request.initial_versions",
         "self._known = {name: each.version for name, each in self.stream._server.snapshot()[self.described.url].items()}",  # noqa: E501 - one line of code
     ),
-    "R61": Fault("subscriber.py", "self._first(known)", "self._first({})"),
+    "R61": Fault("subscriber.py", "self._first(known or {})", "self._first({})"),
     "R62": Fault(
         _DELTA,
         "        if request.nonce:\n",

@@ -17,7 +17,7 @@ from rime_core.protocol.events import RejectedResponse
 from rime_core.protocol.messages import DeltaRequest
 from rime_core.protocol.stream import MAX_MESSAGE, MAX_REASON, MAX_TYPES
 from rime_envoy_api import message_class
-from rime_grpc.wire import Decoder
+from rime_grpc.wire import DeltaDecoder
 
 odd_text = st.sampled_from(
     ["", "*", "**", "a", "b", "nul\0", "\N{SNOWMAN}", "a/b?c=d", "x" * 5000, "~1", "clusters.1.0"]
@@ -81,7 +81,7 @@ def test_any_sequence_of_requests(steps):
 def test_any_bytes(messages):
     plane = a_plane()
     stream = DeltaStream(plane.server())
-    decoder = Decoder()
+    decoder = DeltaDecoder()
     try:
         for data in messages:
             stream.receive(decoder.decode(data))
@@ -109,7 +109,7 @@ def test_a_request_with_flipped_bytes(data):
     plane = a_plane()
     stream = DeltaStream(plane.server())
     try:
-        stream.receive(Decoder().decode(bytes(corrupt)))
+        stream.receive(DeltaDecoder().decode(bytes(corrupt)))
         stream.responses()
     except PeerError:
         pass

@@ -62,6 +62,11 @@ def test_a_cluster_waits_for_its_endpoints():
     assert {each.url: each.warmed_by for each in TYPES if each.warmed_by} == {CLUSTER: ENDPOINT}
 
 
+def test_what_is_left_out_of_a_set_is_deleted_by_listeners_clusters_and_scopes_and_perhaps_by_ones_own():
+    assert {each.abbreviation for each in TYPES if each.full_set} == {"cds", "lds", "srds"}
+    assert describe(OWN).full_set
+
+
 def test_secrets_and_extensions_stay_while_something_refers_to_them():
     assert {each.url for each in TYPES if each.stays_while_referred} == {SECRET, EXTENSION_CONFIG}
 

@@ -24,6 +24,20 @@ def decode(data: bytes):
     return DeltaDiscoveryResponse.parse(data)
 
 
+def decode_sotw(data: bytes):
+    """A DiscoveryResponse, decoded by envoy-data-plane."""
+    from envoy_data_plane.envoy.service.discovery.v3 import DiscoveryResponse  # noqa: PLC0415 - as above
+
+    return DiscoveryResponse.parse(data)
+
+
+def decode_resource(data: bytes):
+    """A Resource, decoded by envoy-data-plane."""
+    from envoy_data_plane.envoy.service.discovery.v3 import Resource  # noqa: PLC0415 - as above
+
+    return Resource.parse(data)
+
+
 class GrpcClient:
     """One stream; what `rime_core.testing.check_transport` needs, and raw access for the rest."""
 

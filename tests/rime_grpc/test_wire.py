@@ -8,10 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rime_core import CLUSTER, SECRET, VIRTUAL_HOST, PeerError, Resource, Update
-from rime_core.protocol.messages import DeltaResponse
+from rime_core.protocol.messages import DeltaResponse, DiscoveryResponse
 from rime_core.resource import heartbeat_of, unknown
-from rime_grpc.wire import Decoder, encode
-from tests.rime_grpc.clients import Request, decode
+from rime_envoy_api import message_class
+from rime_grpc.wire import DeltaDecoder, SotwDecoder, encode
+from tests.rime_grpc.clients import Request, decode, decode_resource, decode_sotw
+
+SotwRequest = message_class("envoy.service.discovery.v3.DiscoveryRequest")
 
 seconds = st.none() | st.integers(1_000, 86_400_000).map(lambda milliseconds: milliseconds / 1000)
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
@@ -48,6 +51,24 @@ def test_a_response_is_what_another_library_reads(sent, removed, nonce, shared, 
         assert (one.name, one.version, tuple(one.aliases)) == (other.name, other.version, other.aliases)
         assert (one.resource.type_url, one.resource.value) == (CLUSTER, other.body)
         assert (one.ttl and one.ttl.total_seconds()) == (other.ttl if ttl else None)
+
+
+@given(st.lists(resources, max_size=4), st.lists(names, max_size=2), names, names, st.booleans(), st.booleans())
+def test_a_state_of_the_world_response_is_what_another_library_reads(sent, removed, version, nonce, shared, ttl):
+    """Also where the same Update went to an incremental client before: they share bytes."""
+    update = Update(tuple(sent), tuple(removed), ordinal=1)
+    encode(DeltaResponse(CLUSTER, update, nonce, True, ttl))
+    read = decode_sotw(encode(DiscoveryResponse(CLUSTER, update, version, nonce, shared, ttl)))
+    assert (read.type_url, read.version_info, read.nonce) == (CLUSTER, version, nonce)
+    assert len(read.resources) == len(sent)
+    for one, other in zip(read.resources, sent, strict=True):
+        body = one
+        if ttl and other.ttl is not None:
+            assert one.type_url == "type.googleapis.com/envoy.service.discovery.v3.Resource"
+            whole = decode_resource(one.value)
+            assert (whole.name, whole.version, whole.ttl.total_seconds()) == (other.name, other.version, other.ttl)
+            body = whole.resource
+        assert (body.type_url, body.value) == (CLUSTER, other.body)
 
 
 # --- lifetimes
@@ -127,6 +148,56 @@ def test_what_is_shared_is_encoded_once():
     assert resource.encoded is piece
 
 
+def test_a_resource_is_kept_once_for_both_variants():
+    resource = Resource(CLUSTER, "a", "1", b"body")
+    encode(DiscoveryResponse(CLUSTER, Update((resource,), (), ordinal=1), "v", "n", True))
+    piece = resource.encoded
+    encode(response_of(resource))
+    encode(DiscoveryResponse(CLUSTER, Update((resource,), ("b",), ordinal=1), "v", "n", True))
+    assert resource.encoded is piece
+    assert resource.encoded_with_ttl is None
+
+
+def test_a_shared_set_is_encoded_once_for_each_version_and_nonce_that_it_is_sent_with():
+    update = Update((Resource(CLUSTER, "a", "1", b"body"),), (), ordinal=1)
+
+    def sent(version, nonce, shared=True):
+        return encode(DiscoveryResponse(CLUSTER, update, version, nonce, shared))
+
+    pairs = [("v", "n"), ("w", "n"), ("v", "m"), ("", "vn")]
+    first = {pair: sent(*pair) for pair in pairs}
+    for pair, data in first.items():
+        assert sent(*pair) is data
+        read = decode_sotw(data)
+        assert (read.version_info, read.nonce) == pair
+    assert decode_sotw(sent("own", "~1", shared=False)).nonce == "~1"
+    for number in range(100):
+        assert decode_sotw(sent(str(number), "n")).version_info == str(number)
+    assert sent("w", "n") is not first["w", "n"], "not all endings are kept for ever"
+    assert sent("w", "n") == first["w", "n"]
+
+
+def test_a_state_of_the_world_request_is_read_whole():
+    data = SotwRequest(
+        type_url=CLUSTER,
+        resource_names=["a", "*"],
+        version_info="v",
+        response_nonce="n",
+        node={"id": "me"},
+        error_detail={"message": "no"},
+    ).SerializeToString()
+    decoder = SotwDecoder()
+    request = decoder.decode(data)
+    assert (request.type_url, request.names, request.version, request.nonce) == (CLUSTER, ("a", "*"), "v", "n")
+    assert request.error == "no"
+    assert request.node is not None
+    assert request.node.id == "me"
+    assert decoder.decode(data).node is None
+    assert SotwDecoder().decode(b"").error is None
+    with pytest.raises(PeerError, match="3 bytes that are no DiscoveryRequest"):
+        SotwDecoder().decode(b"\xff\xff\xff")
+
+
 def test_a_request_is_read_whole():
     data = Request(
         type_url=CLUSTER,
@@ -142,7 +213,7 @@ def test_a_request_is_read_whole():
             "metadata": {"team": "blue", "weights": [1.0, 2.0]},
         },
     ).SerializeToString()
-    request = Decoder().decode(data)
+    request = DeltaDecoder().decode(data)
     assert (request.type_url, request.subscribe, request.unsubscribe) == (CLUSTER, ("a", "*"), ("b",))
     assert (request.initial_versions, request.nonce, request.error) == ({"c": "1"}, "n", None)
     node = request.node
@@ -153,7 +224,7 @@ def test_a_request_is_read_whole():
 
 
 def test_the_node_is_read_from_the_first_request_only():
-    decoder = Decoder()
+    decoder = DeltaDecoder()
     data = Request(type_url=CLUSTER, node={"id": "me"}).SerializeToString()
     assert decoder.decode(data).node is not None
     assert decoder.decode(data).node is None
@@ -161,7 +232,7 @@ def test_the_node_is_read_from_the_first_request_only():
 
 @pytest.mark.parametrize("code", [0, 13])
 def test_a_rejection_may_have_an_empty_message(code):
-    request = Decoder().decode(
+    request = DeltaDecoder().decode(
         Request(type_url=CLUSTER, response_nonce="n", error_detail={"code": code}).SerializeToString()
     )
     assert request.error == ""
@@ -170,7 +241,7 @@ def test_a_rejection_may_have_an_empty_message(code):
 def test_a_rejections_message_is_redacted_before_anybody_sees_it():
     key = "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----"
     message = f'tls_certificate {{ private_key {{ inline_string: "{key}" }} }}: bad'
-    request = Decoder().decode(Request(type_url=SECRET, error_detail={"message": message}).SerializeToString())
+    request = DeltaDecoder().decode(Request(type_url=SECRET, error_detail={"message": message}).SerializeToString())
     assert request.error is not None
     assert "c2VjcmV0" not in request.error
 
@@ -179,17 +250,18 @@ def test_a_rejections_message_is_redacted_before_anybody_sees_it():
 def test_metadata_that_are_no_json_are_the_clients_fault(number):
     data = Request(type_url=CLUSTER, node={"metadata": {"a": float(number)}}).SerializeToString()
     with pytest.raises(PeerError, match="metadata"):
-        Decoder().decode(data)
+        DeltaDecoder().decode(data)
 
 
 def test_a_huge_rejection_is_cut_before_it_is_looked_at():
     data = Request(type_url=SECRET, error_detail={"message": "Bearer " * 1_000_000}).SerializeToString()
-    request = Decoder().decode(data)
+    request = DeltaDecoder().decode(data)
     assert request.error is not None
     assert len(request.error) < 100_000
 
 
-@given(st.binary(max_size=200))
-def test_arbitrary_bytes_are_a_request_or_the_clients_fault(data):
+@pytest.mark.parametrize("decoder", [DeltaDecoder, SotwDecoder])
+@given(data=st.binary(max_size=200))
+def test_arbitrary_bytes_are_a_request_or_the_clients_fault(decoder, data):
     with suppress(PeerError):
-        Decoder().decode(data)
+        decoder().decode(data)

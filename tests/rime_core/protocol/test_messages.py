@@ -5,12 +5,13 @@ import dataclasses
 import pytest
 
 from rime_core import Update
-from rime_core.protocol.messages import DeltaRequest, DeltaResponse
+from rime_core.protocol.messages import DeltaRequest, DeltaResponse, DiscoveryRequest, DiscoveryResponse
 
 
 def test_an_acknowledgement_without_anything_is_the_default():
     request = DeltaRequest()
     assert request == DeltaRequest("", None, (), (), {}, "", None)
+    assert DiscoveryRequest() == DiscoveryRequest("", None, (), "", "", None)
     assert request.error is None, "no error is not an empty error"
 
 
@@ -18,7 +19,15 @@ def test_no_two_messages_share_their_mappings():
     assert DeltaRequest().initial_versions is not DeltaRequest().initial_versions
 
 
-@pytest.mark.parametrize("message", [DeltaRequest(), DeltaResponse("t", Update((), (), ordinal=1), "n", True)])
+@pytest.mark.parametrize(
+    "message",
+    [
+        DeltaRequest(),
+        DeltaResponse("t", Update((), (), ordinal=1), "n", True),
+        DiscoveryRequest(),
+        DiscoveryResponse("t", Update((), (), ordinal=1), "v", "n", True),
+    ],
+)
 def test_a_message_is_read_only(message):
     field = dataclasses.fields(message)[0].name
     with pytest.raises(dataclasses.FrozenInstanceError):

@@ -5,7 +5,7 @@ versions, no bodies), so that acknowledging is O(1) for any interest; a client t
 at most `IN_FLIGHT` of them, and what it has not acknowledged merges into "since the last one that it did".
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from rime_core.resource import Resource
@@ -104,6 +104,13 @@ class Delivery:
             self._acknowledged = self._cursor
         elif oldest and in_flight[0].ordinal > manifest.ordinal:
             self._acknowledged = max(self._acknowledged, manifest.ordinal)
+
+    def forgive(self) -> Collection[str]:
+        """The client has accepted a full set: nothing is refused any more of what was; the names."""
+        names = self.rejected.keys()
+        self._rejected.clear()
+        self._mass_rejections.clear()
+        return names
 
     def _refuse(self, manifest: Manifest, why: str, over: set[str]) -> None:
         """The client refused what is in flight; `over`: names for which something else was sent since."""

@@ -80,6 +80,7 @@ class GroupNames(Names):
         for name in names:
             self.changed.pop(name, None)
         self._answers.clear()
+        self.version = None
 
 
 class GroupInterest(Interest[GroupNames]):

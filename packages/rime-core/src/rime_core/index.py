@@ -31,6 +31,8 @@ from rime_core.view import View
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from rime_core.set_version import SetVersion
+
 TOMBSTONES: Final = 10_000
 """How many removed names are remembered for each type: about 3 MB."""
 
@@ -58,6 +60,7 @@ class Index(View):
         "touched",
         "type_url",
         "updates",
+        "version",
         "waiting",
     )
 
@@ -98,6 +101,8 @@ class Index(View):
         """Cursor → what those who hold "*" and stand there must be sent; for the present ordinal only."""
         self.updates: dict[tuple[tuple[Resource, ...], tuple[str, ...]], Update] = {}
         """Content → the Update that carries it; for the present ordinal only."""
+        self.version: SetVersion | None = None
+        """That of what "*" gives; kept from when somebody asks for it (`rime_core.set_version.of_star`)."""
         self._aliases: Final[dict[str, dict[str, None]]] = {}
         self._tombstones: Final[deque[tuple[str, int]]] = deque()
         self._snapshot: Mapping[str, Resource] | None = None

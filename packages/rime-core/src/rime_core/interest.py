@@ -18,6 +18,8 @@ from weakref import WeakValueDictionary
 
 if TYPE_CHECKING:
     from rime_core.parties import Reader
+    from rime_core.resource import Resource
+    from rime_core.set_version import SetVersion
     from rime_core.update import Update
 
 _Key = tuple[int, int]
@@ -27,13 +29,15 @@ _Step = tuple[frozenset[str], frozenset[str]]
 class Names(ABC):
     """Names that somebody subscribed to, and what changed among them."""
 
-    __slots__ = ("__weakref__", "changed", "names", "waiting")
+    __slots__ = ("__weakref__", "changed", "names", "version", "waiting")
 
     def __init__(self, names: set[str]) -> None:
         self.names: Final = names
         self.changed: OrderedDict[str, int] = OrderedDict()
         """Resource name → ordinal, in order of last change."""
         self.waiting: dict[Reader, None] = {}
+        self.version: SetVersion | None = None
+        """What they add to the version of a set; kept from when somebody asks (`rime_core.set_version`)."""
 
     @property
     @abstractmethod
@@ -63,6 +67,12 @@ class Names(ABC):
         """Record that the resource `name` changed, for followers."""
         self.changed[name] = ordinal
         self.changed.move_to_end(name)
+        if self.version is not None:
+            self.version.changed[name] = None
+
+    def holds(self, resource: "Resource") -> bool:
+        """Whether `resource` answers to one of the names, by its own or by an alias."""
+        return resource.name in self.names or any(alias in self.names for alias in resource.aliases)
 
     def tail(self, cursor: int) -> Iterator[str]:
         """The names that changed after `cursor`, the latest first."""
@@ -200,6 +210,8 @@ class NameSets(Interest[NameSet]):
         names.names.difference_update(removed)
         names.names.update(added)
         names.key = key
+        if names.version is not None:
+            names.version.changed.update(dict.fromkeys((*added, *removed)))
         names.shared.clear()
         names.steps.clear()
         self._by_key[key] = names

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 from rime_core.delivery import IN_FLIGHT, Delivery
 from rime_core.entry import Known
 from rime_core.resource import Resource
+from rime_core.set_version import mark_of, of_names, of_star, version_text
 from rime_core.store import Store
 from rime_core.update import Manifest, Update
 from rime_core.view import BEFORE_INITIAL, View
@@ -219,24 +220,54 @@ class Selection(Delivery):
 
     def _first(self, known: Mapping[str, str]) -> Update | None:
         """All that it wants, less what is known: that is as if it had been sent."""
-        view, names = self._view, self._names
-        if known or (self._star and names is not None):
+        if known or (self._star and self._names is not None):
             return self._all(known)
-        update: Update | None
-        if names is not None:
-            shared = names.shared
-            if BEFORE_INITIAL in shared:
-                update = shared[BEFORE_INITIAL]
-            else:
-                update = shared[BEFORE_INITIAL] = self._everything()
-        elif self._star:
-            update = view.first()
-        else:
-            return None
+        update = self.everything()
         return update if self._passes(update) else self._all()
 
-    def _everything(self) -> Update | None:
-        """What those who hold exactly these names, and know nothing, must be sent."""
+    def everything(self) -> Update | None:
+        """All that it wants, as what must be sent to one who knows nothing: one Update for all who want the same, with
+        nothing held back. None where it wants nothing.
+        """
+        names = self._names
+        if names is None:
+            return self._view.first() if self._star else None
+        if self._star:
+            return self._from_nothing()
+        update: Update | None
+        shared = names.shared
+        if BEFORE_INITIAL in shared:
+            update = shared[BEFORE_INITIAL]
+        else:
+            update = shared[BEFORE_INITIAL] = self._from_nothing()
+        return update
+
+    def full_set(self, last: tuple[Resource, ...]) -> Update:
+        """All that it wants, as its client is to have it: of what is held, what is in `last`, the set before this."""
+        everything = self.everything()
+        if self._held:
+            held = self._held
+            present = everything.resources if everything is not None else ()
+            had = [resource for resource in last if held.get(resource.name)]
+            everything = self._view.update_of((*(each for each in present if each.name not in held), *had), ())
+        return everything or Update((), (), ordinal=self._view.ordinal)
+
+    def version(self) -> str:
+        """The version of all that it wants, as its client has it once it was sent what `poll()` gives: what is held
+        counts as the client has it. Kept from when it is first asked for, at the cost of what changes.
+        """
+        total = of_star(self._view) if self._star else 0
+        if self._names is not None:
+            total += of_names(self._view, self._names, besides_star=self._star)
+        for name, had in self._held.items():
+            resource = self._visible(self._view.entry(name))
+            if resource is not None:
+                total -= mark_of(name, resource.version)
+            if had:
+                total += mark_of(name, had)
+        return version_text(total)
+
+    def _from_nothing(self) -> Update | None:
         resources, missing = self._compared_to({})
         return self._view.update_of(tuple(resources.values()), tuple(missing))
 

@@ -98,11 +98,11 @@ class Subscriber(Selection):
             self._owed.update(dict.fromkeys(wanted, True))
         self.nudge()
 
-    def discard(self, names: Iterable[str]) -> None:
+    def discard(self, names: Iterable[str], *, answered: bool = True) -> None:
         """Want `names` no longer; one that was not wanted is ignored (R47).
 
         While "*" is held, a name that it gave up is answered by the next `poll()` (R43): with its resource where "*"
-        gives it, else as removed.
+        gives it, else as removed. Not so where `answered` is False: in state-of-the-world it is not.
 
         Raises:
             TypeError: `names` is a `str`, or holds something else than `str`.
@@ -122,14 +122,15 @@ class Subscriber(Selection):
             return
         self._step(frozenset(), gone)
         for name in gone:
-            if self._star:
+            if self._star and answered:
                 self._owed[name] = True
                 self.nudge()
-            else:
+                continue
+            self._owed.pop(name, None)
+            if not self._star:
                 self._forget_held(name)
                 if self._late is not None:
                     self._late.pop(name, None)
-                self._owed.pop(name, None)
                 self._supersede(name)
 
     def resend(self, names: Iterable[str]) -> bool:
@@ -147,26 +148,38 @@ class Subscriber(Selection):
 
     # --- what to send ------------------------------------------------------------------------------------------------
 
-    def initial(self, known: Mapping[str, str] | None = None) -> Update:
+    def initial(self, known: Mapping[str, str] | None = None, *, at_once: bool = False) -> Update:
         """The first answer, which may be empty: all that it wants, less what it has.
 
         Args:
             known: name → version of what a client brings from an earlier stream (R61). What is equal is left out, what
                 no longer exists is in `removed`, unless the Plane's view is incomplete: then it is kept until it is.
+            at_once: all that it wants, whatever has to wait; nothing is known then.
 
         Raises:
             UsageError: the second time.
             ClosedError: after `close()`.
         """
-        self._check_open()
-        if self._cursor != BEFORE_INITIAL:
-            raise UsageError("initial() was called before; poll() gives what came since")
-        known = known or {}
-        update = self._first(known) or Update((), (), ordinal=self._view.ordinal)
+        self._begin()
+        update = self.everything() if at_once else self._first(known or {})
+        if update is None:
+            update = Update((), (), ordinal=self._view.ordinal)
         # what was asked for since it was made is answered although it is known
         self._owed = {name: asked for name, asked in self._owed.items() if not self._answers(update, name)}
         self._all_owed = False
         return self._taken(update) or update
+
+    def resume(self) -> None:
+        """In place of `initial()`: the client has all that it wants as it is now, and accepted it.
+
+        Raises:
+            UsageError: after `initial()`.
+            ClosedError: after `close()`.
+        """
+        self._begin()
+        self._owed = {}
+        self._all_owed = False
+        self._taken(None)
 
     def poll(self) -> Update | None:
         """What must be sent now, or None. Never what was sent already, unless it was asked for again.
@@ -284,6 +297,11 @@ class Subscriber(Selection):
         return self._closed
 
     # --- inside ------------------------------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        self._check_open()
+        if self._cursor != BEFORE_INITIAL:
+            raise UsageError("initial() was called before; poll() gives what came since")
 
     def _check_open(self) -> None:
         if self._closed:

@@ -28,7 +28,8 @@ class XdsType:
     names means "*" (R37, R38). `star`: "*" gives what there is; where False it gives nothing, and a resource has to be
     named, because a client that asks for all must not get every key there is. `warmed_by`: the type of what Envoy waits
     for when one of these changes (R72). `stays_while_referred`: it is not taken away while something in service refers
-    to it, since Envoy handles that badly (R59).
+    to it, since Envoy handles that badly (R59). `full_set`: a state-of-the-world response holds all that its client
+    needs, for the client deletes what is left out (R51, R53).
 
     For the order in which one client is sent things (`protocol.order`): `waits_for` is the type that one of these waits
     for where it names one that is on its way (R71). `removed_last`: it is not removed while what the client has refers
@@ -49,11 +50,22 @@ class XdsType:
     removed_last: bool = False
     outlives_removal: bool = False
     drains: bool = False
+    full_set: bool = False
 
 
 TYPES: tuple[XdsType, ...] = (
     XdsType(SECRET, "secrets", "secret", "sds", 0, star=False, stays_while_referred=True, removed_last=True),
-    XdsType(CLUSTER, "clusters", "cluster", "cds", 1, legacy_wildcard=True, warmed_by=ENDPOINT, removed_last=True),
+    XdsType(
+        CLUSTER,
+        "clusters",
+        "cluster",
+        "cds",
+        1,
+        legacy_wildcard=True,
+        warmed_by=ENDPOINT,
+        removed_last=True,
+        full_set=True,
+    ),
     XdsType(ENDPOINT, "endpoints", "endpoint", "eds", 2, removed_last=True),
     XdsType(
         EXTENSION_CONFIG,
@@ -66,8 +78,12 @@ TYPES: tuple[XdsType, ...] = (
         removed_last=True,
         outlives_removal=True,
     ),
-    XdsType(LISTENER, "listeners", "listener", "lds", 4, legacy_wildcard=True, waits_for=CLUSTER, drains=True),
-    XdsType(SCOPED_ROUTE, "scoped-routes", "scoped-route", "srds", 5, legacy_wildcard=True, waits_for=CLUSTER),
+    XdsType(
+        LISTENER, "listeners", "listener", "lds", 4, legacy_wildcard=True, waits_for=CLUSTER, drains=True, full_set=True
+    ),
+    XdsType(
+        SCOPED_ROUTE, "scoped-routes", "scoped-route", "srds", 5, legacy_wildcard=True, waits_for=CLUSTER, full_set=True
+    ),
     XdsType(ROUTE, "routes", "route", "rds", 6, waits_for=CLUSTER, removed_last=True, outlives_removal=True),
     XdsType(VIRTUAL_HOST, "virtual-hosts", "virtual-host", "vhds", 7, waits_for=CLUSTER),
     XdsType(RUNTIME, "runtimes", "runtime", "rtds", 8),
@@ -100,12 +116,14 @@ def is_known(type_url: str) -> bool:
 
 
 def describe(type_url: str) -> XdsType:
-    """What is known of a type; one of the user's own comes after all others and has the legacy wildcard (R45)."""
+    """What is known of a type; one of the user's own comes after all others, has the legacy wildcard (R45), and is sent
+    in full sets: nobody knows what its clients do with what is left out.
+    """
     known = _BY_URL.get(type_url)
     if known is not None:
         return known
     message = type_url.rpartition("/")[2]
-    return XdsType(type_url, message, message, message, _LAST, legacy_wildcard=True)
+    return XdsType(type_url, message, message, message, _LAST, legacy_wildcard=True, full_set=True)
 
 
 def by_short_name(name: str) -> XdsType:

@@ -26,8 +26,9 @@ class Update:
 
     `full`: this is everything there is, and what is not in it is gone (an in-process subscriber that fell behind by
     more removals than are remembered; a stream is ended instead). `ordinal` is the place in the type's order of changes
-    at which it was made and `part` its number where one was split. `label` is what the last transaction that changed
-    something of the type calls the state after it; None where it does not say.
+    at which it was made; where one was split, `part` is its number and `last` says whether none comes after it. `label`
+    is what the last transaction that changed something of the type calls the state after it; None where it does not
+    say.
 
     `encoded` is for a transport: the response in the form that travels, made once for all who are sent it.
     """
@@ -39,6 +40,7 @@ class Update:
         "encoded",
         "full",
         "label",
+        "last",
         "manifest",
         "ordinal",
         "part",
@@ -53,6 +55,7 @@ class Update:
         *,
         ordinal: int,
         part: int = 0,
+        last: bool = True,
         full: bool = False,
         label: str | None = None,
     ) -> None:
@@ -60,6 +63,7 @@ class Update:
         self.removed: Final = removed
         self.ordinal: Final = ordinal
         self.part: Final = part
+        self.last: Final = last
         self.full: Final = full
         self.label: Final = label
         versions: dict[str, str | None] = {resource.name: resource.version for resource in resources}
@@ -113,7 +117,15 @@ class Update:
         if len(cuts) == 1:
             return ()
         return tuple(
-            Update(tuple(resources), tuple(removed), ordinal=self.ordinal, part=part, full=self.full, label=self.label)
+            Update(
+                tuple(resources),
+                tuple(removed),
+                ordinal=self.ordinal,
+                part=part,
+                last=part == len(cuts) - 1,
+                full=self.full,
+                label=self.label,
+            )
             for part, (resources, removed) in enumerate(cuts)
         )
 

@@ -21,7 +21,7 @@ from rime_core.protocol.messages import DeltaResponse
 from rime_grpc.admission import RequestRate, stream_age
 from rime_grpc.config import Config
 from rime_grpc.gate import Gate, Pass
-from rime_grpc.wire import Decoder, encode
+from rime_grpc.wire import DeltaDecoder, encode
 
 log = logging.getLogger("rime_grpc")
 
@@ -50,7 +50,7 @@ class Stream:
             patience=config.patience,
             max_response_bytes=config.max_response_bytes,
         )
-        self._decoder: Final = Decoder()
+        self._decoder: Final = DeltaDecoder()
         self._woken = False
         self._idle: asyncio.Future[None] | None = None
         self._aging: asyncio.TimerHandle | None = None

@@ -2,19 +2,22 @@
 
 Requests are parsed by protobuf (upb: 1 µs for an acknowledgement). Responses are joined from pieces: a resource is
 encoded once in its life (`Resource.encoded`), a response once for all streams that are sent it (`Update.encoded`), and
-a nonce that is one stream's own is appended to shared bytes, since the order of fields is free. Where there are
-lifetimes there are two forms of both, with them and without, each made when the first client needs it.
+what is one stream's own, such as a nonce, is appended to shared bytes, since the order of fields is free. Where there
+are lifetimes there are two forms of both, with them and without, each made when the first client needs it.
 
-Field numbers are those of `envoy/service/discovery/v3/discovery.proto`.
+Field numbers are those of `envoy/service/discovery/v3/discovery.proto`. Both variants have the same for what both have,
+and what a state-of-the-world response holds of a resource, its body as an Any, is the end of what an incremental one
+holds of it, tag and all. So a resource's bytes are kept once for both: the one is a view of the other.
 """
 
-from typing import Any, Final
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Final, Generic, TypeVar
 
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import DecodeError
 
-from rime_core import Bodiless, Node, PeerError, Resource, Update
-from rime_core.protocol.messages import DeltaRequest, DeltaResponse
+from rime_core import Bodiless, Node, PeerError, Resource
+from rime_core.protocol.messages import DeltaRequest, DeltaResponse, DiscoveryRequest, DiscoveryResponse
 from rime_envoy_api import message_class, redact_text
 
 _LENGTH_DELIMITED: Final = 2
@@ -40,61 +43,87 @@ _RESPONSE_NONCE: Final = _tag(5)
 _RESPONSE_REMOVED: Final = _tag(6)
 
 
+_RESOURCE_TYPE: Final = b"type.googleapis.com/envoy.service.discovery.v3.Resource"
+
 _REDACTED: Final = 64 << 10
 """Characters of a rejection's message that are looked at: what stands behind them is dropped, not shown."""
 
 
-class _Form:
-    """The bytes of an Update in one form, and how many of them come before the nonce that all share."""
+_ENDINGS: Final = 16
+"""How many endings of one response are kept: clients that want different names are told different versions."""
 
-    __slots__ = ("bare_size", "data")
+_Piece = bytes | memoryview
+
+
+class _Form:
+    """The bytes of an Update in one form: the first `bare_size` are the same for all, then comes the first ending."""
+
+    __slots__ = ("bare_size", "data", "endings")
 
     def __init__(self, data: bytes) -> None:
         self.data = data
-        self.bare_size = len(data)
+        self.bare_size: Final = len(data)
+        self.endings: Final[dict[tuple[str | None, str], bytes]] = {}
+        """(version, nonce) → the whole."""
 
 
-class _Forms:
-    """What is kept on an Update: its forms, as far as they are made; one and the same where it has no lifetimes."""
-
-    __slots__ = ("plain", "with_ttl")
-
-    def __init__(self) -> None:
-        self.plain: _Form | None = None
-        self.with_ttl: _Form | None = None
+_Kind = tuple[type[DeltaResponse] | type[DiscoveryResponse], bool]
+"""The variant, and whether lifetimes are told."""
 
 
-def encode(response: DeltaResponse) -> bytes:
-    """The response as a serialized `DeltaDiscoveryResponse`."""
+def encode(response: DeltaResponse | DiscoveryResponse) -> bytes:
+    """The response as a serialized `DeltaDiscoveryResponse` or `DiscoveryResponse`."""
     forms = response.update.encoded
-    if not isinstance(forms, _Forms):
-        forms = response.update.encoded = _Forms()
-    form = (forms.with_ttl if response.ttl else forms.plain) or _make(forms, response)
+    if not isinstance(forms, dict):
+        forms = response.update.encoded = {}
+    kind: _Kind = (type(response), response.ttl)
+    form: _Form | None = forms.get(kind)
+    if form is None:
+        form = forms[kind] = _Form(b"".join(_pieces(response)))
+        if all(resource.ttl is None for resource in response.update.resources):
+            forms[type(response), not response.ttl] = form
+    version = response.version if isinstance(response, DiscoveryResponse) else None
     if not response.shared:
-        return form.data[: form.bare_size] + _field(_RESPONSE_NONCE, response.nonce.encode())
-    if len(form.data) == form.bare_size:
-        form.data += _field(_RESPONSE_NONCE, response.nonce.encode())
-    return form.data
+        return form.data[: form.bare_size] + _ending(version, response.nonce)
+    data = form.endings.get((version, response.nonce))
+    if data is None:
+        if form.endings:
+            data = form.data[: form.bare_size] + _ending(version, response.nonce)
+        else:
+            data = form.data = form.data + _ending(version, response.nonce)
+        if len(form.endings) >= _ENDINGS:
+            del form.endings[next(iter(form.endings))]
+        form.endings[version, response.nonce] = data
+    return data
 
 
-def _make(forms: _Forms, response: DeltaResponse) -> _Form:
+def _ending(version: str | None, nonce: str) -> bytes:
+    """What may differ between those who are sent an Update."""
+    tail = _field(_RESPONSE_NONCE, nonce.encode())
+    return tail if version is None else tail + _field(_RESPONSE_VERSION, version.encode())
+
+
+def _pieces(response: DeltaResponse | DiscoveryResponse) -> list[_Piece]:
+    """All that is the same for whoever is sent the Update in this form."""
     update = response.update
-    form = _Form(_encode_update(response.type_url, update, with_ttl=response.ttl))
-    are_same = all(resource.ttl is None for resource in update.resources)
-    if are_same or not response.ttl:
-        forms.plain = form
-    if are_same or response.ttl:
-        forms.with_ttl = form
-    return form
-
-
-def _encode_update(type_url: str, update: Update, *, with_ttl: bool) -> bytes:
-    pieces = [_encode_resource(resource, with_ttl=with_ttl) for resource in update.resources]
+    pieces: list[_Piece] = [_field(_RESPONSE_TYPE_URL, response.type_url.encode())]
+    if isinstance(response, DiscoveryResponse):
+        pieces += [_encode_alone(resource, with_ttl=response.ttl) for resource in update.resources]
+        return pieces
+    pieces += [_encode_resource(resource, with_ttl=response.ttl) for resource in update.resources]
     pieces += [_field(_RESPONSE_REMOVED, name.encode()) for name in update.removed]
-    pieces.append(_field(_RESPONSE_TYPE_URL, type_url.encode()))
     if update.label is not None:
         pieces.append(_field(_RESPONSE_VERSION, update.label.encode()))
-    return b"".join(pieces)
+    return pieces
+
+
+def _encode_alone(resource: Resource, *, with_ttl: bool) -> _Piece:
+    """What a state-of-the-world response holds of it: its body, or where a lifetime is told all of it, as an Any."""
+    whole = _encode_resource(resource, with_ttl=with_ttl)
+    if with_ttl and resource.ttl is not None:
+        # an Any's value has the tag that a response's resource has
+        return _field(_RESPONSE_RESOURCE, _field(_ANY_TYPE_URL, _RESOURCE_TYPE) + whole)
+    return memoryview(whole)[-_body_size(resource) :]
 
 
 def _encode_resource(resource: Resource, *, with_ttl: bool) -> bytes:
@@ -112,6 +141,7 @@ def _resource_fields(resource: Resource) -> bytes:
     fields = [_field(_RESOURCE_VERSION, resource.version.encode()), _field(_RESOURCE_NAME, resource.name.encode())]
     fields += [_field(_RESOURCE_ALIAS, alias.encode()) for alias in resource.aliases]
     if not isinstance(resource, Bodiless):
+        # the last, for _encode_alone
         body = _field(_ANY_TYPE_URL, resource.type_url.encode()) + _field(_ANY_VALUE, resource.body)
         fields.append(_field(_RESOURCE_BODY, body))
     return b"".join(fields)
@@ -123,8 +153,16 @@ def _duration(seconds: float) -> bytes:
     return _DURATION_SECONDS + _varint(whole) + _DURATION_NANOS + _varint(milliseconds * 1_000_000)
 
 
+def _body_size(resource: Resource) -> int:
+    return _field_size(_field_size(len(resource.type_url.encode())) + _field_size(len(resource.body)))
+
+
 def _field(tag: bytes, value: bytes) -> bytes:
     return tag + _varint(len(value)) + value
+
+
+def _field_size(length: int) -> int:
+    return 1 + max(1, (length.bit_length() + 6) // 7) + length
 
 
 def _varint(number: int) -> bytes:
@@ -136,25 +174,30 @@ def _varint(number: int) -> bytes:
     return bytes(digits)
 
 
-class Decoder:
+Request = TypeVar("Request")
+
+
+class Decoder(ABC, Generic[Request]):
     """Parses the requests of one stream; the node is read from the first one only, for it may be 60 KB in each."""
 
     __slots__ = ("_message", "_node_read")
 
+    _name: ClassVar[str]
+
     def __init__(self) -> None:
-        self._message: Final[Any] = message_class("envoy.service.discovery.v3.DeltaDiscoveryRequest")
+        self._message: Final[Any] = message_class(f"envoy.service.discovery.v3.{self._name}")
         self._node_read = False
 
-    def decode(self, data: bytes) -> DeltaRequest:
+    def decode(self, data: bytes) -> Request:
         """The request that `data` holds; the message of a rejection is redacted.
 
         Raises:
-            PeerError: it is no `DeltaDiscoveryRequest`, or its node's metadata hold what JSON has no number for.
+            PeerError: it is no request of this variant, or its node's metadata hold what JSON has no number for.
         """
         try:
             message = self._message.FromString(data)
         except DecodeError:
-            raise PeerError(f"{len(data)} bytes that are no DeltaDiscoveryRequest") from None
+            raise PeerError(f"{len(data)} bytes that are no {self._name}") from None
         node = None
         if not self._node_read:
             self._node_read = True
@@ -162,6 +205,22 @@ class Decoder:
                 node = _node(message.node)
             except ValueError as error:
                 raise PeerError(f"the node's metadata cannot be read: {error}") from error
+        why = redact_text(message.error_detail.message[:_REDACTED]) if message.HasField("error_detail") else None
+        return self._request(message, node, why)
+
+    @abstractmethod
+    def _request(self, message: Any, node: Node | None, error: str | None) -> Request:  # noqa: ANN401 - as _node
+        """What the message says, with what both variants have read of it."""
+
+
+class DeltaDecoder(Decoder[DeltaRequest]):
+    """Parses the requests of an incremental stream."""
+
+    __slots__ = ()
+
+    _name = "DeltaDiscoveryRequest"
+
+    def _request(self, message: Any, node: Node | None, error: str | None) -> DeltaRequest:  # noqa: ANN401 - as above
         return DeltaRequest(
             type_url=message.type_url,
             node=node,
@@ -169,7 +228,25 @@ class Decoder:
             unsubscribe=tuple(message.resource_names_unsubscribe),
             initial_versions=dict(message.initial_resource_versions),
             nonce=message.response_nonce,
-            error=redact_text(message.error_detail.message[:_REDACTED]) if message.HasField("error_detail") else None,
+            error=error,
+        )
+
+
+class SotwDecoder(Decoder[DiscoveryRequest]):
+    """Parses the requests of a state-of-the-world stream."""
+
+    __slots__ = ()
+
+    _name = "DiscoveryRequest"
+
+    def _request(self, message: Any, node: Node | None, error: str | None) -> DiscoveryRequest:  # noqa: ANN401 - as above
+        return DiscoveryRequest(
+            type_url=message.type_url,
+            node=node,
+            names=tuple(message.resource_names),
+            version=message.version_info,
+            nonce=message.response_nonce,
+            error=error,
         )
 
 

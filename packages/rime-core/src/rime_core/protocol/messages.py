@@ -35,3 +35,34 @@ class DeltaResponse:
     nonce: str
     shared: bool
     ttl: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DiscoveryRequest:
+    """`envoy.service.discovery.v3.DiscoveryRequest`: state-of-the-world."""
+
+    type_url: str = ""
+    node: Node | None = None
+    names: Sequence[str] = ()
+    """All that the client wants."""
+    version: str = ""
+    """The version_info of the last response that it accepted."""
+    nonce: str = ""
+    error: str | None = None
+    """As in DeltaRequest."""
+
+
+@dataclass(frozen=True, slots=True)
+class DiscoveryResponse:
+    """`envoy.service.discovery.v3.DiscoveryResponse`: one Update's resources; what it removes is not said.
+
+    `version` is that of all that the client wants, also where only what changed is sent. `shared`: as in DeltaResponse.
+    `ttl`: the client understands lifetimes in this variant.
+    """
+
+    type_url: str
+    update: Update
+    version: str
+    nonce: str
+    shared: bool
+    ttl: bool = False

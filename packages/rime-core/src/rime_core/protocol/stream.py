@@ -125,6 +125,11 @@ class Channel(ABC, Generic[Request, Response]):
             self.answered and (oldest is None or oldest.number > self.first_number) and not self.subscriber.has_rejected
         )
 
+    @property
+    def max_bytes(self) -> int | None:
+        """Where to split what it sends; None: nowhere."""
+        return self.stream.max_response_bytes
+
     def wake(self) -> None:
         """There may be something to send."""
         self.stream.changed(self)
@@ -174,15 +179,19 @@ class Channel(ABC, Generic[Request, Response]):
             raise FellBehindError(
                 f"more {self.described.plural} were removed since this stream last read than are remembered"
             )
-        nonce, shared = self._nonce(update)
+        self.carry(update, update, batch)
+
+    def carry(self, news: Update, update: Update, batch: list[Response]) -> None:
+        """Add a response with `update` to the batch, by which the client learns `news`."""
+        nonce, shared = self._nonce(news, update)
         batch.append(self.respond(update, nonce, shared=shared))
         warmed_by = self.described.warmed_by
         if warmed_by is not None:
-            names = update.references.get(warmed_by, ())
+            names = news.references.get(warmed_by, ())
             if names:
                 self.stream.warm(warmed_by, names)
 
-    def _nonce(self, update: Update) -> tuple[str, bool]:
+    def _nonce(self, news: Update, update: Update) -> tuple[str, bool]:
         """The nonce of the response that carries `update`, and whether all streams have it; it is in flight now."""
         self.stream.number += 1
         place = (update.ordinal, update.part)
@@ -194,7 +203,7 @@ class Channel(ABC, Generic[Request, Response]):
             nonce = f"~{self.stream.number}"
         if len(self.flights) >= IN_FLIGHT:
             del self.flights[next(iter(self.flights))]
-        self.flights[nonce] = Flight(update.manifest, self.stream.number)
+        self.flights[nonce] = Flight(news.manifest, self.stream.number)
         return nonce, shared
 
 
@@ -237,7 +246,7 @@ class Stream(ABC, Generic[Request, Response]):
         self._clock: Final = clock
         self._wake: Final = wake
         self._type_url: Final = type_url
-        self._max_response_bytes: Final = max_response_bytes
+        self.max_response_bytes: Final = max_response_bytes
         self._channels: dict[str, Channel[Request, Response]] = {}
         """By type URL, in the order of a batch."""
         self._changed: set[Channel[Request, Response]] = set()
@@ -379,7 +388,7 @@ class Stream(ABC, Generic[Request, Response]):
             type_url,
             named(names),
             wake=channel.wake,
-            max_bytes=self._max_response_bytes,
+            max_bytes=channel.max_bytes,
             gate=None if self._type_url else self.order.gate(channel.described),
         )
         self._channels[type_url] = channel

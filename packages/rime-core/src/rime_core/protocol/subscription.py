@@ -16,6 +16,15 @@ Resources". The rules are numbered as in docs/protocol.md.
 | an unsubscription of a name while "*" is held  | an answer for that name       | R43      |
 
 The last two are `Subscriber.discard`'s own.
+
+| request, state-of-the-world                    | becomes                       | rule     |
+|------------------------------------------------|-------------------------------|----------|
+| the first of a type, no names                  | "*", where the type has the   | R37, R45 |
+|                                                | legacy wildcard, else nothing |          |
+| a later one, no names, and none named before   | the same                      | R37, R39 |
+| a later one, no names, after some were named   | nothing                       | R33, R41 |
+| names                                          | these, and no others          | R32, R39 |
+| "*" among them                                 | these, and everything         | R39      |
 """
 
 from collections.abc import Sequence
@@ -29,7 +38,19 @@ NOTHING: tuple[str, ...] = ()
 def first_names(described: XdsType, subscribe: Sequence[str], unsubscribe: Sequence[str]) -> Sequence[str]:
     """What a stream's first incremental request of a type subscribes to."""
     if not subscribe and not unsubscribe:
-        return (STAR,) if described.legacy_wildcard else NOTHING
+        return _unnamed(described)
     if STAR in subscribe and STAR in unsubscribe:
         return [name for name in subscribe if name != STAR]
     return subscribe
+
+
+def listed_names(described: XdsType, names: Sequence[str], *, named_before: bool) -> Sequence[str]:
+    """What a state-of-the-world request asks for.
+
+    `named_before`: whether an earlier request of the type, on the same stream, gave a name.
+    """
+    return names if names or named_before else _unnamed(described)
+
+
+def _unnamed(described: XdsType) -> Sequence[str]:
+    return (STAR,) if described.legacy_wildcard else NOTHING

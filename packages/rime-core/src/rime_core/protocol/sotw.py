@@ -1,0 +1,169 @@
+"""SotwStream: one client's state-of-the-world stream, sans I/O. How to drive it: `rime_core.protocol.stream`.
+
+It stands on the same Subscribers as the incremental variant, which know what a client lacks; what differs is what a
+request means and what a response holds.
+
+**Requests.** Each gives the whole list of what the client wants (R32). Its nonce settles the response that it answers,
+also one that comes late; but a request whose nonce is not the latest of its type says nothing else (R20): the answer to
+the newer response is still to come, and has the newest list. A client answers in order, and may answer several with the
+last one's nonce (Envoy does when its connection is slow), so an acknowledgement holds for all that was sent before.
+
+**Full sets.** For listeners, clusters, scoped routes and types of the user's own, a response holds all that the client
+needs (R51), for it deletes what is left out (R53). So whatever there is to say is said with the whole set: the present
+versions, a rejected one too, and what is held back (`Subscriber.held`) as the client has it, from the set that it was
+sent last. All clients that want the same share one set, made and encoded once. It is never split, and may be empty.
+
+**Other types.** What changed is sent alone (R52). What is gone is not said, since the client drops it when nothing
+refers to it any more (R54); a name that does not exist is not answered.
+
+**Versions.** A response carries the version of all that the client wants (`rime_core.set_version`), or the label that
+the user gave it. A client that comes back with the present one is sent nothing (R64); content alone decides that. A
+response that is not the last of several at once has a version that no state has: its client does not have all yet.
+
+**Warming.** Envoy warms a changed cluster until its assignment comes, and asks for it by repeating its last request. So
+a repetition is answered with the names that something was sent for since; nothing goes unasked (gRPC does not warm). A
+repetition that crossed a newer response is answered at the next request.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from itertools import takewhile
+from typing import TYPE_CHECKING
+
+from rime_core.protocol.messages import DiscoveryRequest, DiscoveryResponse
+from rime_core.protocol.stream import Channel, Stream, named
+from rime_core.protocol.subscription import listed_names
+from rime_core.resource import STAR, Resource
+from rime_core.update import Update
+
+if TYPE_CHECKING:
+    from rime_core.type_urls import XdsType
+
+
+class SotwChannel(Channel[DiscoveryRequest, DiscoveryResponse]):
+    """One type on a state-of-the-world stream."""
+
+    __slots__ = ("_known", "_latest", "_named", "_repeated", "_set", "_warming")
+
+    def __init__(self, stream: Stream[DiscoveryRequest, DiscoveryResponse], described: "XdsType") -> None:
+        super().__init__(stream, described)
+        self._known = ""
+        """The version that the client brings from an earlier stream, until that is answered."""
+        self._latest = ""
+        """The nonce of the last response."""
+        self._named = False
+        """Whether any request gave a name."""
+        self._repeated = False
+        """Whether a request was repeated since something else was sent."""
+        self._set: tuple[Resource, ...] = ()
+        """The full set that was sent last."""
+        self._warming: dict[str, None] = {}
+        """Names that something was sent for."""
+
+    @property
+    def max_bytes(self) -> int | None:
+        """A full set is never split."""
+        return None if self.described.full_set else super().max_bytes
+
+    def begin(self, request: DiscoveryRequest) -> Iterable[str]:
+        """A version counts in a type's first request only; its nonce is of another stream (R5)."""
+        self._known = request.version
+        self.knows = bool(request.version)
+        return self._listed(request)
+
+    def change(self, request: DiscoveryRequest) -> None:
+        """Its nonce settles what it answers; unless it is stale, its list is what the client wants now."""
+        nonce = request.nonce
+        repeats = nonce not in self.flights
+        if nonce:
+            self._settle(nonce, request.error)
+        if nonce and nonce != self._latest:
+            self._repeated |= repeats
+            return
+        listed = set(self._listed(request))
+        subscriber = self.subscriber
+        held = {*subscriber.names, STAR} if subscriber.wildcard else subscriber.names
+        gone = held - listed
+        if gone:
+            self.discard(gone)
+        new = listed - held
+        if new:
+            subscriber.add(new)
+        if self._warming and (repeats or self._repeated):
+            subscriber.resend(self._warming)
+            self._warming.clear()
+        self._repeated = False
+
+    def discard(self, names: Collection[str]) -> None:
+        """The client gives up `names`; that is not answered, also where "*" gives them."""
+        self.subscriber.discard(names, answered=False)
+        for name in names:
+            self._warming.pop(name, None)
+        self.stream.order.acted(self.described.url, names)
+
+    def first(self) -> Update | None:
+        """All that it wants, unless that is what it brings; a full set also where it is empty (R44).
+
+        Nothing of a full set waits here: what is left out of it would be deleted by a client that has it already.
+        """
+        known, self._known = self._known, ""
+        subscriber = self.subscriber
+        awaited = self.stream.awaited(self.described.url)
+        if known and known == subscriber.version():
+            if self.described.full_set:
+                everything = subscriber.everything()
+                self._set = everything.resources if everything is not None else ()
+            subscriber.resume()
+            subscriber.resend(awaited)
+            return None
+        update = subscriber.initial(at_once=self.described.full_set)
+        return update if update or self.described.full_set else None
+
+    def warm(self, names: Iterable[str]) -> None:
+        """They are sent when the client repeats its request."""
+        self._warming.update((name, None) for name in names if self.subscriber.wants(name, ()))
+
+    def send(self, update: Update, batch: list[DiscoveryResponse]) -> None:
+        """With a full set, or what is new of others; what only removes is the client's to find out."""
+        if self.described.full_set:
+            whole = self.subscriber.full_set(self._set)
+            self._set = whole.resources
+            self.carry(update, whole, batch)
+        elif update.resources:
+            super().send(update, batch)
+        else:
+            self.subscriber.acknowledge_update(update)
+            self.stream.order.acted(self.described.url, update.manifest.versions)
+            return
+        self._latest = batch[-1].nonce
+
+    def respond(self, update: Update, nonce: str, *, shared: bool) -> DiscoveryResponse:
+        """The update, with the version of all that its client wants."""
+        version = update.label
+        if version is None:
+            version = self.subscriber.version()
+            if not update.last:
+                version += f"+{update.part}"
+        return DiscoveryResponse(self.described.url, update, version, nonce, shared)
+
+    # --- inside ------------------------------------------------------------------------------------------------------
+
+    def _listed(self, request: DiscoveryRequest) -> Sequence[str]:
+        names = named(request.names)
+        listed = listed_names(self.described, names, named_before=self._named)
+        self._named = self._named or bool(names)
+        return listed
+
+    def _settle(self, nonce: str, error: str | None) -> None:
+        accepted = error is None and nonce in self.flights
+        if accepted:
+            for earlier in list(takewhile(lambda each: each != nonce, self.flights)):
+                self.settle(earlier, None)
+        self.settle(nonce, error)
+        if accepted and self.described.full_set and self.subscriber.has_rejected:
+            self.stream.order.acted(self.described.url, self.subscriber.forgive())
+
+
+class SotwStream(Stream[DiscoveryRequest, DiscoveryResponse]):
+    """The state of one client's state-of-the-world stream."""
+
+    _channel = SotwChannel

@@ -1,0 +1,367 @@
+"""What is the state-of-the-world stream's own. What all streams promise: test_stream; the rules: tests/conformance."""
+
+import pytest
+
+from rime_core import CLUSTER, ENDPOINT, LISTENER, FellBehindError, Plane
+from rime_core.protocol.events import Acknowledged, RejectedResponse
+from rime_core.protocol.messages import DiscoveryRequest
+from rime_core.protocol.sotw import SotwStream
+
+OWN = "type.googleapis.com/example.config.v1.Thing"
+
+
+class Client:
+    """Talks to a stream as a test says; `take` gives the names and bodies of each response."""
+
+    def __init__(self, plane, **options):
+        self.stream = SotwStream(plane.server(), **options)
+        self.last = {}
+
+    def ask(self, type_url, *names, nonce=None, version="", error=None):
+        if nonce is None:
+            nonce = self.last[type_url].nonce if type_url in self.last else ""
+        self.stream.receive(DiscoveryRequest(type_url, None, names, version, nonce, error))
+
+    def responses(self):
+        responses = self.stream.responses()
+        self.last.update((response.type_url, response) for response in responses)
+        return responses
+
+    def take(self):
+        return [
+            (response.type_url, {each.name: each.body for each in response.update.resources})
+            for response in self.responses()
+        ]
+
+    def asking(self, *request, **options):
+        self.ask(*request, **options)
+        return self.take()
+
+
+@pytest.fixture
+def plane():
+    plane = Plane(references=lambda url, body: [(ENDPOINT, body.decode()[0])] if url == CLUSTER else [])
+    for name in "ab":
+        plane.apply(LISTENER, name, b"1")
+        plane.apply(ENDPOINT, name, b"1")
+    plane.apply(CLUSTER, "c", b"a")
+    return plane
+
+
+@pytest.fixture
+def client(plane):
+    return Client(plane)
+
+
+# --- full sets
+
+
+def test_a_full_set_holds_everything_and_is_sent_when_anything_differs(plane, client):
+    assert client.asking(LISTENER) == [(LISTENER, {"a": b"1", "b": b"1"})]
+    plane.apply(LISTENER, "a", b"2")
+    assert client.take() == [(LISTENER, {"b": b"1", "a": b"2"})]
+    plane.remove(LISTENER, "b")
+    assert client.take() == [(LISTENER, {"a": b"2"})]
+    plane.remove(LISTENER, "a")
+    assert client.take() == [(LISTENER, {})]
+    assert client.take() == []
+
+
+@pytest.mark.parametrize("type_url", [CLUSTER, LISTENER, OWN])
+def test_an_empty_set_is_sent_to_who_asks_for_everything(type_url):
+    assert Client(Plane()).asking(type_url) == [(type_url, {})]
+
+
+def test_a_name_that_does_not_exist_is_answered_with_the_set_that_lacks_it(client):
+    assert client.asking(LISTENER, "a") == [(LISTENER, {"a": b"1"})]
+    assert client.asking(LISTENER, "a", "missing") == [(LISTENER, {"a": b"1"})]
+
+
+def test_a_full_set_is_one_object_for_all_who_want_the_same(plane):
+    for names in [(), ("a", "b"), ("*", "a")]:
+        clients = [Client(plane) for _ in range(3)]
+        for content in (b"2", b"3"):
+            sent = []
+            for client in clients:
+                client.ask(LISTENER, *names)
+                sent += client.responses()
+            assert len({id(response.update) for response in sent}) == 1
+            assert len({(response.nonce, response.version) for response in sent}) == 1
+            plane.apply(LISTENER, "a", content + str(names).encode())
+
+
+def test_a_full_set_is_never_split(plane):
+    plane.replace(CLUSTER, {f"c{number}": bytes(100) for number in range(10)})
+    client = Client(plane, max_response_bytes=200)
+    (response,) = (client.ask(CLUSTER), client.responses())[1]
+    assert len(response.update.resources) == 10
+
+
+def test_a_full_set_has_what_was_rejected_and_the_next_that_is_accepted_makes_good_for_it(plane, client):
+    client.asking(LISTENER)
+    client.ask(LISTENER, error="no")
+    subscriber = client.stream.subscribers()[LISTENER]
+    assert set(subscriber.rejected) == {"a", "b"}
+    assert client.take() == []
+    plane.apply(LISTENER, "a", b"2")
+    assert client.take() == [(LISTENER, {"b": b"1", "a": b"2"})]
+    assert client.asking(LISTENER) == []
+    assert subscriber.rejected == {}
+    assert subscriber.acknowledged("b") == plane.snapshot()[LISTENER]["b"].version
+
+
+def test_many_removals_are_no_reason_to_end_a_stream_of_full_sets():
+    plane = Plane(tombstones=1)
+    plane.replace(LISTENER, dict.fromkeys("abcd", b"1"))
+    client = Client(plane)
+    client.asking(LISTENER)
+    plane.replace(LISTENER, {"d": b"1"})
+    assert client.take() == [(LISTENER, {"d": b"1"})]
+    # a star of another type cannot be told what went: as in the incremental variant
+    plane.replace(ENDPOINT, dict.fromkeys("abcd", b"1"))
+    client.asking(ENDPOINT, "*")
+    plane.replace(ENDPOINT, {"d": b"1"})
+    with pytest.raises(FellBehindError):
+        client.take()
+
+
+class Waiting:
+    """A gate behind which `names` wait."""
+
+    def __init__(self, *names):
+        self.names = set(names)
+
+    def passes(self, update):
+        return not self.names & update.manifest.versions.keys()
+
+    def holds(self, name, *_):
+        return name in self.names
+
+
+def behind(subscriber, *names):
+    gate = subscriber._gate = Waiting(*names)
+    return gate
+
+
+@pytest.mark.parametrize("names", [(), ("a", "b", "new")])
+def test_what_is_held_stays_in_the_set_as_the_client_has_it(plane, client, names):
+    """A change and a removal with the old body, an addition not at all; the version is that of this very set."""
+    client.asking(LISTENER, *names)
+    subscriber = client.stream.subscribers()[LISTENER]
+    gate = behind(subscriber, "a", "b", "new")
+    plane.apply(LISTENER, "other", b"1")
+    plane.apply(LISTENER, "a", b"2")
+    plane.remove(LISTENER, "b")
+    plane.apply(LISTENER, "new", b"1")
+    other = {} if names else {"other": b"1"}
+    if other:
+        assert client.take() == [(LISTENER, other | {"a": b"1", "b": b"1"})]
+        like = Plane()
+        like.replace(LISTENER, other | {"a": b"1", "b": b"1"})
+        assert client.last[LISTENER].version == like.server().subscribe(LISTENER).version()
+    assert client.take() == []
+    gate.names = {"a"}
+    subscriber.let_go(["new", "b"])
+    assert client.take() == [(LISTENER, other | {"a": b"1", "new": b"1"})]
+    gate.names = set()
+    subscriber.let_go(["a"])
+    assert client.take() == [(LISTENER, other | {"a": b"2", "new": b"1"})]
+
+
+# --- other types
+
+
+def test_of_other_types_the_changed_ones_are_sent_and_removals_are_not(plane, client):
+    assert client.asking(ENDPOINT, "a", "b", "missing") == [(ENDPOINT, {"a": b"1", "b": b"1"})]
+    client.ask(ENDPOINT, "a", "b", "missing")
+    plane.apply(ENDPOINT, "a", b"2")
+    assert client.take() == [(ENDPOINT, {"a": b"2"})]
+    client.ask(ENDPOINT, "a", "b", "missing")
+    plane.remove(ENDPOINT, "a")
+    assert client.take() == []
+    subscriber = client.stream.subscribers()[ENDPOINT]
+    assert subscriber.in_flight == 0
+    assert subscriber.acknowledged("a") is None
+    plane.apply(ENDPOINT, "a", b"2")
+    assert client.take() == [(ENDPOINT, {"a": b"2"})]
+
+
+def test_a_name_of_another_type_that_does_not_exist_is_not_answered(client):
+    assert client.asking(ENDPOINT, "missing") == []
+    assert client.stream.subscribers()[ENDPOINT].in_flight == 0
+
+
+def test_other_types_are_split_and_only_the_last_part_says_the_version_of_all(plane):
+    names = [f"e{number}" for number in range(10)]
+    plane.replace(ENDPOINT, dict.fromkeys(names, bytes(1000)))
+    client = Client(plane, max_response_bytes=5000)
+    client.ask(ENDPOINT, *names)
+    parts = client.responses()
+    assert [len(response.update.resources) for response in parts] == [4, 4, 2]
+    version = client.stream.subscribers()[ENDPOINT].version()
+    assert [response.version for response in parts] == [f"{version}+0", f"{version}+1", version]
+    # whoever has the first part alone, and comes back, is sent all again
+    again = Client(plane)
+    assert len(again.asking(ENDPOINT, *names, version=parts[0].version)[0][1]) == 10
+
+
+# --- requests
+
+
+def test_an_acknowledgement_holds_for_what_was_sent_before(plane, client):
+    client.asking(ENDPOINT, "a", "b")
+    nonces = [client.last[ENDPOINT].nonce]
+    for name in "ab":
+        plane.apply(ENDPOINT, name, b"2")
+        client.take()
+        nonces.append(client.last[ENDPOINT].nonce)
+    client.ask(ENDPOINT, "a", "b", nonce=nonces[1])
+    subscriber = client.stream.subscribers()[ENDPOINT]
+    assert client.stream.events() == [Acknowledged(ENDPOINT, nonce) for nonce in nonces[:2]]
+    assert subscriber.in_flight == 1
+    # a rejection says nothing of the others
+    plane.apply(ENDPOINT, "a", b"3")
+    client.take()
+    client.ask(ENDPOINT, "a", "b", error="no")
+    assert [type(event) for event in client.stream.events()] == [RejectedResponse]
+    assert set(subscriber.rejected) == {"a"}
+    assert subscriber.in_flight == 1
+
+
+def test_a_stale_request_settles_and_says_nothing_else(plane, client):
+    client.asking(ENDPOINT, "a")
+    stale = client.last[ENDPOINT].nonce
+    plane.apply(ENDPOINT, "a", b"2")
+    client.take()
+    assert client.asking(ENDPOINT, "b", nonce=stale) == []
+    assert client.stream.events() == [Acknowledged(ENDPOINT, stale)]
+    assert client.stream.subscribers()[ENDPOINT].names == {"a"}
+    assert client.asking(ENDPOINT, "b") == [(ENDPOINT, {"b": b"1"})]
+
+
+def test_a_list_that_gives_up_names_under_a_star_is_not_answered(plane, client):
+    plane.apply(LISTENER, "on demand", b"1", on_demand=True)
+    client.asking(LISTENER, "*", "a", "on demand")
+    assert client.asking(LISTENER, "*") == []
+    plane.apply(LISTENER, "b", b"2")
+    assert client.take() == [(LISTENER, {"a": b"1", "b": b"2"})]
+
+
+# --- coming back
+
+
+@pytest.mark.parametrize("type_url", [LISTENER, ENDPOINT])
+def test_who_comes_back_with_the_present_version_is_sent_nothing(plane, client, type_url):
+    client.asking(type_url, "a", "b")
+    version = client.last[type_url].version
+    again = Client(plane)
+    assert again.asking(type_url, "b", "a", version=version) == []
+    subscriber = again.stream.subscribers()[type_url]
+    assert subscriber.in_flight == 0
+    assert subscriber.acknowledged("a") == plane.snapshot()[type_url]["a"].version
+    plane.apply(type_url, "a", b"2")
+    assert again.take()[0][1]["a"] == b"2"
+    for names, known in [(["a"], version), (["a", "b"], version), (["a", "b"], "other")]:
+        assert Client(plane).asking(type_url, *names, version=known) != []
+
+
+def test_a_version_counts_in_a_first_request_only(plane, client):
+    client.asking(ENDPOINT, "a")
+    again = Client(plane)
+    again.asking(ENDPOINT, "b")
+    assert again.asking(ENDPOINT, "a", version=client.last[ENDPOINT].version) == [(ENDPOINT, {"a": b"1"})]
+
+
+def test_a_set_that_was_not_sent_can_be_held_in_part(plane, client):
+    client.asking(LISTENER)
+    again = Client(plane)
+    assert again.asking(LISTENER, version=client.last[LISTENER].version) == []
+    behind(again.stream.subscribers()[LISTENER], "b")
+    plane.remove(LISTENER, "b")
+    plane.apply(LISTENER, "a", b"2")
+    assert again.take() == [(LISTENER, {"a": b"2", "b": b"1"})]
+
+
+def test_the_version_is_the_label_where_there_is_one(plane, client):
+    client.asking(ENDPOINT, "a", "b")
+    content = client.last[ENDPOINT].version
+    with plane.transaction(version="commit 1") as change:
+        change.apply(ENDPOINT, "a", b"2")
+    client.take()
+    assert client.last[ENDPOINT].version == "commit 1"
+    plane.apply(ENDPOINT, "a", b"1")
+    client.take()
+    assert client.last[ENDPOINT].version == content
+
+
+# --- warming
+
+
+def test_a_repeated_request_is_answered_with_what_a_cluster_waits_for(plane, client):
+    client.asking(CLUSTER)
+    client.asking(ENDPOINT, "a", "b")
+    client.ask(CLUSTER)
+    client.ask(ENDPOINT, "a", "b")
+    assert client.asking(ENDPOINT, "a", "b") == [], "nothing warms"
+    plane.apply(CLUSTER, "c", b"a changed")
+    assert client.take() == [(CLUSTER, {"c": b"a changed"})], "nothing goes unasked"
+    assert client.asking(ENDPOINT, "a", "b") == [(ENDPOINT, {"a": b"1"})]
+    assert client.asking(ENDPOINT, "a", "b") == [], "the answer to that"
+    assert client.asking(ENDPOINT, "a", "b") == [], "nothing warms any more"
+
+
+def test_only_clusters_that_changed_warm(plane, client):
+    client.asking(CLUSTER)
+    client.asking(ENDPOINT, "a", "b")
+    client.ask(ENDPOINT, "a", "b")
+    plane.apply(CLUSTER, "d", b"b")
+    client.take()
+    assert client.asking(ENDPOINT, "a", "b") == [(ENDPOINT, {"b": b"1"})]
+
+
+def test_a_repetition_that_crossed_a_response_is_answered_at_the_next_request(plane, client):
+    client.asking(CLUSTER)
+    client.asking(ENDPOINT, "a", "b")
+    client.ask(ENDPOINT, "a", "b")
+    stale = client.last[ENDPOINT].nonce
+    plane.apply(CLUSTER, "c", b"a changed")
+    plane.apply(ENDPOINT, "b", b"2")
+    client.take()
+    assert client.asking(ENDPOINT, "a", "b", nonce=stale) == []
+    assert client.asking(ENDPOINT, "a", "b") == [(ENDPOINT, {"a": b"1"})]
+
+
+def test_the_answer_to_a_response_is_no_repetition(plane, client):
+    client.asking(CLUSTER)
+    client.asking(ENDPOINT, "a", "b")
+    plane.apply(CLUSTER, "c", b"a changed")
+    client.take()
+    assert client.asking(ENDPOINT, "a", "b") == []
+
+
+def test_what_is_no_longer_wanted_does_not_warm(plane, client):
+    client.asking(CLUSTER)
+    client.asking(ENDPOINT, "a", "b")
+    client.ask(ENDPOINT, "a", "b")
+    plane.apply(CLUSTER, "c", b"a changed")
+    client.take()
+    client.ask(ENDPOINT, "b")
+    assert client.take() == []
+    plane.apply(CLUSTER, "c", b"x is not asked for")
+    client.take()
+    assert client.asking(ENDPOINT, "b") == []
+
+
+@pytest.mark.parametrize("order", [[CLUSTER, ENDPOINT], [ENDPOINT, CLUSTER]])
+def test_who_comes_back_is_sent_what_a_cluster_that_was_sent_waits_for(plane, client, order):
+    client.asking(CLUSTER)
+    client.asking(ENDPOINT, "a", "b")
+    version = client.last[ENDPOINT].version
+    plane.apply(CLUSTER, "c", b"a changed")
+    again = Client(plane)
+    for type_url in order:
+        if type_url == CLUSTER:
+            again.ask(CLUSTER)
+        else:
+            again.ask(ENDPOINT, "a", "b", version=version)
+    assert again.take() == [(CLUSTER, {"c": b"a changed"}), (ENDPOINT, {"a": b"1"})]
