@@ -21,7 +21,7 @@ _DELTA = "protocol/delta.py"
 _SUBSCRIPTION = "protocol/subscription.py"
 
 FAULTS: dict[str, Fault] = {
-    "R1": Fault(_STREAM, "self._server = self._server.serving(self.node)", "self._server.serving(self.node)"),
+    "R1": Fault(_STREAM, "self._server = self._server.serving(", "self._server.serving("),
     "R2": Fault(_STREAM, "        if not type_url:\n", "        if type_url is None:\n"),
     "R3": Fault(
         _DELTA,

@@ -47,7 +47,7 @@ async def test_R1_the_node_of_the_first_request_holds_for_the_stream(connect):
     here, there = Plane(), Plane()
     there.apply(CLUSTER, "a", b"there")
     there.apply(LISTENER, "b", b"there")
-    server = here.server(lambda node: (there if node.id == "there" else here).server())
+    server = here.server(lambda client: (there if client.node.id == "there" else here).server())
     async with connect(server) as client:
         await client.ask(CLUSTER, node=Node("there"))
         assert (await client.receive()).resources["a"][1] == b"there"

@@ -87,9 +87,18 @@ def test_the_page_on_configuration_lists_every_flag_and_key_with_its_default():
     page = PAGE.read_text(encoding="utf-8")
     rows = dict(re.findall(r"^\| `(\w+)` \| `--[\w-]+` \| `([^`]+)` \|", page, re.MULTILINE))
 
-    assert rows == {"ready_timeout": "30s", "max_removal": "50%", "log": "text", "log_level": "info"}
+    assert rows == {
+        "ready_timeout": "30s",
+        "max_removal": "50%",
+        "unmatched": "default",
+        "log": "text",
+        "log_level": "info",
+    }
+    assert "| `base` | `--base` | none |" in page
     assert set(re.findall(r"(--[a-z-]+)", page)) >= flags()
-    assert Settings() == Settings(ready_timeout=30.0, max_removal=0.5, log="text", log_level="info")
+    assert Settings() == Settings(
+        ready_timeout=30.0, max_removal=0.5, log="text", log_level="info", base="", unmatched="default"
+    )
 
 
 @pytest.mark.parametrize("word", ["kind", "place", "group", "allow_empty"])

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from rime_app.config import LARGEST, Config, Settings, read_config
+from rime_app.grouping import read_rule
 from rime_app.spec import SourceSpec, Spec
 from rime_core.errors import UsageError
 
@@ -27,8 +28,14 @@ place = "127.0.0.1:18001"
 max_message = 1048576
 share = 0.5
 
+[[groups]]
+name = "edge"
+cluster = "edge-*"
+
 [serve]
 ready_timeout = "5s"
+base = "shared"
+unmatched = "refuse"
 max_removal = "20%"
 log = "json"
 log_level = "debug"
@@ -60,7 +67,8 @@ def test_a_file_says_it_all(rime_toml):
             SourceSpec("kubernetes", "", group="edge", allow_empty=True),
         ),
         transports=(Spec("grpc", "127.0.0.1:18001", {"max_message": "1048576", "share": "0.5"}),),
-        settings=Settings(ready_timeout=5.0, max_removal=0.2, log="json", log_level="debug"),
+        groups=(read_rule("", {"name": "edge", "cluster": "edge-*"}),),
+        settings=Settings(5.0, 0.2, log="json", log_level="debug", base="shared", unmatched="refuse"),
     )
 
 
@@ -107,14 +115,14 @@ def test_a_transport_flag_replaces_the_files_transports_and_nothing_else(rime_to
 def test_a_setting_by_flag_wins_over_the_file_and_leaves_the_others(rime_toml):
     settings = read_config(rime_toml(FILE), settings={"ready_timeout": "1s"}).settings
 
-    assert settings == Settings(ready_timeout=1.0, max_removal=0.2, log="json", log_level="debug")
+    assert settings == Settings(1.0, 0.2, log="json", log_level="debug", base="shared", unmatched="refuse")
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
         ('source = "file"', "rime.toml: there is no key 'source'; did you mean 'sources'?"),
-        ("colour = 1", "rime.toml: there is no key 'colour'; there are serve, sources, transports"),
+        ("colour = 1", "rime.toml: there is no key 'colour'; there are serve, sources, transports, groups"),
         ("[serve]\nready_timout = '1s'", "rime.toml [serve]: there is no option 'ready_timout'; did you mean "),
         ("[serve]\nready_timeout = 5", "rime.toml [serve]: ready_timeout='5' should be a duration such as 100ms, "),
         ("[serve]\nmax_removal = '150%'", "rime.toml [serve]: max_removal='150%' should be a share such as 50%"),
@@ -129,6 +137,8 @@ def test_a_setting_by_flag_wins_over_the_file_and_leaves_the_others(rime_toml):
         ("[[sources]]\nkind = 'file'\nnames = ['a']", "no. 1: names should be text, a number, true or false"),
         ("[[sources]]\nkind = 'file'\nsince = 2026-01-01", "no. 1: since should be text, a number, true or false"),
         ("[[sources]]\nkind = 'file'\nallow_empty = 'so'", "no. 1: file: allow_empty='so' should be true or false"),
+        ("groups = 1", "rime.toml: groups should be a list of tables, each written under [[groups]]"),
+        ("[[groups]]\nid = 'a'", "rime.toml [[groups]] no. 1: name should be the name of a group"),
         ("[serve\nlog = 'json'", "rime.toml: is not TOML: Expected ']' at the end of a table declaration (at line 1,"),
     ],
 )

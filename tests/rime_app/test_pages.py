@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from rime_app.config import read_config
+from rime_app.routing import check_groups
+from rime_core import Client, Node
+from tests.rime_app.plugin_fakes import plugins_with
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -84,7 +87,7 @@ def test_every_block_is_python(block):
 
 def test_the_two_ways_to_configure_say_the_same(tmp_path):
     path = tmp_path / "rime.toml"
-    [text] = blocks("configuration.md", "toml")
+    text, _ = blocks("configuration.md", "toml")
     path.write_text(text)
 
     assert read_config(path) == read_config(
@@ -92,3 +95,16 @@ def test_the_two_ways_to_configure_say_the_same(tmp_path):
     )
     [command] = blocks("configuration.md", "sh")
     assert command == ('rime serve --source "file:conf?quiet=100ms" --transport grpc:127.0.0.1:18000 --log json\n')
+
+
+def test_the_groups_of_the_page_are_two_and_fit_together(tmp_path):
+    path = tmp_path / "rime.toml"
+    _, text = blocks("configuration.md", "toml")
+    path.write_text(text)
+    config = read_config(path)
+
+    check_groups(config, plugins_with())
+    [rule] = config.groups
+    assert rule.holds(Client(Node(cluster="edge-1", metadata={"stage": "test"})))
+    assert not rule.holds(Client(Node(cluster="edge-1", metadata={"stage": "staging"})))
+    assert (config.settings.base, {source.group for source in config.sources}) == ("default", {"default", "edge"})

@@ -7,7 +7,7 @@ import pytest
 
 from rime_app import hookimpl, hooks
 from rime_app.plugins import HOMES, Offer, Plugin, PluginFault, Plugins, installed_plugins, make_registry
-from rime_core import ConflictError, UsageError
+from rime_core import Client, ConflictError, Node, Peer, UsageError
 from tests.rime_app.plugin_fakes import Fakes, FakeSource, FakeTransport, plugins_with
 
 
@@ -30,8 +30,8 @@ class Shop:
         return {"stock": self.command}
 
     @hookimpl
-    def rime_group(self, node):
-        return node
+    def rime_group(self, node, peer):
+        return f"{node.id} at {peer.address}"
 
     @hookimpl
     def rime_references(self):
@@ -54,7 +54,7 @@ def test_each_hook_is_asked():
     assert plugins.sources() == {"shop": Offer(FakeSource, shop)}
     assert plugins.transports() == {"shop": Offer(FakeTransport, shop)}
     assert plugins.commands() == {"stock": Offer(Shop.command, shop)}
-    assert plugins.group("a node") == "a node"
+    assert plugins.group(Client(Node("n"), Peer("unix:"))) == "n at unix:"
     assert plugins.references() is sorted
     assert plugins.faults == []
 
@@ -63,7 +63,7 @@ def test_without_plugins_there_is_nothing():
     plugins = plugins_with()
 
     assert (plugins.sources(), plugins.transports(), plugins.commands()) == ({}, {}, {})
-    assert plugins.group(None) is None
+    assert plugins.group(Client()) is None
     assert plugins.references() is None
 
 
@@ -110,7 +110,7 @@ def test_the_first_plugin_with_a_group_decides():
     class Edge:
         @hookimpl
         def rime_group(self, node):
-            return "edge" if node == "e" else None
+            return "edge" if node.id == "e" else None
 
     class Other:
         @hookimpl(trylast=True)
@@ -119,7 +119,7 @@ def test_the_first_plugin_with_a_group_decides():
 
     plugins = plugins_with(Edge(), Other())
 
-    assert (plugins.group("e"), plugins.group("x")) == ("edge", "other")
+    assert (plugins.group(Client(Node("e"))), plugins.group(Client(Node("x")))) == ("edge", "other")
 
 
 def test_two_distributions_with_one_kind_are_a_conflict_that_names_both():

@@ -9,7 +9,7 @@ import pytest
 from rime_app import hookimpl
 from rime_app.config import read_config
 from rime_app.serve import NO_SOURCE, Service
-from rime_core import CLUSTER, ClosedError, ConflictError, Node, PeerError, UsageError
+from rime_core import CLUSTER, Client, ClosedError, ConflictError, Node, PeerError, UsageError
 from tests.rime_app.plugin_fakes import Fakes, FakeSource, FakeTransport, plugins_with
 
 pytestmark = pytest.mark.anyio
@@ -260,12 +260,12 @@ async def test_a_client_is_served_from_its_group(grouped, cluster, served):
     async with running(grouped):
         server = FakeTransport.made[0].server
 
-        assert names(server.serving(Node(id="n", cluster=cluster))) == served
+        assert names(server.serving(Client(Node(id="n", cluster=cluster)))) == served
 
 
 async def test_a_group_that_no_source_writes_to_is_told(grouped, caplog):
     async with running(grouped):
-        FakeTransport.made[0].server.serving(Node(id="n1", cluster="unknown"))
+        FakeTransport.made[0].server.serving(Client(Node(id="n1", cluster="unknown")))
 
     assert "client 'n1' is of group 'unknown', which no source writes to; it gets the group default" in caplog.text
 
@@ -273,7 +273,7 @@ async def test_a_group_that_no_source_writes_to_is_told(grouped, caplog):
 async def test_a_hook_that_raises_ends_that_stream_and_no_more(grouped, caplog):
     async with running(grouped):
         with pytest.raises(PeerError) as raised:
-            FakeTransport.made[0].server.serving(Node(id="n1", cluster="crash"))
+            FakeTransport.made[0].server.serving(Client(Node(id="n1", cluster="crash")))
 
     assert raised.value.code == "UNAVAILABLE"
     assert "no database" not in str(raised.value)
@@ -294,16 +294,16 @@ async def test_with_one_group_nobody_is_asked():
     async with running(made):
         server = FakeTransport.made[0].server
 
-        assert server.serving(Node(cluster="crash")) is server
+        assert server.serving(Client(Node(cluster="crash"))) is server
 
 
-async def test_a_group_is_refused_when_no_plugin_puts_clients_in_groups():
+async def test_a_group_is_refused_when_nothing_puts_clients_in_it():
     with pytest.raises(UsageError) as raised:
         service(["fake:a", "fake:b?group=defualt"])
 
     assert str(raised.value) == (
-        "--source fake:b?group=defualt: no client is of group='defualt', because no installed plugin says which clients"
-        " are (hook rime_group, docs/plugins.md); leave group out, or install such a plugin"
+        "--source fake:b?group=defualt: no client is of group='defualt': no rule under [[groups]] names it"
+        " (docs/configuration.md), and no installed plugin says which clients are of which group"
     )
 
 
@@ -318,7 +318,7 @@ async def test_a_client_whose_group_nobody_writes_to_is_sent_away_and_not_told_t
 ):
     async with running(without_default):
         with pytest.raises(PeerError) as raised:
-            FakeTransport.made[0].server.serving(Node(id="n1", cluster=cluster))
+            FakeTransport.made[0].server.serving(Client(Node(id="n1", cluster=cluster)))
 
     assert (str(raised.value), raised.value.code) == (f"no source writes to group {group!r}", "UNAVAILABLE")
     assert f"client 'n1' is of group {group!r}, which no source writes to, so its stream ends" in caplog.text
@@ -326,7 +326,7 @@ async def test_a_client_whose_group_nobody_writes_to_is_sent_away_and_not_told_t
 
 async def test_without_a_source_in_the_group_default_the_others_are_served(without_default, caplog):
     async with running(without_default) as lines:
-        assert names(FakeTransport.made[0].server.serving(Node(cluster="edge"))) == ["b"]
+        assert names(FakeTransport.made[0].server.serving(Client(Node(cluster="edge")))) == ["b"]
 
     assert lines == ["ready fake://127.0.0.1:1 with 1 resource"]
     assert "no source writes to the group 'default'" in caplog.text
@@ -335,6 +335,52 @@ async def test_without_a_source_in_the_group_default_the_others_are_served(witho
 async def test_who_does_not_say_who_it_is_is_not_answered_from_a_group_that_nobody_writes_to(without_default):
     async with running(without_default):
         assert not FakeTransport.made[0].server.ready
+
+
+# --- a base
+
+
+@pytest.fixture
+def based():
+    return service(
+        ["fake:b?group=edge", "fake:a?group=shared", "fake:c"],
+        plugins=plugins_with(Fakes(), ByCluster()),
+        base="shared",
+        unmatched="shared",
+    )
+
+
+@pytest.mark.parametrize(
+    ("cluster", "served"), [("edge", ["a", "b"]), ("default", ["a", "c"]), ("shared", ["a"]), ("", ["a"])]
+)
+async def test_every_group_has_what_its_base_has(based, cluster, served):
+    async with running(based) as lines:
+        server = FakeTransport.made[0].server
+        assert names(server.serving(Client(Node(cluster=cluster)))) == served
+
+    assert lines == ["ready fake://127.0.0.1:1 with 3 resources"]
+
+
+async def test_a_base_that_is_late_is_opened_first_and_its_groups_with_it(caplog):
+    made = service(
+        ["fake:b?group=edge", "never:a?group=shared"],
+        plugins=plugins_with(Fakes(), ByCluster()),
+        base="shared",
+        ready_timeout="0",
+    )
+    async with running(made):
+        assert FakeTransport.made[0].server.serving(Client(Node(cluster="edge"))).ready
+
+    [line] = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert "although never:a has not delivered" in line.getMessage()
+
+
+async def test_a_base_is_its_own_and_may_be_default():
+    made = service(["fake:a", "fake:b?group=edge"], plugins=plugins_with(Fakes(), ByCluster()), base="default")
+    async with running(made):
+        server = FakeTransport.made[0].server
+        assert names(server.serving(Client(Node(cluster="edge")))) == ["a", "b"]
+        assert names(server.serving(Client(Node()))) == ["a"]
 
 
 # --- references

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rime_core import CLUSTER, ENDPOINT, ClosedError, Node, Plane, Server
+from rime_core import CLUSTER, ENDPOINT, Client, ClosedError, Node, Plane, Server
 
 
 @pytest.fixture
@@ -68,10 +68,10 @@ def test_a_type_is_known_that_is_written_or_asked_for(plane):
 
 def test_a_client_is_served_from_where_its_node_belongs(plane):
     canary = Plane().server()
-    server = plane.server(group=lambda node: canary if node.cluster == "canary" else plane.server())
-    assert server.serving(Node(cluster="canary")) is canary
-    assert server.serving(Node()) is not canary
-    assert canary.serving(Node(cluster="other")) is canary
+    server = plane.server(group=lambda client: canary if client.node.cluster == "canary" else plane.server())
+    assert server.serving(Client(Node(cluster="canary"))) is canary
+    assert server.serving(Client(Node())) is not canary
+    assert canary.serving(Client(Node(cluster="other"))) is canary
 
 
 def test_readiness_is_told_once_and_can_be_unasked(plane):

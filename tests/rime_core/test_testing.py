@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from rime_core import CLUSTER, OptionReader, UsageError
-from rime_core.node import Node
+from rime_core.node import Client, Node
 from rime_core.protocol.delta import DeltaStream
 from rime_core.protocol.messages import DeltaRequest
 from rime_core.testing import Received, check_source, check_transport
@@ -152,7 +152,7 @@ class SharesItsAddress(GoodTransport):
 
 class AsksForNoGroup(GoodTransport):
     def stream(self, wake):
-        return DeltaStream(self.server.serving(Node()).serving(Node()), wake=wake)
+        return DeltaStream(self.server.serving(Client()).serving(Client()), wake=wake)
 
 
 class DoesNotWait(GoodTransport):

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 @click.option("--config", metavar="FILE", type=click.Path(path_type=Path), help="A rime.toml; flags win over it.")
 @click.option("--ready-timeout", metavar="TIME", help="Answer clients after this time at the latest.  [default: 30s]")
 @click.option("--max-removal", metavar="SHARE", help="Hold the removal of more than this at once.  [default: 50%]")
+@click.option("--base", metavar="GROUP", help="What this group has, all other groups have too.  [default: none]")
+@click.option("--unmatched", metavar="GROUP", help="Who is of no group gets this one, or: refuse.  [default: default]")
 @click.option("--log", metavar="FORM", help="text, for people, or json.  [default: text]")
 @click.option("--log-level", metavar="LEVEL", help="debug, info, warning or error.  [default: info]")
 @click.pass_obj

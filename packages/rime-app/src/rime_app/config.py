@@ -1,8 +1,9 @@
 """What `rime serve` is told: by a file, by flags, or by both.
 
-The file is TOML: tables `[[sources]]` and `[[transports]]`, each with `kind`, `place` and its plugin's options, and one
-table `[serve]`. A flag wins over the file: `--source`, given once or more, replaces the file's sources,
-`--transport` its transports, and any other flag the key of `[serve]` with its name.
+The file is TOML: tables `[[sources]]` and `[[transports]]`, each with `kind`, `place` and its plugin's options, tables
+`[[groups]]` that say which clients are of which group, and one table `[serve]`. A flag wins over the file: `--source`,
+given once or more, replaces the file's sources, `--transport` its transports, and any other flag the key of `[serve]`
+with its name.
 """
 
 import difflib
@@ -13,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from rime_app.spec import KIND, SourceSpec, Spec, as_source, parse_spec
+from rime_app.grouping import GroupRule, read_rule
+from rime_app.spec import DEFAULT_GROUP, KIND, SourceSpec, Spec, as_source, parse_spec
 from rime_core.errors import UsageError
 from rime_core.options import OptionReader
 
@@ -31,13 +33,15 @@ LEVELS: Final = ("debug", "info", "warning", "error")
 class Settings:
     """The table `[serve]`; docs/configuration.md says what each key does.
 
-    `ready_timeout` is in seconds, `max_removal` a share from 0 to 1.
+    `ready_timeout` is in seconds, `max_removal` a share from 0 to 1; `base` is "" where no group is the others' base.
     """
 
     ready_timeout: float = 30.0
     max_removal: float = 0.5
     log: str = "text"
     log_level: str = "info"
+    base: str = ""
+    unmatched: str = DEFAULT_GROUP
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,7 @@ class Config:
 
     sources: tuple[SourceSpec, ...] = ()
     transports: tuple[Spec, ...] = ()
+    groups: tuple[GroupRule, ...] = ()
     settings: Settings = field(default_factory=Settings)
 
 
@@ -67,6 +72,7 @@ def read_config(
     return Config(
         sources=from_flags or config.sources,
         transports=to_flags or config.transports or (parse_spec(DEFAULT_TRANSPORT, origin="the default transport"),),
+        groups=config.groups,
         settings=_read_settings("rime serve", settings or {}, config.settings),
     )
 
@@ -87,13 +93,14 @@ def read_file(path: Path) -> Config:
         raise UsageError(f"{path}: is not TOML: {error}") from error
     except RecursionError as error:
         raise UsageError(f"{path}: is nested too deeply") from error
-    _check_keys(str(path), document, ("serve", "sources", "transports"))
+    _check_keys(str(path), document, ("serve", "sources", "transports", "groups"))
     serve = document.get("serve", {})
     if not isinstance(serve, dict):
         raise UsageError(f"{path}: serve should be a table, [serve]")
     return Config(
         sources=tuple(as_source(spec) for spec in _read_specs(path, document, "sources")),
         transports=tuple(_read_specs(path, document, "transports")),
+        groups=tuple(read_rule(origin, table) for origin, table in _tables(path, document, "groups")),
         settings=_read_settings(f"{path} [serve]", _texts(f"{path} [serve]", serve), Settings()),
     )
 
@@ -111,16 +118,21 @@ def _read_text(path: Path) -> str:
 
 
 def _read_specs(path: Path, document: Mapping[str, Any], key: str) -> Iterator[Spec]:
-    tables = document.get(key, [])
-    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise UsageError(f"{path}: {key} should be a list of tables, each written under [[{key}]]")
-    for number, table in enumerate(tables, start=1):
-        origin = f"{path} [[{key}]] no. {number}"
+    for origin, table in _tables(path, document, key):
         options = _texts(origin, table)
         kind, place = options.pop("kind", ""), options.pop("place", "")
         if not KIND.fullmatch(kind):
             raise UsageError(f'{origin}: kind should be a name such as "file" or "grpc"')
         yield Spec(kind, place, options, origin)
+
+
+def _tables(path: Path, document: Mapping[str, Any], key: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The tables written under `[[key]]`, each with where it is."""
+    tables = document.get(key, [])
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise UsageError(f"{path}: {key} should be a list of tables, each written under [[{key}]]")
+    for number, table in enumerate(tables, start=1):
+        yield f"{path} [[{key}]] no. {number}", table
 
 
 def _read_settings(origin: str, values: Mapping[str, str], default: Settings) -> Settings:
@@ -130,6 +142,8 @@ def _read_settings(origin: str, values: Mapping[str, str], default: Settings) ->
         max_removal=read.share("max_removal", default=default.max_removal),
         log=_one_of(FORMATS, origin, "log", read.text("log", default=default.log)),
         log_level=_one_of(LEVELS, origin, "log_level", read.text("log_level", default=default.log_level)),
+        base=read.text("base", default=default.base),
+        unmatched=read.text("unmatched", default=default.unmatched),
     )
     read.finish()
     return settings

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import click
 
     from rime_core.adapter import Source, Transport
-    from rime_core.node import Node
+    from rime_core.node import Node, Peer
 
 PROJECT: Final = "rime"
 """The name that markers, the plugin registry and the entry points' group share."""
@@ -47,12 +47,16 @@ def rime_commands() -> Mapping[str, click.Command]:  # type: ignore[empty-body] 
 
 
 @hookspec(firstresult=True)
-def rime_group(node: Node) -> str | None:
-    """The group that a client is served from, by what it says of itself; None leaves it to the next plugin.
+def rime_group(node: Node, peer: Peer) -> str | None:
+    """The group that a client is served from; None leaves it to the next plugin.
 
-    A group is what sources carry as their option `group`. A client that no plugin answers for, or whose group no source
-    writes to, is served from the group `default`; where no source writes to that either, its stream ends. Raising ends
-    the client's stream, and it comes back later.
+    `node` is what the client says of itself, and may be anything; `peer` is what its connection proves: its address,
+    and its certificate where the transport verifies one. (pluggy calls a hook that takes `node` alone as well.)
+
+    A group is what sources carry as their option `group`. The rules of rime.toml come first. A client that no plugin
+    answers for, or whose group no source writes to, gets what `[serve] unmatched` says, the group `default` unless told
+    otherwise; where no source writes to that either, its stream ends. Raising ends the client's stream, and it comes
+    back later.
     """
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import click
 
     from rime_core.adapter import Source, Transport
-    from rime_core.node import Node
+    from rime_core.node import Client
 
 T = TypeVar("T")
 
@@ -194,9 +194,9 @@ class Plugins:
         """Whether any plugin puts clients in groups."""
         return bool(self._registry.hook.rime_group.get_hookimpls())
 
-    def group(self, node: "Node") -> str | None:
+    def group(self, client: "Client") -> str | None:
         """The group that the first plugin with an opinion gives to a client; what the plugin raises is raised."""
-        group: str | None = self._registry.hook.rime_group(node=node)
+        group: str | None = self._registry.hook.rime_group(node=client.node, peer=client.peer)
         return group
 
     def references(self) -> Callable[[str, bytes], Iterable[tuple[str, str]]] | None:

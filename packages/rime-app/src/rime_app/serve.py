@@ -7,7 +7,7 @@ ends the program, because that is how a port in use is noticed.
 
 import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -17,14 +17,15 @@ import anyio
 
 from rime_app.config import Config
 from rime_app.errors import in_one_line, root_error
+from rime_app.grouping import REFUSE
 from rime_app.plugins import Plugins
-from rime_app.spec import DEFAULT_GROUP, SourceSpec, Spec
+from rime_app.routing import Routing, check_groups
+from rime_app.spec import DEFAULT_GROUP, Spec
 from rime_app.supervise import keep_running
-from rime_core import ConflictError, PeerError, Plane, Server, Source, Transport, UsageError, Writer
+from rime_core import ConflictError, Plane, Server, Source, Transport, UsageError, Writer
 
 if TYPE_CHECKING:
     from rime_core import Notice
-    from rime_core.node import Node
 
 NO_SOURCE: Final = (
     "there is no source: name one, such as --source file:conf (pip install rime-file-source);"
@@ -32,7 +33,7 @@ NO_SOURCE: Final = (
 )
 
 NOBODY: Final = "nobody"
-"""The writer of the group `default` when no source is in it."""
+"""The writer of what clients of no group are served from where no source writes to that."""
 
 _UNFIT_FOR_A_URL: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f]")
 
@@ -98,22 +99,23 @@ class Service:
     """Sources, Planes and transports as configured, not yet running.
 
     Raises, when made:
-        UsageError: a kind is not installed, a place or an option cannot be used, or no plugin puts clients in groups.
+        UsageError: a kind is not installed, a place or an option cannot be used, or a group has no source or no client.
         ConflictError: two sources of one group have the same kind and place, or two plugins offer one kind.
     """
 
     def __init__(self, config: Config, plugins: Plugins) -> None:
         if not config.sources:
             raise UsageError(NO_SOURCE)
+        check_groups(config, plugins)
         self._settings = config.settings
+        self._rules = config.groups
         self._plugins = plugins
         self._references = plugins.references()
         self._planes: dict[str, Plane] = {}
         self._sources = []
         for spec in config.sources:
-            _check_group(plugins, spec)
             source: Source = _make(plugins, "source", spec)
-            plane = self._planes.get(spec.group) or self._planes.setdefault(spec.group, self._make_plane())
+            plane = self._plane(spec.group)
             self._sources.append(
                 RunningSource(spec.name, source, plane.writer(spec.name, allow_empty=spec.allow_empty))
             )
@@ -128,10 +130,10 @@ class Service:
             UsageError: a transport cannot listen.
         """
         server = self._server()
-        if DEFAULT_GROUP not in self._planes:
+        if self._settings.unmatched not in {REFUSE, *self._planes}:
             log.warning(
-                "no source writes to the group %r: a client that no plugin puts in another is not answered",
-                DEFAULT_GROUP,
+                "no source writes to the group %r: a client that is of no other is not answered",
+                self._settings.unmatched,
             )
         transports = [RunningTransport(spec, transport, server) for spec, transport in self._transports]
         try:
@@ -155,18 +157,32 @@ class Service:
         for plane in self._planes.values():
             plane.release()
 
+    def _plane(self, group: str) -> Plane:
+        """The Plane of a group, made where there is none; and before it the one that it stands on."""
+        plane = self._planes.get(group)
+        if plane is None:
+            base = self._settings.base
+            plane = self._make_plane() if base in {"", group} else self._make_group(self._plane(base))
+            self._planes[group] = plane
+        return plane
+
     def _make_plane(self) -> Plane:
         return Plane(references=self._references, max_removal=self._settings.max_removal, report=_log_notice)
 
+    def _make_group(self, base: Plane) -> Plane:
+        return Plane(base=base, max_removal=self._settings.max_removal, report=_log_notice)
+
     def _server(self) -> Server:
-        default = self._planes.get(DEFAULT_GROUP)
-        if default is None:
-            default = self._make_plane()
-            default.writer(NOBODY)  # which is never ready: what nobody writes to must not pass for empty
-        elif len(self._planes) == 1:
-            return default.server()
+        """What transports are given; whoever does not ask for its client's own is not answered from another's."""
         servers = {group: plane.server() for group, plane in self._planes.items()}
-        return default.server(group=partial(_server_of, self._plugins, servers))
+        routing = Routing(self._rules, self._plugins, servers, self._settings.unmatched)
+        if not routing.is_needed:
+            return servers[DEFAULT_GROUP]
+        plane = self._planes.get(self._settings.unmatched)
+        if plane is None:
+            plane = self._make_plane()
+            plane.writer(NOBODY)  # which is never ready: what nobody writes to must not pass for empty
+        return plane.server(group=routing)
 
     async def _until_ready(self) -> None:
         """Wait until every Plane is ready, or the configured time is over: then open those that are not."""
@@ -190,7 +206,7 @@ class Service:
 
     def _ready_line(self, transports: Sequence[RunningTransport]) -> str:
         addresses = " ".join(f"{transport.kind}://{transport.address}" for transport in transports)
-        count = sum(len(resources) for plane in self._planes.values() for resources in plane.snapshot().values())
+        count = sum(writer.resources for plane in self._planes.values() for writer in plane.status().writers)
         return f"ready {addresses} with {count} resource{'' if count == 1 else 's'}"
 
 
@@ -202,30 +218,6 @@ def _make(plugins: Plugins, what: str, spec: Spec) -> Any:  # noqa: ANN401  # a 
         raise
     except (Exception, SystemExit, KeyboardInterrupt) as error:  # a plugin's constructor may raise anything
         raise UsageError(f"{spec.origin}: {in_one_line(error)}") from error
-
-
-def _check_group(plugins: Plugins, spec: SourceSpec) -> None:
-    if spec.group != DEFAULT_GROUP and not plugins.has_groups:
-        raise UsageError(
-            f"{spec.origin}: no client is of group={spec.group!r}, because no installed plugin says which clients are"
-            " (hook rime_group, docs/plugins.md); leave group out, or install such a plugin"
-        )
-
-
-def _server_of(plugins: Plugins, servers: Mapping[str, Server], node: "Node") -> Server:
-    """The Server of a client's group."""
-    try:
-        group = plugins.group(node) or DEFAULT_GROUP
-    except Exception as error:
-        log.exception("the group of client %r cannot be told, so its stream ends", node.id)
-        raise PeerError("the group of this client cannot be told; rime's log says why", code="UNAVAILABLE") from error
-    if group in servers:
-        return servers[group]
-    if DEFAULT_GROUP in servers:
-        log.warning("client %r is of group %r, which no source writes to; it gets the group default", node.id, group)
-        return servers[DEFAULT_GROUP]
-    log.warning("client %r is of group %r, which no source writes to, so its stream ends", node.id, group)
-    raise PeerError(f"no source writes to group {group!r}", code="UNAVAILABLE")
 
 
 def _log_notice(notice: "Notice") -> None:

@@ -105,7 +105,7 @@ class Plane(Writer):
         return writer
 
     def server(self, group: Route | None = None) -> Server:
-        """The readers' handle. `group` says from which Server a client is served, by its node; None: this one."""
+        """The readers' handle. `group` says from which Server a client is served; None: from this one."""
         return Server(self.store, group)
 
     def snapshot(self) -> Snapshot:

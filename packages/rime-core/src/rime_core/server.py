@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
-from rime_core.node import Node
+from rime_core.node import Client
 from rime_core.resource import Reference
 from rime_core.snapshot import Snapshot
 from rime_core.store import Store
@@ -12,8 +12,8 @@ from rime_core.subscriber import Subscriber
 if TYPE_CHECKING:
     from rime_core.parties import Gate
 
-Route = Callable[[Node], "Server"]
-"""From which Server the client with this node is served."""
+Route = Callable[[Client], "Server"]
+"""From which Server a client is served: by its node, which it chooses itself, and its peer, which it does not."""
 
 
 class Server:
@@ -56,9 +56,9 @@ class Server:
         """Who refers to `name`, and who did until which ordinal of its type (`Referrers.of`)."""
         return self._store.referrers_of((type_url, name))
 
-    def serving(self, node: Node) -> "Server":
-        """The Server that the client with this node is served from."""
-        return self if self._group is None else self._group(node)
+    def serving(self, client: Client) -> "Server":
+        """The Server that this client is served from."""
+        return self if self._group is None else self._group(client)
 
     def subscribe(
         self,

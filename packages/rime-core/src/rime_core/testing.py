@@ -18,7 +18,7 @@ from typing import Final, Protocol, Self
 
 from rime_core.adapter import Source, Transport
 from rime_core.errors import UsageError
-from rime_core.node import Node
+from rime_core.node import Client
 from rime_core.plane import Plane
 from rime_core.server import Server
 from rime_core.snapshot import Snapshot
@@ -153,8 +153,8 @@ async def _check_serves(made: Transport, connect: Connect, timeout: float) -> st
     plane = Plane()
     writer = plane.writer("a source")
 
-    def serving(node: Node) -> Server:
-        asked.append(node.id)
+    def serving(client: Client) -> Server:
+        asked.append(client.node.id)
         return plane.server()
 
     async with _Running(made, plane.server(serving), timeout) as running:
@@ -169,7 +169,7 @@ async def _check_serves(made: Transport, connect: Connect, timeout: float) -> st
             received = await asyncio.wait_for(receiving, timeout)
             versions = {name: resource.version for name, resource in plane.snapshot()[CLUSTER].items()}
             assert received.resources == versions, f"the first message should bring a and b, not {received}"
-            assert asked == ["first"], "it did not ask server.serving(node) for the client, once"
+            assert asked == ["first"], "it did not ask server.serving(client), once"
             writer.apply(CLUSTER, "a", b"2")
             received = await asyncio.wait_for(client.receive(), timeout)
             assert set(received.resources) == {"a"}, f"a change of a should bring a, not {received}"

@@ -23,7 +23,7 @@ from typing import ClassVar, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from rime_core.delivery import IN_FLIGHT
 from rime_core.errors import ClosedError, FellBehindError, PeerError
-from rime_core.node import Node, Peer
+from rime_core.node import Client, Node, Peer
 from rime_core.protocol.events import Acknowledged, Event, RejectedResponse, UnknownType
 from rime_core.protocol.order import Order, Patience
 from rime_core.resource import check_name
@@ -364,7 +364,7 @@ class Stream(ABC, Generic[Request, Response]):
             raise PeerError(f"a request for {type_url} came on the stream of {self._type_url}")
         if self.node is None:
             self.node = request.node or Node()
-            self._server = self._server.serving(self.node)
+            self._server = self._server.serving(Client(self.node, self.peer))
             self.order.server = self._server
         channel = self._channels.get(type_url)
         if channel is None:
