@@ -11,10 +11,12 @@ import grpc
 from rime_core import CLUSTER
 from rime_core.testing import Received
 from rime_envoy_api import message_class
-from rime_grpc.serving import DELTA_ADS
 from tests.rime_grpc.certificates import NAME
 
+DELTA_ADS = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources"
+
 Request = message_class("envoy.service.discovery.v3.DeltaDiscoveryRequest")
+SotwRequest = message_class("envoy.service.discovery.v3.DiscoveryRequest")
 
 
 def decode(data: bytes):

@@ -10,8 +10,7 @@ import pytest
 import rime_grpc
 from rime_core import CLUSTER, Plane
 from rime_grpc import gate, stream, turns
-from rime_grpc.serving import DELTA_ADS
-from tests.rime_grpc.clients import GrpcClient, connect
+from tests.rime_grpc.clients import DELTA_ADS, GrpcClient, connect
 
 pytestmark = pytest.mark.asyncio
 

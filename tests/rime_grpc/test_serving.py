@@ -7,8 +7,8 @@ import pytest
 
 import rime_grpc
 from rime_core import CLUSTER, LISTENER, Plane, UsageError
-from rime_grpc.serving import DELTA_ADS
-from tests.rime_grpc.clients import GrpcClient, connect, decode
+from rime_grpc.services import DELTA, METHODS
+from tests.rime_grpc.clients import DELTA_ADS, GrpcClient, Request, SotwRequest, connect, decode, decode_sotw
 
 pytestmark = pytest.mark.asyncio
 
@@ -65,8 +65,8 @@ async def test_when_it_stops_its_clients_are_told_to_come_back(plane):
 @pytest.mark.parametrize(
     "method",
     [
-        "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources",
-        "/envoy.service.cluster.v3.ClusterDiscoveryService/DeltaClusters",
+        "/envoy.service.route.v3.VirtualHostDiscoveryService/StreamVirtualHosts",
+        "/envoy.service.cluster.v3.ClusterDiscoveryService/DeltaListeners",
         "/no.such.Service/Method",
     ],
 )
@@ -78,6 +78,29 @@ async def test_other_methods_are_unimplemented(plane, method):
         with pytest.raises(grpc.aio.AioRpcError) as ended:
             await channel.stream_stream(method)().read()
         assert ended.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+@pytest.mark.parametrize("path", METHODS)
+async def test_each_method_is_served_in_its_variant(plane, path):
+    method = METHODS[path]
+    type_url = method.type_url or CLUSTER
+    plane.apply(type_url, "a", b"1")
+    if method.variant is DELTA:
+        request = Request(type_url="" if method.type_url else CLUSTER, resource_names_subscribe=["a"])
+    else:
+        request = SotwRequest(type_url="" if method.type_url else CLUSTER, resource_names=["a"])
+    async with (
+        rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound,
+        grpc.aio.insecure_channel(bound.address) as channel,
+    ):
+        call: grpc.aio.StreamStreamCall[bytes, bytes] = channel.stream_stream(path)()
+        await call.write(request.SerializeToString())
+        data = await call.read()
+        assert isinstance(data, bytes)
+        (resource,) = (decode if method.variant is DELTA else decode_sotw)(data).resources
+        body = resource.resource if method.variant is DELTA else resource
+        assert (body.type_url, body.value) == (type_url, b"1")
+        call.cancel()
 
 
 @pytest.mark.parametrize("data", [b"\xff", b"\x0a\xff\xff\xff\xff\x0f", b"\x12\x03\xff\xfe\xfd"])

@@ -11,9 +11,10 @@ import rime_grpc
 from rime_core import CLUSTER, ENDPOINT, ROUTE, Peer, Plane
 from rime_grpc.config import Config
 from rime_grpc.gate import Gate
+from rime_grpc.services import DELTA, Method
 from rime_grpc.stream import Stream
 from rime_grpc.turns import STALLED
-from tests.rime_grpc.clients import Request, connect, decode
+from tests.rime_grpc.clients import Request, SotwRequest, connect, decode
 from tests.rime_grpc.fake_context import FakeContext
 from tests.rime_grpc.virtual_loop import VirtualLoop
 
@@ -79,6 +80,23 @@ async def test_what_is_sent_shows_at_debug_level(plane, caplog):
 
 
 @pytest.mark.asyncio
+async def test_what_state_of_the_world_does_not_say_does_not_show_as_sent(plane, caplog):
+    caplog.set_level(logging.DEBUG, "rime_grpc")
+    path = "/envoy.service.cluster.v3.ClusterDiscoveryService/StreamClusters"
+    async with (
+        rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound,
+        grpc.aio.insecure_channel(bound.address) as channel,
+    ):
+        call: grpc.aio.StreamStreamCall[bytes, bytes] = channel.stream_stream(path)()
+        await call.write(SotwRequest(resource_names=["a", "missing"]).SerializeToString())
+        await call.read()
+        call.cancel()
+    (record,) = [record for record in caplog.records if getattr(record, "event", None) == "sent"]
+    assert record.getMessage().endswith("is sent clusters a")
+    assert (record.resources, record.removed) == (1, 0)
+
+
+@pytest.mark.asyncio
 async def test_coming_and_going_show(plane, caplog):
     caplog.set_level(logging.INFO, "rime_grpc")
     async with rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound, connect(bound.address) as client:
@@ -137,7 +155,9 @@ class Call:
     def __init__(self, plane, config, gate=None, *, seconds=0.0):
         self.context = FakeContext(seconds)
         context = cast("grpc.aio.ServicerContext[bytes, bytes]", self.context)
-        self.stream = Stream(plane.server(), context, Peer("127.0.0.1:5000"), config, gate or Gate(config))
+        self.stream = Stream(
+            Method("", DELTA), plane.server(), context, Peer("127.0.0.1:5000"), config, gate or Gate(config)
+        )
 
     async def __aenter__(self):
         self.running = asyncio.create_task(self.stream.run())
@@ -170,7 +190,7 @@ def test_who_asks_too_fast_is_read_more_slowly_and_loses_nothing(plane, caplog):
             assert len(call.context.reads) == 120
             assert call.context.reads[100] == began
             assert began + 1.5 < call.context.reads[-1] < began + 2.0
-            assert len(call.stream._delta.subscribers()[CLUSTER].names) == 120
+            assert len(call.stream._protocol.subscribers()[CLUSTER].names) == 120
 
     run(story())
     [record] = [record for record in caplog.records if record.levelno == logging.WARNING]

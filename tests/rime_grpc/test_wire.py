@@ -10,11 +10,8 @@ from hypothesis import strategies as st
 from rime_core import CLUSTER, SECRET, VIRTUAL_HOST, PeerError, Resource, Update
 from rime_core.protocol.messages import DeltaResponse, DiscoveryResponse
 from rime_core.resource import heartbeat_of, unknown
-from rime_envoy_api import message_class
 from rime_grpc.wire import DeltaDecoder, SotwDecoder, encode
-from tests.rime_grpc.clients import Request, decode, decode_resource, decode_sotw
-
-SotwRequest = message_class("envoy.service.discovery.v3.DiscoveryRequest")
+from tests.rime_grpc.clients import Request, SotwRequest, decode, decode_resource, decode_sotw
 
 seconds = st.none() | st.integers(1_000, 86_400_000).map(lambda milliseconds: milliseconds / 1000)
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)

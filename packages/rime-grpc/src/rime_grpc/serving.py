@@ -8,6 +8,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -20,6 +21,7 @@ from rime_grpc.config import Config
 from rime_grpc.errors import not_loopback
 from rime_grpc.gate import Gate
 from rime_grpc.peer import peer_of
+from rime_grpc.services import METHODS, Method
 from rime_grpc.stream import Stream
 from rime_grpc.tls import Certificates
 
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
     from rime_grpc.stream import Context
 
 log = logging.getLogger("rime_grpc")
-
-DELTA_ADS: Final = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources"
 
 GRACE: Final = 0.5
 """Seconds that streams have to end when the server stops; the whole process is to end within one."""
@@ -92,11 +92,14 @@ class _Streams(grpc.GenericRpcHandler):
         self._open: Final[set[Stream]] = set()
         self._ended = False
         # raw bytes in and out: rime_grpc.wire makes requests and responses of them
-        self._delta: Final[grpc.RpcMethodHandler[bytes, bytes]] = grpc.stream_stream_rpc_method_handler(self._serve)
+        self._handlers: Final[dict[str, grpc.RpcMethodHandler[bytes, bytes]]] = {
+            path: grpc.stream_stream_rpc_method_handler(partial(self._serve, method))
+            for path, method in METHODS.items()
+        }
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[bytes, bytes] | None":
         """The handler of a method; None makes it UNIMPLEMENTED."""
-        return self._delta if handler_call_details.method == DELTA_ADS else None
+        return self._handlers.get(handler_call_details.method)
 
     def end(self) -> None:
         """End every stream with a status that its client comes back on."""
@@ -104,14 +107,14 @@ class _Streams(grpc.GenericRpcHandler):
         for stream in self._open:
             stream.end(grpc.StatusCode.UNAVAILABLE, "rime is stopping")
 
-    async def _serve(self, _requests: object, context: "Context") -> None:
+    async def _serve(self, method: Method, _requests: object, context: "Context") -> None:
         if self._ended:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "rime is stopping")
         peer = peer_of(context)
         refusal = self._gate.admit(peer.address)
         if refusal is not None:
             await context.abort(grpc.StatusCode[refusal.code], refusal.message)
-        stream = Stream(self._server, context, peer, self._config, self._gate)
+        stream = Stream(method, self._server, context, peer, self._config, self._gate)
         self._open.add(stream)
         try:
             await stream.run()

@@ -1,38 +1,42 @@
-"""One client's stream over gRPC: requests read into a DeltaStream, its batches written out.
+"""One client's stream over gRPC: requests read into the protocol's state machine, its batches written out.
 
-Two tasks a stream: one reads, one writes. Nothing is queued between them: the reader calls `DeltaStream.receive`, which
-wakes the writer, which takes a batch when it is its turn (gate.py), writes it, and takes the next when that is done. A
-client that stops reading costs its cursor and the one response that is being written; one that asks too fast is read
-more slowly.
+Two tasks a stream: one reads, one writes. Nothing is queued between them: the reader calls `receive`, which wakes the
+writer, which takes a batch when it is its turn (gate.py), writes it, and takes the next when that is done. A client
+that stops reading costs its cursor and the one response that is being written; one that asks too fast is read more
+slowly.
 """
 
 import asyncio
 import logging
 import random
 from collections.abc import Collection, Iterable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 
 from rime_core import ClosedError, FellBehindError, Peer, PeerError, Server, describe
-from rime_core.protocol.delta import DeltaStream
 from rime_core.protocol.events import Event, Held, LetGo, RejectedResponse, UnknownType
-from rime_core.protocol.messages import DeltaResponse
+from rime_core.protocol.messages import DeltaResponse, DiscoveryResponse
 from rime_grpc.admission import RequestRate, stream_age
 from rime_grpc.config import Config
 from rime_grpc.gate import Gate, Pass
-from rime_grpc.wire import DeltaDecoder, encode
+from rime_grpc.services import Method
+from rime_grpc.wire import Decoder, encode
 
 log = logging.getLogger("rime_grpc")
 
 if TYPE_CHECKING:
+    from rime_core.protocol.stream import Stream as Protocol
+
     Context = grpc.aio.ServicerContext[bytes, bytes]
 
 
 class Stream:
     """Serves one call; `run()` returns when it is over."""
 
-    def __init__(self, server: Server, context: "Context", peer: Peer, config: Config, gate: Gate) -> None:
+    def __init__(
+        self, method: Method, server: Server, context: "Context", peer: Peer, config: Config, gate: Gate
+    ) -> None:
         self._loop: Final = asyncio.get_running_loop()
         self.heard = self._loop.time()
         """When its client last sent something, by the loop's clock; at first, when it came."""
@@ -42,15 +46,16 @@ class Stream:
         self._pass: Final = Pass(gate)
         self._rate: Final = RequestRate(config.max_request_rate, self.heard)
         self._peer: Final = peer
-        self._delta: Final = DeltaStream(
+        self._protocol: Final[Protocol[Any, Any]] = method.variant.stream(
             server,
             wake=self._wake,
             clock=self._loop.time,
             peer=self._peer,
             patience=config.patience,
+            type_url=method.type_url,
             max_response_bytes=config.max_response_bytes,
         )
-        self._decoder: Final = DeltaDecoder()
+        self._decoder: Final[Decoder[Any]] = method.variant.decoder()
         self._woken = False
         self._idle: asyncio.Future[None] | None = None
         self._aging: asyncio.TimerHandle | None = None
@@ -69,7 +74,7 @@ class Stream:
             reading.cancel()
             if self._aging is not None:
                 self._aging.cancel()
-            self._delta.close()
+            self._protocol.close()
             log.info("%s has gone", self, extra={"event": "closed"})
         if self._end is not None and self._end[0] is not grpc.StatusCode.OK:
             await self._context.abort(*self._end)
@@ -82,7 +87,7 @@ class Stream:
             self._pass.give_up()
 
     def __str__(self) -> str:
-        node = self._delta.node
+        node = self._protocol.node
         return (
             f"{_cut(node.id) or 'a client without id'} at {self._peer.address}"
             if node is not None
@@ -97,7 +102,7 @@ class Stream:
                 await self._until_woken()
 
     async def _until_woken(self) -> None:
-        due = self._delta.due
+        due = self._protocol.due
         timer = self._loop.call_at(due, self._wake) if due is not None else None
         self._idle = self._loop.create_future()
         await self._idle
@@ -110,8 +115,8 @@ class Stream:
         try:
             await self._pass.enter()
             self._woken, last = False, self._aged
-            batch = self._delta.responses() if self._end is None else ()
-            self._log(self._delta.events())
+            batch = self._protocol.responses() if self._end is None else ()
+            self._log(self._protocol.events())
             for response in batch:
                 await self._context.write(encode(response))
                 sent = True
@@ -132,11 +137,11 @@ class Stream:
                 if not isinstance(data, bytes):  # grpc.aio.EOF
                     return self.end(grpc.StatusCode.OK, "")
                 self.heard = self._loop.time()
-                known = self._delta.node is not None
-                self._delta.receive(self._decoder.decode(data))
+                known = self._protocol.node is not None
+                self._protocol.receive(self._decoder.decode(data))
                 if not known:
                     log.info("%s has come", self, extra={"event": "opened"})
-                self._log(self._delta.events())
+                self._log(self._protocol.events())
                 await self._slow_down()
         except PeerError as error:
             log.warning("%s broke the protocol: %s", self, error, extra={"event": "refused"})
@@ -171,7 +176,7 @@ class Stream:
 
         Not while something is held back: what the client must give up before it goes is not known on its next stream.
         """
-        if self._pass.answered and not any(self._delta.order.holds()):
+        if self._pass.answered and not any(self._protocol.order.holds()):
             self._aged = True
             self._wake()
         else:
@@ -210,18 +215,19 @@ class Stream:
                         "%s asks for %r, which rime does not know", self, _cut(type_url), extra={"event": "unknown"}
                     )
 
-    def _log_sent(self, response: DeltaResponse) -> None:
+    def _log_sent(self, response: DeltaResponse | DiscoveryResponse) -> None:
         update = response.update
+        removed = update.removed if isinstance(response, DeltaResponse) else ()
         log.debug(
             "%s is sent %s %s",
             self,
             describe(response.type_url).plural,
-            _listed(update.manifest.versions),
+            _listed([*(resource.name for resource in update.resources), *removed]),
             extra={
                 "event": "sent",
                 "type_url": response.type_url,
                 "resources": len(update.resources),
-                "removed": len(update.removed),
+                "removed": len(removed),
                 "nonce": response.nonce,
             },
         )
