@@ -49,8 +49,12 @@ class Stage:
                 aside.write_text(text)
                 aside.replace(path)
 
+    async def enter(self, context):
+        """What this context gives, until the test ends."""
+        return await self._stack.enter_async_context(context)
+
     async def upstream(self, name):
-        return await self._stack.enter_async_context(upstream(name))
+        return await self.enter(upstream(name))
 
     async def rime(self, source=None, at="127.0.0.1:0"):
         """A `rime serve` that is ready."""
@@ -61,7 +65,7 @@ class Stage:
         return started
 
     async def relay(self, target):
-        return await self._stack.enter_async_context(Relay(target))
+        return await self.enter(Relay(target))
 
     async def shop(self):
         """The usual: a listener, its route, a cluster, and its one endpoint, "blue"; Envoy answers through a relay."""
@@ -86,12 +90,12 @@ class Stage:
 
         await eventually(answered)
 
-    def envoy(self, address, bootstrap=resources.ADMIN, *, name="envoy", options=()):
+    def envoy(self, address, bootstrap=resources.ADMIN, *, name="envoy", options=(), drain="1"):
         """An Envoy that connects to a rime, or a relay; `bootstrap` is its user's own, `options` of the command."""
         mine = self._folder / "mine.yaml"
         mine.write_text(bootstrap)
         made = rime("bootstrap", str(mine), "--at", address, "--node-id", name, *options)
-        return self._stack.enter_context(run_envoy(self._envoy_binary, made, self._folder / name))
+        return self._stack.enter_context(run_envoy(self._envoy_binary, made, self._folder / name, drain))
 
 
 @pytest_asyncio.fixture

@@ -59,8 +59,11 @@ class Envoy:
 
 
 @contextmanager
-def run_envoy(binary, bootstrap, folder):
-    """An Envoy with this bootstrap (text, with an admin interface), until the block ends; its files are in `folder`."""
+def run_envoy(binary, bootstrap, folder, drain="1"):
+    """An Envoy with this bootstrap (text, with an admin interface), until the block ends; its files are in `folder`.
+
+    `drain`: for how many seconds a removed listener goes on; None is Envoy's default, ten minutes.
+    """
     folder.mkdir()
     (folder / "bootstrap.yaml").write_text(bootstrap)
     command = [
@@ -68,8 +71,7 @@ def run_envoy(binary, bootstrap, folder):
         *("--config-path", folder / "bootstrap.yaml"),
         *("--admin-address-path", folder / "admin-address.txt"),
         *("--log-path", folder / "envoy.log"),
-        # a removed listener would drain for ten minutes otherwise
-        *("--drain-time-s", "1"),
+        *(("--drain-time-s", drain) if drain else ()),
         *("--concurrency", "1"),
         "--disable-hot-restart",
     ]
