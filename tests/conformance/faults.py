@@ -109,8 +109,8 @@ FAULTS: dict[str, Fault] = {
     "R29": Fault("interest.py", "        return (self,)\n", "        return ()\n"),
     "R30": Fault(
         _DELTA,
-        "        if request.subscribe:\n            self.subscriber.add(named(request.subscribe))\n",
-        "        self.subscriber.add(named(request.subscribe or ['*']))\n",
+        "        if request.subscribe:\n            names = named(request.subscribe)\n",
+        "        if True:\n            names = named(request.subscribe or ['*'])\n",
     ),
     "R31": Fault(
         _DELTA,
@@ -150,8 +150,8 @@ FAULTS: dict[str, Fault] = {
     "R49": Fault("subscriber.py", "        self._step(frozenset(), gone)\n", ""),
     "R50": Fault(
         _DELTA,
-        "            self.subscriber.add(named(request.subscribe))\n",
-        "            self.subscriber.add(named(set(request.subscribe) - set(request.unsubscribe)))\n",
+        "            names = named(request.subscribe)\n",
+        "            names = named(set(request.subscribe) - set(request.unsubscribe))\n",
     ),
     "R55": Fault("view.py", "                removed.append(name)\n", "                pass\n"),
     "R56": Fault(

@@ -13,8 +13,8 @@ def plane():
 def test_it_cannot_write(plane):
     public = {name for name in dir(Server) if not name.startswith("_")}
     assert public == {
-        "complete", "has_references", "knows", "not_when_ready", "ready", "referrers", "serving", "snapshot",
-        "subscribe", "when_ready",
+        "complete", "has_references", "knows", "not_when_ready", "permissions", "ready", "referrers", "serving",
+        "snapshot", "subscribe", "when_ready",
     }  # fmt: skip
     with pytest.raises(AttributeError):
         plane.server().anything = 1

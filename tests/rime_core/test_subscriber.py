@@ -260,3 +260,17 @@ def test_old_content_is_let_go(plane):
     gc.collect()
     bodies = {each.body for each in gc.get_objects() if type(each) is Resource and each.body.startswith(b"let go")}
     assert bodies == {b"let go: third"}
+
+
+def test_how_many_names_and_up_to_where(plane, server):
+    subscriber = server.subscribe(CLUSTER, ["*", "a", "b"])
+    assert subscriber.named == 2
+    subscriber.discard(["*", "b"])
+    assert subscriber.named == 1
+    assert server.subscribe(CLUSTER).named == 0
+    subscriber.initial()
+    before = subscriber.cursor
+    plane.apply(CLUSTER, "a", b"another")
+    assert subscriber.cursor == before
+    subscriber.poll()
+    assert subscriber.cursor == before + 1

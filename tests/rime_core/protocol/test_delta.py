@@ -2,7 +2,7 @@
 
 import pytest
 
-from rime_core import CLUSTER, ENDPOINT, Plane
+from rime_core import CLUSTER, ENDPOINT, SECRET, Plane
 from rime_core.protocol.delta import DeltaStream
 from rime_core.protocol.messages import DeltaRequest
 
@@ -58,3 +58,92 @@ def test_what_a_cluster_waits_for_is_sent_to_who_knows_it_and_asks_later(plane):
     taken(stream, DeltaRequest(CLUSTER))
     request = DeltaRequest(ENDPOINT, subscribe=["e"], initial_versions={"e": version})
     assert taken(stream, request) == [(ENDPOINT, ["e"], [])]
+
+
+class Rules:
+    """Refuses what begins with an x."""
+
+    def __init__(self, client):
+        pass
+
+    def type(self, type_url):
+        return None
+
+    def names(self, type_url):
+        return lambda name: "not yours" if name.startswith("x") else None
+
+
+class TestNamesThatAreRefused:
+    @pytest.fixture
+    def plane(self):
+        plane = Plane()
+        for name in ("a", "x"):
+            plane.apply(SECRET, name, b"1")
+            plane.apply(CLUSTER, name, b"1")
+        return plane
+
+    @pytest.fixture
+    def stream(self, plane):
+        return DeltaStream(plane.server(authorize=Rules))
+
+    def test_they_are_missing_each_time_that_they_are_asked_for(self, stream):
+        assert taken(stream, DeltaRequest(SECRET, subscribe=["x", "a"])) == [
+            (SECRET, ["a"], []),
+            (SECRET, [], ["x"]),
+        ]
+        for _ in range(2):
+            assert taken(stream, DeltaRequest(SECRET, subscribe=["x"])) == [(SECRET, [], ["x"])]
+            assert taken(stream) == []
+
+    def test_alone_in_a_first_request_too(self, stream):
+        assert taken(stream, DeltaRequest(SECRET, subscribe=["x"])) == [(SECRET, [], ["x"])]
+
+    def test_also_to_who_knew_them(self, stream, plane):
+        version = plane.snapshot()[SECRET]["x"].version
+        request = DeltaRequest(SECRET, subscribe=["x"], initial_versions={"x": version})
+        assert taken(stream, request) == [(SECRET, [], ["x"])]
+
+    def test_they_are_not_subscribed_to(self, stream, plane):
+        taken(stream, DeltaRequest(SECRET, subscribe=["x", "a"]))
+        assert stream.subscribers()[SECRET].names == {"a"}
+        plane.apply(SECRET, "x", b"2")
+        plane.remove(SECRET, "x")
+        assert taken(stream) == []
+
+    def test_what_is_given_up_before_the_answer_is_not_answered(self, stream):
+        taken(stream, DeltaRequest(SECRET, subscribe=["a"]))
+        assert taken(stream, DeltaRequest(SECRET, subscribe=["x"]), DeltaRequest(SECRET, unsubscribe=["x"])) == []
+
+    def test_the_answer_may_be_acknowledged_or_rejected(self, stream, plane):
+        for error in (None, "no"):
+            stream.receive(DeltaRequest(SECRET, subscribe=["x"]))
+            (response,) = stream.responses()
+            assert taken(stream, DeltaRequest(SECRET, nonce=response.nonce, error=error)) == []
+        assert not stream.subscribers()[SECRET].rejected
+
+    def test_many_are_answered_in_parts(self, plane):
+        names = [f"x{number}" for number in range(100)]
+        stream = DeltaStream(plane.server(authorize=Rules), max_response_bytes=1000)
+        answers = taken(stream, DeltaRequest(SECRET, subscribe=names))
+        assert len(answers) > 1
+        assert [name for _, _, removed in answers for name in removed] == names
+
+    def test_its_nonces_are_not_mistaken_for_those_of_what_comes_later(self, stream, plane):
+        nonces = []
+        for request in (DeltaRequest(SECRET, subscribe=["x"]), DeltaRequest(SECRET, subscribe=["x", "a"])):
+            stream.receive(request)
+            nonces += [response.nonce for response in stream.responses()]
+        plane.apply(SECRET, "a", b"2")
+        nonces += [response.nonce for response in stream.responses()]
+        assert len(set(nonces)) == len(nonces) == 4
+
+    def test_everything_is_everything(self, stream):
+        assert taken(stream, DeltaRequest(CLUSTER)) == [(CLUSTER, ["a", "x"], [])]
+
+    def test_it_is_woken_for_the_answer(self, plane):
+        wakes = []
+        stream = DeltaStream(plane.server(authorize=Rules), wake=lambda: wakes.append(1))
+        taken(stream, DeltaRequest(SECRET, subscribe=["a"]))
+        assert len(wakes) == 1
+        stream.receive(DeltaRequest(SECRET, subscribe=["x"]))
+        assert len(wakes) == 2

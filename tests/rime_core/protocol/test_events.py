@@ -6,13 +6,14 @@ import typing
 import pytest
 
 from rime_core.protocol import events
-from rime_core.protocol.events import Acknowledged, Event, Held, LetGo, RejectedResponse, UnknownType
+from rime_core.protocol.events import Acknowledged, Event, Held, LetGo, Refused, RejectedResponse, UnknownType
 from rime_core.protocol.hold import Hold
 
 HOLD = Hold("t/t.T", "a", False, "warming", (("t/t.U", "b"),), 0.0, 15.0)
 EXAMPLES = [
     Acknowledged("t", "n"),
     RejectedResponse("t", "n", {"a": "v"}, "why"),
+    Refused("t", "why", ("a",)),
     UnknownType("t"),
     Held(HOLD),
     LetGo(HOLD),

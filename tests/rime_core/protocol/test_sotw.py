@@ -2,8 +2,8 @@
 
 import pytest
 
-from rime_core import CLUSTER, ENDPOINT, LISTENER, FellBehindError, Plane
-from rime_core.protocol.events import Acknowledged, RejectedResponse
+from rime_core import CLUSTER, ENDPOINT, LISTENER, FellBehindError, PeerError, Plane
+from rime_core.protocol.events import Acknowledged, Refused, RejectedResponse
 from rime_core.protocol.messages import DiscoveryRequest
 from rime_core.protocol.sotw import SotwStream
 
@@ -365,3 +365,85 @@ def test_who_comes_back_is_sent_what_a_cluster_that_was_sent_waits_for(plane, cl
         else:
             again.ask(ENDPOINT, "a", "b", version=version)
     assert again.take() == [(CLUSTER, {"c": b"a changed"}), (ENDPOINT, {"a": b"1"})]
+
+
+# --- what is refused
+
+
+class Rules:
+    """Refuses what begins with an x, and clusters."""
+
+    def __init__(self, client):
+        pass
+
+    def type(self, type_url):
+        return "not for you" if type_url == CLUSTER else None
+
+    def names(self, type_url):
+        return lambda name: "not yours" if name.startswith("x") else None
+
+
+@pytest.fixture
+def refused(plane):
+    for type_url in (LISTENER, ENDPOINT):
+        plane.apply(type_url, "x", b"1")
+    client = Client(plane)
+    client.stream = SotwStream(plane.server(authorize=Rules))
+    return client
+
+
+def refusals(client):
+    return [event.names for event in client.stream.events() if isinstance(event, Refused)]
+
+
+def test_a_refused_name_is_left_out_of_a_full_set_and_told_once_while_it_is_listed(refused):
+    assert refused.asking(LISTENER, "x", "a") == [(LISTENER, {"a": b"1"})]
+    assert refused.asking(LISTENER, "x", "a") == []
+    assert refusals(refused) == [("x",)]
+    assert refused.asking(LISTENER, "a", "x", "x2") == [(LISTENER, {"a": b"1"})]
+    assert refused.asking(LISTENER, "a", "x", "x2") == []
+    assert refused.asking(LISTENER, "a") == []
+    assert refusals(refused) == [("x2",)]
+    assert refused.asking(LISTENER, "a", "x") == [(LISTENER, {"a": b"1"})]
+    assert refusals(refused) == [("x",)]
+
+
+def test_a_refused_name_alone_is_answered_with_an_empty_set(refused):
+    assert refused.asking(LISTENER, "x") == [(LISTENER, {})]
+    assert refused.asking(LISTENER, "x") == []
+
+
+def test_who_comes_back_with_the_set_that_it_may_have_is_sent_nothing(refused, plane):
+    refused.ask(LISTENER, "x", "a")
+    (response,) = refused.responses()
+    again = Client(plane)
+    again.stream = SotwStream(plane.server(authorize=Rules))
+    assert again.asking(LISTENER, "x", "a", version=response.version) == []
+
+
+def test_a_refused_name_of_other_types_is_not_answered_as_none_that_is_missing_is(refused, plane):
+    assert refused.asking(ENDPOINT, "x", "a") == [(ENDPOINT, {"a": b"1"})]
+    assert refused.asking(ENDPOINT, "x", "b") == [(ENDPOINT, {"b": b"1"})]
+    assert refused.stream.subscribers()[ENDPOINT].names == {"b"}
+    plane.apply(ENDPOINT, "x", b"2")
+    assert refused.take() == []
+
+
+def test_what_is_no_longer_listed_before_the_answer_needs_none(refused):
+    refused.asking(LISTENER, "a")
+    refused.ask(LISTENER, "a", "x")
+    assert refused.asking(LISTENER, "a") == []
+
+
+def test_a_refused_type_is_an_empty_set(refused, plane):
+    assert refused.asking(CLUSTER) == [(CLUSTER, {})]
+    plane.apply(CLUSTER, "c", b"b")
+    assert refused.take() == []
+
+
+def test_more_names_than_a_client_may_list_end_its_stream(plane):
+    client = Client(plane, max_names=2)
+    client.asking(LISTENER, "a", "b")
+    client.asking(LISTENER, "c", "d", "*")
+    with pytest.raises(PeerError, match="more than 2 names of listeners"):
+        client.asking(LISTENER, "c", "d", "e")

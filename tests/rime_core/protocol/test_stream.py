@@ -6,9 +6,9 @@ The rules of the protocol: tests/conformance.
 import pytest
 
 from rime_core import CLUSTER, ENDPOINT, LISTENER, ROUTE, SECRET, ClosedError, FellBehindError, PeerError, Plane
-from rime_core.node import Node
+from rime_core.node import Certificate, Client, Node, Peer
 from rime_core.protocol.delta import DeltaStream
-from rime_core.protocol.events import Acknowledged, RejectedResponse, UnknownType
+from rime_core.protocol.events import Acknowledged, Refused, RejectedResponse, UnknownType
 from rime_core.protocol.messages import DeltaRequest
 
 
@@ -194,3 +194,96 @@ def test_many_rejections_cost_a_change_nothing():
             change.apply(ENDPOINT, name, b"2")
     assert sum(len(response.update.resources) for response in stream.responses()) == len(names)
     assert subscriber.rejected == {}
+
+
+# --- what a client may ask for
+
+
+class Refusing:
+    """Refuses types and names as it is told, whoever asks."""
+
+    def __init__(self, types=(), names=()):
+        self.refused_types, self.refused_names = types, names
+
+    def __call__(self, client):
+        return self
+
+    def type(self, type_url):
+        return "not for you" if type_url in self.refused_types else None
+
+    def names(self, type_url):
+        return lambda name: "not yours" if (type_url, name) in self.refused_names else None
+
+
+def refusing(plane, authorize, *requests, **options):
+    stream = DeltaStream(plane.server(authorize=authorize), **options)
+    for request in requests:
+        stream.receive(request)
+    return stream
+
+
+def sent(stream):
+    return [
+        (response.type_url, [resource.name for resource in response.update.resources], list(response.update.removed))
+        for response in stream.responses()
+    ]
+
+
+def test_who_the_client_is_is_known_when_it_is_asked_what_it_may_have_once(plane):
+    asked: list[Client] = []
+    peer = Peer("127.0.0.1:5000", Certificate("envoy-1"))
+    first, later = (DeltaRequest(CLUSTER, Node(name)) for name in ("envoy-1", "another"))
+    refusing(plane, asked.append, first, later, peer=peer)
+    assert asked == [Client(Node("envoy-1"), peer)]
+
+
+@pytest.mark.parametrize("error", [PeerError("no", code="PERMISSION_DENIED"), ZeroDivisionError()])
+def test_a_client_that_is_refused_has_no_stream(plane, error):
+    def authorize(_client):
+        raise error
+
+    stream = DeltaStream(plane.server(authorize=authorize))
+    with pytest.raises(type(error)):
+        stream.receive(DeltaRequest(CLUSTER))
+    with pytest.raises(ClosedError):
+        stream.receive(DeltaRequest(CLUSTER))
+    assert stream.responses() == []
+
+
+def test_what_a_group_is_served_is_authorized_too(plane):
+    server = plane.server(lambda _: plane.server(), authorize=Refusing(names=[(SECRET, "a")]))
+    stream = DeltaStream(server)
+    stream.receive(DeltaRequest(SECRET, subscribe=["a"]))
+    assert sent(stream) == [(SECRET, [], ["a"])]
+
+
+def test_a_type_that_is_refused_looks_empty_and_the_others_flow_on(plane):
+    stream = refusing(
+        plane,
+        Refusing(types=[CLUSTER, SECRET]),
+        DeltaRequest(CLUSTER, initial_versions={"a": "v"}),
+        DeltaRequest(SECRET, subscribe=["a"]),
+        DeltaRequest(LISTENER),
+    )
+    assert sent(stream) == [(SECRET, [], ["a"]), (CLUSTER, [], ["a"]), (LISTENER, ["a"], [])]
+    assert stream.events() == [Refused(CLUSTER, "not for you"), Refused(SECRET, "not for you")]
+    for type_url in (CLUSTER, SECRET, LISTENER):
+        plane.apply(type_url, "a", b"2")
+    assert sent(stream) == [(LISTENER, ["a"], [])]
+
+
+def test_an_envoy_that_is_refused_a_type_does_not_wait_for_it(plane):
+    assert sent(refusing(plane, Refusing(types=[CLUSTER]), DeltaRequest(CLUSTER))) == [(CLUSTER, [], [])]
+
+
+def test_more_names_than_a_client_may_ask_for_end_its_stream(plane):
+    stream = begun(
+        plane, DeltaRequest(ENDPOINT, subscribe=["a", "b"]), DeltaRequest(SECRET, subscribe=["a"]), max_names=2
+    )
+    stream.receive(DeltaRequest(ENDPOINT, subscribe=["a"]))
+    stream.receive(DeltaRequest(ENDPOINT, subscribe=["c"], unsubscribe=["b"]))
+    with pytest.raises(PeerError, match="more than 2 names of endpoints") as refused:
+        stream.receive(DeltaRequest(ENDPOINT, subscribe=["b"]))
+    assert refused.value.code == "RESOURCE_EXHAUSTED"
+    with pytest.raises(PeerError, match="more than 2 names of secrets"):
+        begun(plane, DeltaRequest(SECRET, subscribe=["a", "b", "c"]), max_names=2)

@@ -6,6 +6,7 @@ from rime_core.change import References
 from rime_core.errors import ConflictError, UsageError
 from rime_core.group import GroupStore
 from rime_core.index import TOMBSTONES
+from rime_core.permissions import Authorize
 from rime_core.resource import Digest, content_digest
 from rime_core.server import Route, Server
 from rime_core.snapshot import Snapshot
@@ -104,9 +105,15 @@ class Plane(Writer):
         self.store.add_writer(writer)
         return writer
 
-    def server(self, group: Route | None = None) -> Server:
-        """The readers' handle. `group` says from which Server a client is served; None: from this one."""
-        return Server(self.store, group)
+    def server(self, group: Route | None = None, *, authorize: Authorize | None = None) -> Server:
+        """The readers' handle.
+
+        Args:
+            group: from which Server a client is served; None: from this one.
+            authorize: what a client may be given (`rime_core.permissions`); None: everything. It says so also of those
+                that `group` has served from another Server.
+        """
+        return Server(self.store, group, authorize)
 
     def snapshot(self) -> Snapshot:
         """Everything as it is now; copies only the types that changed since the last one."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from rime_core.node import Client
+from rime_core.permissions import Authorize, Permissions
 from rime_core.resource import Reference
 from rime_core.snapshot import Snapshot
 from rime_core.store import Store
@@ -19,11 +20,12 @@ Route = Callable[[Client], "Server"]
 class Server:
     """What transports, and programs that only read, are given. Made by `Plane.server`."""
 
-    __slots__ = ("_group", "_store")
+    __slots__ = ("_authorize", "_group", "_store")
 
-    def __init__(self, store: Store, group: Route | None = None) -> None:
+    def __init__(self, store: Store, group: Route | None = None, authorize: Authorize | None = None) -> None:
         self._store: Final = store
         self._group: Final = group
+        self._authorize: Final = authorize
 
     @property
     def ready(self) -> bool:
@@ -59,6 +61,14 @@ class Server:
     def serving(self, client: Client) -> "Server":
         """The Server that this client is served from."""
         return self if self._group is None else self._group(client)
+
+    def permissions(self, client: Client) -> Permissions | None:
+        """What this client may be given; None: everything. To be asked before `serving`.
+
+        Raises:
+            PeerError: nothing, so its stream must end.
+        """
+        return self._authorize(client) if self._authorize is not None else None
 
     def subscribe(
         self,

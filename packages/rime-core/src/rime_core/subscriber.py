@@ -79,6 +79,16 @@ class Subscriber(Selection):
         """The names that it asked for, "*" aside."""
         return frozenset(self._names.names) if self._names is not None else frozenset()
 
+    @property
+    def named(self) -> int:
+        """How many names these are."""
+        return len(self._names.names) if self._names is not None else 0
+
+    @property
+    def cursor(self) -> int:
+        """The number of the last change of its type that it was sent."""
+        return self._cursor
+
     def add(self, names: Iterable[str]) -> None:
         """Want `names` too; "*" stands for everything. Each is answered by the next `poll()`: with its resource, even
         where it was sent before (R27), or as removed (R28).

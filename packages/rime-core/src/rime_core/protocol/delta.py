@@ -9,6 +9,7 @@ from rime_core.protocol.subscription import first_names
 from rime_core.update import Update
 
 if TYPE_CHECKING:
+    from rime_core.protocol.allowance import Allowance
     from rime_core.type_urls import XdsType
 
 
@@ -17,8 +18,10 @@ class DeltaChannel(Channel[DeltaRequest, DeltaResponse]):
 
     __slots__ = ("_known",)
 
-    def __init__(self, stream: Stream[DeltaRequest, DeltaResponse], described: "XdsType") -> None:
-        super().__init__(stream, described)
+    def __init__(
+        self, stream: Stream[DeltaRequest, DeltaResponse], described: "XdsType", allowance: "Allowance"
+    ) -> None:
+        super().__init__(stream, described, allowance)
         self._known: Mapping[str, str] = {}
         """What the client brings from an earlier stream, until that is answered."""
 
@@ -35,7 +38,9 @@ class DeltaChannel(Channel[DeltaRequest, DeltaResponse]):
         if request.unsubscribe:
             self.discard(named(request.unsubscribe))
         if request.subscribe:
-            self.subscriber.add(named(request.subscribe))
+            names = named(request.subscribe)
+            self.allowance.limit(names, self.subscriber)
+            self.subscriber.add(self.ask(names))
 
     def first(self) -> Update | None:
         """What it wants and does not know; an empty "*" is told too, for Envoy is not ready without (R44)."""

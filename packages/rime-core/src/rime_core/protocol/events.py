@@ -28,6 +28,19 @@ class RejectedResponse:
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """The client may not have what it asked for; to it, that does not exist.
+
+    `names` are what one request was refused of the type, none where it is refused the type as a whole; `why` is why, of
+    several names the first.
+    """
+
+    type_url: str
+    why: str
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class UnknownType:
     """The client asked for a type that rime does not know and no source has written (R8)."""
 
@@ -48,4 +61,4 @@ class LetGo:
     hold: Hold
 
 
-Event = Acknowledged | RejectedResponse | UnknownType | Held | LetGo
+Event = Acknowledged | RejectedResponse | Refused | UnknownType | Held | LetGo

@@ -36,16 +36,21 @@ from rime_core.resource import STAR, Resource
 from rime_core.update import Update
 
 if TYPE_CHECKING:
+    from rime_core.protocol.allowance import Allowance
     from rime_core.type_urls import XdsType
 
 
 class SotwChannel(Channel[DiscoveryRequest, DiscoveryResponse]):
     """One type on a state-of-the-world stream."""
 
-    __slots__ = ("_known", "_latest", "_named", "_repeated", "_set", "_warming")
+    __slots__ = ("_denied", "_known", "_latest", "_named", "_repeated", "_set", "_warming")
 
-    def __init__(self, stream: Stream[DiscoveryRequest, DiscoveryResponse], described: "XdsType") -> None:
-        super().__init__(stream, described)
+    def __init__(
+        self, stream: Stream[DiscoveryRequest, DiscoveryResponse], described: "XdsType", allowance: "Allowance"
+    ) -> None:
+        super().__init__(stream, described, allowance)
+        self._denied: set[str] = set()
+        """The names that the latest list has and that its client may not have."""
         self._known = ""
         """The version that the client brings from an earlier stream, until that is answered."""
         self._latest = ""
@@ -79,19 +84,31 @@ class SotwChannel(Channel[DiscoveryRequest, DiscoveryResponse]):
         if nonce and nonce != self._latest:
             self._repeated |= repeats
             return
-        listed = set(self._listed(request))
+        names = self._listed(request)
+        self.allowance.limit(names)
+        listed = set(names)
         subscriber = self.subscriber
         held = {*subscriber.names, STAR} if subscriber.wildcard else subscriber.names
         gone = held - listed
         if gone:
             self.discard(gone)
-        new = listed - held
+        if self._denied:
+            self.allowance.forget(self._denied - listed)
+            self._denied &= listed
+        new = listed - held - self._denied
         if new:
-            subscriber.add(new)
+            subscriber.add(self.ask(list(new)))
         if self._warming and (repeats or self._repeated):
             subscriber.resend(self._warming)
             self._warming.clear()
         self._repeated = False
+
+    def ask(self, names: list[str]) -> list[str]:
+        """A name that it may not have is asked for once for as long as it is listed."""
+        granted = super().ask(names)
+        if len(granted) < len(names):
+            self._denied.update(set(names).difference(granted))
+        return granted
 
     def discard(self, names: Collection[str]) -> None:
         """The client gives up `names`; that is not answered, also where "*" gives them."""
@@ -106,6 +123,7 @@ class SotwChannel(Channel[DiscoveryRequest, DiscoveryResponse]):
         Nothing of a full set waits here: what is left out of it would be deleted by a client that has it already.
         """
         known, self._known = self._known, ""
+        self.allowance.refused()  # which leaves out what is refused, as it does what is missing
         subscriber = self.subscriber
         awaited = self.stream.awaited(self.described.url)
         if known and known == subscriber.version():

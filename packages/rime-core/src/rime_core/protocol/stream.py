@@ -18,12 +18,14 @@ something for (what a re-subscription, a re-sent assignment or a late removal br
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import ClassVar, Final, Generic, NamedTuple, Protocol, TypeVar
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, ClassVar, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from rime_core.delivery import IN_FLIGHT
 from rime_core.errors import ClosedError, FellBehindError, PeerError
 from rime_core.node import Client, Node, Peer
+from rime_core.plane import Plane
+from rime_core.protocol.allowance import MAX_NAMES, Allowance
 from rime_core.protocol.events import Acknowledged, Event, RejectedResponse, UnknownType
 from rime_core.protocol.order import Order, Patience
 from rime_core.resource import check_name
@@ -31,6 +33,9 @@ from rime_core.server import Server
 from rime_core.subscriber import Subscriber
 from rime_core.type_urls import XdsType, check_type_url, describe, is_known
 from rime_core.update import Manifest, Update
+
+if TYPE_CHECKING:
+    from rime_core.permissions import Permissions
 
 MAX_RESPONSE_BYTES: Final = 4_000_000
 """Below gRPC's default limit of 4 MiB for a message received, with room for what is not counted."""
@@ -74,11 +79,24 @@ class Flight(NamedTuple):
 class Channel(ABC, Generic[Request, Response]):
     """One type on one stream. Made with the first request of the type."""
 
-    __slots__ = ("_place", "answered", "described", "first_number", "flights", "gone", "knows", "stream", "subscriber")
+    __slots__ = (
+        "_place",
+        "allowance",
+        "answered",
+        "described",
+        "first_number",
+        "flights",
+        "gone",
+        "knows",
+        "stream",
+        "subscriber",
+    )
 
-    def __init__(self, stream: "Stream[Request, Response]", described: XdsType) -> None:
+    def __init__(self, stream: "Stream[Request, Response]", described: XdsType, allowance: Allowance) -> None:
         self.stream: Final = stream
         self.described: Final = described
+        self.allowance: Final = allowance
+        """What its client may ask for."""
         self.subscriber: Subscriber
         self.knows = False
         """Whether the client brought versions from an earlier stream."""
@@ -148,8 +166,13 @@ class Channel(ABC, Generic[Request, Response]):
         if flight is not None:
             self.stream.order.settled(self, flight, accepted=error is None)
 
+    def ask(self, names: list[str]) -> list[str]:
+        """The client asks for `names`: those that it may have; the others are answered as missing."""
+        return self.allowance.granted(names)
+
     def discard(self, names: Collection[str]) -> None:
         """The client gives up `names`."""
+        self.allowance.forget(names)
         self.subscriber.discard(names)
         self.stream.order.acted(self.described.url, names)
 
@@ -160,13 +183,23 @@ class Channel(ABC, Generic[Request, Response]):
             first = self.first()
             if first is not None:
                 self.send(first, batch)
-            while (update := self.subscriber.poll()) is not None:
+            for update in self._updates():
                 self.send(update, batch)
             self.first_number = self.stream.number
             if self.knows and self.described.outlives_removal:
                 self.gone = tuple(name for name in self.subscriber.names if self.subscriber.present(name) is None)
-        while (update := self.subscriber.poll()) is not None:
+        for update in self._updates():
             self.send(update, batch)
+
+    def _updates(self) -> Iterator[Update]:
+        """What its subscriber has to send, and that what was refused is missing."""
+        subscriber = self.subscriber
+        while (update := subscriber.poll()) is not None:
+            yield update
+        refused = self.allowance.refused()
+        if refused:
+            missing = Update((), refused, ordinal=subscriber.cursor)
+            yield from missing.parts(self.max_bytes) if self.max_bytes is not None else (missing,)
 
     def send(self, update: Update, batch: list[Response]) -> None:
         """Add the response that carries `update` to the batch.
@@ -219,6 +252,7 @@ class Stream(ABC, Generic[Request, Response]):
         patience: how long a client is waited for that says nothing.
         type_url: the type that requests have which name none (a stream of one type); "" for an aggregated stream.
         max_response_bytes: where to split a response; one resource is never split.
+        max_names: how many names of one type the client may ask for; None: any.
     """
 
     _channel: ClassVar[type[Channel]]  # type: ignore[type-arg]  # each variant says which
@@ -233,6 +267,7 @@ class Stream(ABC, Generic[Request, Response]):
         patience: Patience | None = None,
         type_url: str = "",
         max_response_bytes: int = MAX_RESPONSE_BYTES,
+        max_names: int | None = MAX_NAMES,
     ) -> None:
         self.node: Node | None = None
         """Who the client says that it is, from its first request (R1)."""
@@ -247,6 +282,9 @@ class Stream(ABC, Generic[Request, Response]):
         self._wake: Final = wake
         self._type_url: Final = type_url
         self.max_response_bytes: Final = max_response_bytes
+        self._max_names: Final = max_names
+        self._permissions: Permissions | None = None
+        """What the client may be given; None: everything."""
         self._channels: dict[str, Channel[Request, Response]] = {}
         """By type URL, in the order of a batch."""
         self._changed: set[Channel[Request, Response]] = set()
@@ -260,14 +298,15 @@ class Stream(ABC, Generic[Request, Response]):
         """Take one request in.
 
         Raises:
-            PeerError: the protocol does not allow it; the stream must end with its `code`. It is closed already.
+            PeerError: the protocol does not allow it, or the client is refused; the stream must end with its `code`. It
+                is closed already, as it is when `group`, `authorize` or what that gave raises anything else.
             ClosedError: after `close()`.
         """
         if self._closed:
             raise ClosedError("this stream is closed")
         try:
             self._receive(request)
-        except PeerError:
+        except BaseException:
             self.close()
             raise
 
@@ -364,7 +403,9 @@ class Stream(ABC, Generic[Request, Response]):
             raise PeerError(f"a request for {type_url} came on the stream of {self._type_url}")
         if self.node is None:
             self.node = request.node or Node()
-            self._server = self._server.serving(Client(self.node, self.peer))
+            client = Client(self.node, self.peer)
+            self._permissions = self._server.permissions(client)
+            self._server = self._server.serving(client)
             self.order.server = self._server
         channel = self._channels.get(type_url)
         if channel is None:
@@ -382,14 +423,19 @@ class Stream(ABC, Generic[Request, Response]):
             raise PeerError(f"more than {MAX_TYPES} types on one stream", code="RESOURCE_EXHAUSTED")
         if not is_known(type_url) and not self._server.knows(type_url):
             self.tell(UnknownType(type_url))
-        channel: Channel[Request, Response] = self._channel(self, describe(type_url))
-        names = channel.begin(request)
-        channel.subscriber = self._server.subscribe(
+        described = describe(type_url)
+        allowance = Allowance(described, most=self._max_names, permissions=self._permissions, tell=self.tell)
+        channel: Channel[Request, Response] = self._channel(self, described, allowance)
+        names = named(channel.begin(request))
+        allowance.limit(names)
+        # a type that is refused is to this client as one of which there is nothing
+        server = self._server if allowance.whole else Plane().server()
+        channel.subscriber = server.subscribe(
             type_url,
-            named(names),
+            channel.ask(names),
             wake=channel.wake,
             max_bytes=channel.max_bytes,
-            gate=None if self._type_url else self.order.gate(channel.described),
+            gate=self.order.gate(described) if allowance.whole and not self._type_url else None,
         )
         self._channels[type_url] = channel
         self._channels = dict(sorted(self._channels.items(), key=_order))
