@@ -134,7 +134,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "R42": Fault("subscriber.py", "self._move(False, self._names)", "self._move(False, None)"),
     "R43": Fault("subscriber.py", "                self._owed[name] = True\n", ""),
-    "R44": Fault(_DELTA, "if update or (self.subscriber.wildcard and not known) else", "if update else"),
+    "R44": Fault(_DELTA, "if update or ((self.subscriber.wildcard or nothing) and not known) else", "if update else"),
     "R45": Fault("type_urls.py", "    legacy_wildcard: bool = False\n", "    legacy_wildcard: bool = True\n"),
     "R46": Fault(_SUBSCRIPTION, "return [name for name in subscribe if name != STAR]", "return subscribe"),
     "R47": Fault(

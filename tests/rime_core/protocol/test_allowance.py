@@ -27,6 +27,13 @@ class Rules:
         return f"{name} is not yours" if name.startswith("x") else None
 
 
+class RefusingEverything(Rules):
+    """As a Rules; and "*"."""
+
+    def why_not(self, name):
+        return "too much" if name == "*" else super().why_not(name)
+
+
 class RefusingNoName(Rules):
     """As a Rules that says so at once."""
 
@@ -61,11 +68,18 @@ class TestNames:
             assert allowance.refused() == ("x",)
         assert len(events) == 2
 
-    def test_everything_is_not_a_name(self):
+    def test_everything_is_asked_for_by_its_name_and_is_not_missing(self):
         rules = Rules()
         allowance, _ = made(rules)
         assert allowance.granted(["*", "a"]) == ["*", "a"]
-        assert rules.asked == ["a"]
+        assert rules.asked == ["*", "a"]
+        assert not allowance.star_refused
+
+        allowance, events = made(RefusingEverything())
+        assert allowance.granted(["*", "a"]) == ["a"]
+        assert allowance.granted(["b"]) == ["b"]
+        assert (allowance.star_refused, allowance.refused()) == (True, ())
+        assert events == [Refused(SECRET, "too much", ("*",))]
 
     def test_what_is_given_up_meanwhile_needs_no_answer(self):
         allowance, _ = made(Rules())

@@ -73,6 +73,13 @@ class Rules:
         return lambda name: "not yours" if name.startswith("x") else None
 
 
+class NotEverything(Rules):
+    """Refuses "*"."""
+
+    def names(self, type_url):
+        return lambda name: "too much" if name == "*" else None
+
+
 class TestNamesThatAreRefused:
     @pytest.fixture
     def plane(self):
@@ -139,6 +146,25 @@ class TestNamesThatAreRefused:
 
     def test_everything_is_everything(self, stream):
         assert taken(stream, DeltaRequest(CLUSTER)) == [(CLUSTER, ["a", "x"], [])]
+
+    def test_everything_may_be_refused_and_is_nothing_then(self, plane):
+        version = plane.snapshot()[CLUSTER]["a"].version
+        for request, answers in [
+            (DeltaRequest(CLUSTER), [(CLUSTER, [], [])]),
+            (DeltaRequest(CLUSTER, subscribe=["*", "a"]), [(CLUSTER, ["a"], [])]),
+            (DeltaRequest(CLUSTER, initial_versions={"a": version}), [(CLUSTER, [], ["a"])]),
+            (
+                DeltaRequest(CLUSTER, subscribe=["*", "a"], initial_versions={"a": version, "b": "v"}),
+                [(CLUSTER, [], ["b"])],
+            ),
+            (DeltaRequest(CLUSTER, subscribe=["a"], initial_versions={"a": version, "b": "v"}), []),
+        ]:
+            stream = DeltaStream(plane.server(authorize=NotEverything))
+            assert taken(stream, request) == answers
+            plane.apply(CLUSTER, "new", version.encode())
+            assert taken(stream) == []
+            plane.remove(CLUSTER, "new")
+            assert taken(stream, DeltaRequest(CLUSTER, subscribe=["*"])) == []
 
     def test_it_is_woken_for_the_answer(self, plane):
         wakes = []

@@ -441,6 +441,21 @@ def test_a_refused_type_is_an_empty_set(refused, plane):
     assert refused.take() == []
 
 
+def test_everything_may_be_refused_and_is_nothing_then(plane):
+    class NotEverything(Rules):
+        def names(self, type_url):
+            return lambda name: "too much" if name == "*" else None
+
+    client = Client(plane)
+    client.stream = SotwStream(plane.server(authorize=NotEverything))
+    assert client.asking(LISTENER) == [(LISTENER, {})]
+    assert client.asking(LISTENER) == []
+    plane.apply(LISTENER, "a", b"2")
+    assert client.take() == []
+    assert client.asking(LISTENER, "*", "a") == [(LISTENER, {"a": b"2"})]
+    assert refusals(client) == [("*",)]
+
+
 def test_more_names_than_a_client_may_list_end_its_stream(plane):
     client = Client(plane, max_names=2)
     client.asking(LISTENER, "a", "b")

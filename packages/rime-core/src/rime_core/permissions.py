@@ -8,8 +8,9 @@ What is refused looks like what does not exist: its name is answered as missing,
 cannot tell what others have, and the rest of its stream flows on. What is checked is the name that it asks for; a
 resource is given under its aliases too, each of which is a name of its own here.
 
-"*" is given or refused with its type, as a whole: what it gives is shared by all, and is not looked through for one.
-What some clients must not see among it belongs into a group of theirs, or on demand. Secrets are never in it.
+"*" is a name too, and given or refused as a whole: what it gives is shared by all, and is not looked through for one.
+What only some clients may see of a type that others ask for by "*" belongs into a group of theirs, or on demand.
+Secrets are never in it.
 """
 
 from collections.abc import Callable
@@ -32,7 +33,7 @@ class Permissions(Protocol):
         ...
 
     def names(self, type_url: str) -> WhyNot | None:
-        """What says of each name of a type that it is not refused whether it is refused; None: no name is."""
+        """What says of each name of a type that it is not refused whether it is refused, and of "*"; None: none is."""
         ...
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from rime_core import OptionReader
+from rime_core.protocol.allowance import MAX_NAMES
 from rime_core.protocol.order import Patience
 from rime_core.protocol.stream import MAX_RESPONSE_BYTES
 from rime_grpc.errors import incomplete, insecure_with, no_path
@@ -46,9 +47,10 @@ class Config:
 
     `patience`: how long a client is waited for that says nothing.
 
-    `max_streams`, `max_streams_per_address`: further streams are refused. `max_request_rate`: requests a second and
-    stream, beyond which they are read later. `first_answers`: how many streams are given their first answer at a time.
-    `max_age`: seconds, about which a stream ends and its client comes back. 0 as a limit, a rate or an age is none.
+    `max_streams`, `max_streams_per_address`: further streams are refused. `max_names`: names of one type on one stream,
+    beyond which it ends. `max_request_rate`: requests a second and stream, beyond which they are read later.
+    `first_answers`: how many streams are given their first answer at a time. `max_age`: seconds, about which a stream
+    ends and its client comes back. 0 as a limit, a rate or an age is none.
 
     `cert` and `key`, files in PEM form, given together: TLS. `client_ca` as well: only clients with a certificate that
     one of these authorities has signed. They are read when serving begins, and again when they have changed.
@@ -67,6 +69,7 @@ class Config:
     client_ca: Path | None = None
     max_streams: int = MAX_STREAMS
     max_streams_per_address: int = MAX_STREAMS_PER_ADDRESS
+    max_names: int = MAX_NAMES
     max_request_rate: int = MAX_REQUEST_RATE
     first_answers: int = FIRST_ANSWERS
     max_age: float = MAX_AGE
@@ -105,6 +108,7 @@ def read(options: Mapping[str, str]) -> Config:
         client_ca=_path(reader, "client_ca"),
         max_streams=reader.number("max_streams", default=MAX_STREAMS),
         max_streams_per_address=reader.number("max_streams_per_address", default=MAX_STREAMS_PER_ADDRESS),
+        max_names=reader.number("max_names", default=MAX_NAMES),
         max_request_rate=reader.number("max_request_rate", default=MAX_REQUEST_RATE),
         first_answers=reader.number("first_answers", default=FIRST_ANSWERS, least=1),
         max_age=reader.duration("max_age", default=MAX_AGE),

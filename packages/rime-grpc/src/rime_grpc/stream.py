@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import grpc
 
 from rime_core import ClosedError, FellBehindError, Peer, PeerError, Server, describe
-from rime_core.protocol.events import Event, Held, LetGo, RejectedResponse, UnknownType
+from rime_core.protocol.events import Event, Held, LetGo, Refused, RejectedResponse, UnknownType
 from rime_core.protocol.messages import DeltaResponse, DiscoveryResponse
 from rime_grpc.admission import RequestRate, stream_age
 from rime_grpc.config import Config
@@ -54,6 +54,7 @@ class Stream:
             patience=config.patience,
             type_url=method.type_url,
             max_response_bytes=config.max_response_bytes,
+            max_names=config.max_names or None,
         )
         self._decoder: Final[Decoder[Any]] = method.variant.decoder()
         self._woken = False
@@ -144,7 +145,10 @@ class Stream:
                 self._log(self._protocol.events())
                 await self._slow_down()
         except PeerError as error:
-            log.warning("%s broke the protocol: %s", self, error, extra={"event": "refused"})
+            if error.code == "PERMISSION_DENIED":
+                self._gate.warn("refused", "authorize", f"{self} is refused: {error}")
+            else:
+                log.warning("%s broke the protocol: %s", self, error, extra={"event": "refused"})
             self.end(getattr(grpc.StatusCode, error.code), str(error))
         except ClosedError as error:
             self.end(grpc.StatusCode.UNAVAILABLE, str(error))
@@ -210,6 +214,9 @@ class Stream:
                         hold,
                         extra={"event": "let go", "type_url": hold.type_url},
                     )
+                case Refused(type_url, why, names):
+                    what = describe(type_url).plural + (f" {_listed(names)}" if names else "")
+                    self._gate.warn("refused", "authorize", f"{self} is refused {what}: {_cut(why)}")
                 case UnknownType(type_url):
                     log.warning(
                         "%s asks for %r, which rime does not know", self, _cut(type_url), extra={"event": "unknown"}

@@ -23,7 +23,7 @@ MAX_NAMES: Final = 100_000
 class Allowance:
     """How many names of one type a client may ask for, and which of them it may have."""
 
-    __slots__ = ("_described", "_most", "_refused", "_tell", "_why_not", "whole")
+    __slots__ = ("_described", "_most", "_refused", "_tell", "_why_not", "star_refused", "whole")
 
     def __init__(
         self,
@@ -38,6 +38,8 @@ class Allowance:
             tell(Refused(described.url, why))
         self.whole: Final = why is None
         """Whether it may have the type at all."""
+        self.star_refused = False
+        """Whether its client has asked for everything, and may not."""
         self._described: Final = described
         self._most: Final = most
         self._tell: Final = tell
@@ -57,25 +59,31 @@ class Allowance:
         distinct = {*names, *self._refused, *(subscriber.names if subscriber else ())}
         if len(distinct - {STAR}) > most:
             raise PeerError(
-                f"more than {most} names of {self._described.plural} on one stream", code="RESOURCE_EXHAUSTED"
+                f"more than {most} names of {self._described.plural} on one stream, which is max_names",
+                code="RESOURCE_EXHAUSTED",
             )
 
     def granted(self, names: list[str]) -> list[str]:
-        """Those of `names` that the client may have; the others are kept until `refused` is called."""
+        """Those of `names` that the client may have; the others are missing: see `refused`, `star_refused`."""
         if self._why_not is None:
             return names
         granted: list[str] = []
         refused: dict[str, str] = {}
         for name in names:
-            why = self._why_not(name) if name != STAR else None
+            why = self._why_not(name)
             if why is None:
                 granted.append(name)
             else:
                 refused[name] = why
         if refused:
-            self._refused.update(dict.fromkeys(refused))
             self._tell(Refused(self._described.url, next(iter(refused.values())), tuple(refused)))
+            self.star_refused = refused.pop(STAR, None) is not None or self.star_refused
+            self.miss(refused)
         return granted
+
+    def miss(self, names: Iterable[str]) -> None:
+        """Have `names` answered as missing."""
+        self._refused.update(dict.fromkeys(names))
 
     def forget(self, names: Iterable[str]) -> None:
         """The client gives up `names`: those that were refused need no answer."""

@@ -47,7 +47,10 @@ class DeltaChannel(Channel[DeltaRequest, DeltaResponse]):
         known, self._known = self._known, {}
         update = self.subscriber.initial(known)
         self.subscriber.resend([name for name in self.stream.awaited(self.described.url) if name in known])
-        return update if update or (self.subscriber.wildcard and not known) else None
+        nothing = self.allowance.star_refused
+        if nothing:
+            self.allowance.miss(name for name in known if not self.subscriber.asks_for(name))
+        return update if update or ((self.subscriber.wildcard or nothing) and not known) else None
 
     def warm(self, names: Iterable[str]) -> None:
         """They are sent again: Envoy keeps a changed cluster warming, for 15 s, and does not ask (R63, R72)."""
