@@ -431,6 +431,116 @@ def test_a_change_of_a_group_costs_the_same_whatever_the_number_of_others_and_th
     assert_same(one, cost(act(100)))
 
 
+def test_a_change_of_a_group_costs_the_same_whatever_others_asked_for():
+    """Neither those of other groups who asked for this name, nor those of the group who asked for others."""
+
+    def act(others, ours):
+        family = Family(1 + others)
+        first = family.groups[0]
+        for each, group in enumerate(family.groups):
+            family.reading(group, [family.hot, Name(f"other{each}")])
+        for each in range(ours):
+            family.reading(first, [Name(f"ours{each}")])
+        return lambda: family.change(first)
+
+    # of the two that hold the name in the first case, the sets of the group are looked through; in the second its own
+    assert_same(cost(act(1, 0)), cost(act(100, 0)))
+    assert_same(cost(act(0, 1)), cost(act(0, 500)))
+
+
+def test_a_group_without_resources_of_the_type_is_answered_as_its_base_is():
+    def act(resources):
+        family = Family(2, resources)
+        plain = Plane(base=family.base)
+        family.reading(family.base)
+
+        def act():
+            with plain.server().subscribe(CLUSTER) as subscriber:
+                assert len(subscriber.initial().resources) == resources
+
+        return act
+
+    assert_same(cost(act(FEW)), cost(act(10_000)))
+
+
+@pytest.mark.parametrize(("named", "has_own"), [(False, False), (False, True), (True, False)])
+def test_a_large_change_of_the_base_is_worked_out_once_for_all_groups(named, has_own):
+    """For the client of a second group it costs the same whether it is large or small."""
+
+    def act(resources):
+        family = Family(2, resources)
+        groups = family.groups if has_own else [Plane(base=family.base) for _ in range(2)]
+        names = family.names[1:] if named else None
+        first, second = (family.reading(group, names) for group in groups)
+
+        def change_all():
+            family.content += 1
+            family.base.replace(CLUSTER, dict.fromkeys(family.names[1:], b"%09d" % family.content))
+            first.acknowledge_update(first.poll())
+
+        def act():
+            second.acknowledge_update(second.poll())
+
+        return cost(act, before=change_all, warm=3)
+
+    assert_same(act(FEW), act(2_000))
+
+
+def test_to_name_one_more_costs_the_same_whatever_the_groups_have_seen():
+    """Nobody's cursor is too old for a set because another group, or the base, has changed since."""
+
+    def act(named):
+        family = Family(2, named)
+        first, second = family.groups
+        fresh = [Name("fresh")]
+        one, other = (family.reading(group, family.names) for group in (first, second))
+        keeps = [family.reading(group, family.names) for group in family.groups]
+
+        def back():
+            for each in (one, other):
+                each.discard(fresh)
+                each.poll()
+            family.change(first)
+            keeps[0].poll()
+            one.add(fresh)
+            one.poll()
+
+        def act():
+            other.add(fresh)
+            assert "fresh" in other.poll().removed
+
+        return cost(act, before=back)
+
+    assert_same(act(FEW), act(10_000))
+
+
+def test_a_late_rejection_costs_the_same_however_much_changed_since(worlds):
+    def act(world, changes):
+        subscriber = world.reading()
+        world.plane.apply(CLUSTER, "other", b"")
+        others = world.names[:changes]
+
+        def act():
+            world.change()
+            update = subscriber.poll()
+            world.content += 1
+            with world.plane.transaction() as change:
+                for name in others:
+                    change.apply(CLUSTER, name, b"%09d" % world.content)
+            subscriber.acknowledge_update(subscriber.poll())
+            return subscriber, update
+
+        return act
+
+    def rejecting(world, changes):
+        prepare = act(world, changes)
+        sent = []
+        return cost(lambda: sent[-1][0].reject(sent[-1][1], "no"), before=lambda: sent.append(prepare()), warm=3)
+
+    world = worlds[FEW]
+    assert_same(rejecting(world, 2), rejecting(world, 40))
+
+
 @pytest.mark.parametrize("named", [False, True])
 def test_what_a_client_of_a_group_is_sent_costs_the_same_among_100_and_among_10_000(named):
     def act(resources):

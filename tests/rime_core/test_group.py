@@ -163,8 +163,11 @@ def test_a_closed_group_leaves_its_base(base, group):
 
 def test_closing_the_base_closes_what_stands_on_it(base, group):
     client = reading(group)
+    group.apply(CLUSTER, "a", b"1")
     base.close()
     assert client.subscriber.closed
+    with pytest.raises(ClosedError):
+        group.apply(CLUSTER, "a", b"2")
     with pytest.raises(ClosedError):
         group.server().subscribe(CLUSTER)
     with pytest.raises(ClosedError):

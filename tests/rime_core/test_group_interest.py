@@ -92,6 +92,17 @@ def test_who_is_alone_in_all_groups_changes_the_set_in_place(groups):
     assert subscriber.poll() is None
 
 
+def test_the_version_of_a_set_that_is_changed_in_place_is_that_of_what_it_is_now(groups):
+    group = groups[0]
+    for name in "bd":
+        group.apply(CLUSTER, name, b"own")
+    subscriber = reading(group, NAMES).subscriber
+    before = subscriber.version()
+    subscriber.discard(["b"])
+    subscriber.add(["d"])
+    assert subscriber.version() == reading(group, ["a", "c", "d"]).subscriber.version() != before
+
+
 def test_a_set_with_one_follower_here_and_one_elsewhere_is_left_as_it_is(groups):
     here, elsewhere = (reading(group, NAMES).subscriber for group in groups[:2])
     here.add(["d"])
@@ -111,6 +122,40 @@ def test_what_changed_in_the_base_is_known_to_a_follower_however_often_others_cl
     assert slow.poll() == ({"b": b"1"}, {"d"})
 
 
+@pytest.mark.parametrize("where", ["base", "group"])
+def test_who_joins_a_set_behind_its_followers_lacks_nothing(base, groups, where):
+    """Neither what changed before its group followed the set, nor what the others of its group have taken already."""
+    group, other = groups[:2]
+    group.apply(CLUSTER, "z", b"own")
+    reading(other, [*NAMES, "d"])
+    late = [reading(group, NAMES) for _ in range(2)]
+    (base if where == "base" else group).apply(CLUSTER, "b", b"1")
+    for client in late:
+        client.subscriber.add(["d"])
+        assert client.poll() == ({"b": b"1"}, {"d"})
+
+
+def test_who_joins_who_was_alone_lacks_nothing_that_was_cleared(groups):
+    group = groups[0]
+    alone, late = reading(group, [*NAMES, "d"]), reading(group, NAMES)
+    group.apply(CLUSTER, "b", b"own")
+    assert alone.poll() == ({"b": b"own"}, set())
+    assert not alone.subscriber._names.changed
+    assert not alone.subscriber._names.below.changed
+    late.subscriber.add(["d"])
+    assert late.poll() == ({"b": b"own"}, {"d"})
+
+
+def test_answers_are_forgotten_with_the_changes_that_they_are_made_of(groups):
+    group = groups[0]
+    group.apply(CLUSTER, "z", b"own")
+    names = reading(group, NAMES).subscriber._names
+    for forget in (lambda: names.clear(9), lambda: names.changed_in_place(["b"])):
+        names.shared[3] = None
+        forget()
+        assert 3 not in names.shared
+
+
 def test_the_sets_that_hold_a_name_are_found_in_the_smaller_of_both(groups):
     group = groups[0]
     for each in range(5):
@@ -128,4 +173,4 @@ def test_nothing_is_kept_of_who_has_gone(base, groups):
     for client in clients:
         client.close()
     assert not interest(base)
-    assert all(CLUSTER not in group.store.indexes for group in groups)
+    assert not any(group.store.indexes or group.store._views for group in groups)

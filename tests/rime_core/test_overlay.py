@@ -5,6 +5,8 @@ once for all groups.
 import pytest
 
 from rime_core import CLUSTER, SECRET, Plane
+from rime_core.kept import SMALL
+from rime_core.resource import content_digest
 from tests.rime_core.client import Client, reading, said
 
 
@@ -224,6 +226,75 @@ def test_what_the_base_forgot_is_removed_although_the_group_had_it_once(names):
     assert said(update) == (({"b": b"base"}, set()) if names is None else ({}, {"a"}))
 
 
+def test_who_fell_behind_in_the_base_is_given_what_the_group_has_as_well():
+    base = Plane(tombstones=0)
+    group = Plane(base=base)
+    put(base, a="base", b="base")
+    put(group, c="own")
+    client = reading(group)
+    base.remove(CLUSTER, "a")
+    update = client.subscriber.poll()
+    assert update.full
+    assert said(update) == ({"b": b"base", "c": b"own"}, set())
+
+
+# --- late answers
+
+
+def test_a_late_rejection_of_a_cover_that_has_gone_is_of_no_account(family):
+    group = family.groups[0]
+    put(family.base, a="base")
+    client = reading(group)
+    put(group, a="own")
+    cover = client.subscriber.poll()
+    group.remove(CLUSTER, "a")
+    client.poll()
+    client.subscriber.reject(cover, "no")
+    put(group, a="own")
+    assert client.poll() == ({"a": b"own"}, set())
+
+
+def test_what_was_settled_stays_so_when_an_answer_of_the_bases_own_age_is_acknowledged(family):
+    """What the base alone has is said with the base's ordinal, which may be lower than that of an earlier update."""
+    group = family.groups[0]
+    put(family.base, a="base", b="base")
+    subscriber = group.server().subscribe(CLUSTER)
+    subscriber.acknowledge_update(subscriber.initial())
+    put(group, c="own")
+    subscriber.acknowledge_update(subscriber.poll())
+    subscriber.add(["a"])
+    answer = subscriber.poll()
+    assert answer.ordinal == 2
+    put(group, d="own")
+    subscriber.poll()
+    subscriber.acknowledge_update(answer)
+    assert subscriber._acknowledged == 3
+    assert subscriber.settled("c") == 4
+    put(group, c="new")
+    in_flight = subscriber.poll()
+    assert subscriber.acknowledged("c") == version_of(b"own")
+    assert in_flight.manifest.versions["c"] == version_of(b"new")
+
+
+def test_what_is_acknowledged_of_such_an_answer_settles_no_less_than_before(family):
+    group = family.groups[0]
+    put(family.base, a="base", b="base")
+    subscriber = group.server().subscribe(CLUSTER)
+    subscriber.acknowledge_update(subscriber.initial())
+    put(group, c="own")
+    subscriber.acknowledge_update(subscriber.poll())
+    subscriber.add(["a", "b"])
+    assert subscriber.poll().ordinal == 2
+    subscriber.acknowledge("a", version_of(b"base"))
+    put(family.base, a="new")
+    subscriber.poll()
+    assert subscriber.settled("a") == 3
+
+
+def version_of(body):
+    return content_digest(body)
+
+
 # --- one body, one Update, one serialization
 
 
@@ -259,6 +330,18 @@ def test_first_answers_that_hold_only_the_bases_are_one_where_names_were_asked_f
     assert len(set(map(id, answers))) == 1
 
 
+@pytest.mark.parametrize("tombstones", [0, 10])
+def test_what_goes_from_the_group_is_not_said_to_be_as_old_as_the_base(tombstones):
+    base = Plane()
+    group = Plane(base=base, tombstones=tombstones)
+    put(base, b="base")
+    put(group, a="own")
+    client = reading(group, ["a"])
+    group.remove(CLUSTER, "a")
+    update = client.subscriber.poll()
+    assert (update.removed, update.ordinal) == (("a",), 3)
+
+
 def test_what_comes_back_is_not_said_to_be_older_than_the_cover(family):
     """Its Update is not the base's, whose ordinal would say that the client has not seen the cover."""
     group = family.groups[0]
@@ -279,6 +362,43 @@ def test_what_is_shared_in_a_group_is_so_until_either_changes(family, names):
         update = one.poll()
         assert update
         assert two.poll() is update
+
+
+@pytest.mark.parametrize("names", [None, ["a", "b"]])
+def test_nothing_of_an_earlier_moment_is_shared_in_a_group(family, names):
+    group = family.groups[0]
+    put(family.base, a="base")
+    put(group, b="own")
+    clients = [reading(group, names) for _ in range(3)]
+    put(group, b="new")
+    assert clients[0].poll() == ({"b": b"new"}, set())
+    put(family.base, a="new")
+    assert clients[1].poll() == ({"a": b"new", "b": b"new"}, set())
+    put(group, b="newer")
+    assert clients[2].poll() == ({"a": b"new", "b": b"newer"}, set())
+
+
+def test_an_update_has_the_ordinal_of_its_moment(family):
+    group = family.groups[0]
+    put(group, a="own")
+    view = view_of(group)
+    content = (tuple(view.matches("a")), ())
+    first = view.update_of(*content)
+    assert view.update_of(*content) is first
+    put(group, b="own")
+    assert view.update_of(*content).ordinal == 2
+    put(family.base, c="base")
+    assert view.update_of(*content).ordinal == 3
+
+
+def test_who_is_sent_parts_of_a_large_answer_is_sent_the_same_ones(family):
+    group = family.groups[0]
+    for each in range(SMALL + 1):
+        put(group, **{f"n{each}": "x"})
+    first, second = (group.server().subscribe(CLUSTER, max_bytes=5_000) for _ in range(2))
+    parts = [[subscriber.initial(), subscriber.poll()] for subscriber in (first, second)]
+    assert parts[0] == parts[1]
+    assert parts[0][1] is not None
 
 
 # --- order

@@ -509,6 +509,20 @@ def test_what_was_removed_before_the_wildcard_was_given_up_and_asked_for_again_i
     assert client.poll() == ({"b": b"1"}, set())
 
 
+def test_a_late_rejection_is_of_no_account_for_what_something_else_was_sent_for(plane):
+    for changes in (["a"], ["a", "b", "c", "d"]):
+        plane.apply(CLUSTER, "a", b"old")
+        client = reading(plane)
+        plane.apply(CLUSTER, "a", b"1")
+        plane.apply(CLUSTER, "x", b"%d" % len(changes))
+        first = client.subscriber.poll()
+        for name in changes:
+            plane.apply(CLUSTER, name, b"2")
+        client.poll()
+        client.subscriber.reject(first, "no")
+        assert set(client.subscriber.rejected) == {"x"}
+
+
 # --- what has to wait
 
 

@@ -69,17 +69,16 @@ class GroupNames(Names):
         self.below.clear(min(ordinal, self._own.base.ordinal))
 
     def tail(self, cursor: int) -> Iterator[str]:
-        """The names that changed after `cursor`: those of the group, then those of the base, the latest first."""
+        """The names that changed after `cursor`, in the group, then in the base; one that did in both comes twice."""
         yield from super().tail(cursor)
-        for name in self.below.tail(cursor):
-            if self.changed.get(name, 0) <= cursor:
-                yield name
+        yield from self.below.tail(cursor)
 
-    def without(self, names: Iterable[str]) -> None:
-        """Its one follower gave up `names`."""
-        for name in names:
+    def changed_in_place(self, removed: Iterable[str]) -> None:
+        """Its one follower asked for other names; it gave up those `removed`."""
+        for name in removed:
             self.changed.pop(name, None)
         self._answers.clear()
+        self.version = None
         self.version = None
 
 
@@ -117,7 +116,7 @@ class GroupInterest(Interest[GroupNames]):
         """Move one follower of `current` to the set with `added` and without `removed`; the two must not overlap."""
         below: NameSet = self._base.interest.step(current.below, added, removed, self._base.ordinal)
         if below is current.below:
-            current.without(removed)
+            current.changed_in_place(removed)
             return current
         after = self._joined(below, since)
         self._left(current)

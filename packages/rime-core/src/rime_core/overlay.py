@@ -202,10 +202,9 @@ class Overlay(View):
         """What a subscriber of "*" alone must be sent that has everything up to `cursor`; made once for all of them."""
         if cursor >= self.own.ordinal:
             update = self.base.since(cursor)
-            entries = self.own.entries
-            if not entries or update is None:
-                return update
-            if not update.full and entries.keys().isdisjoint(update.manifest.versions.keys()):
+            if update is None:
+                return None
+            if not update.full and self.own.entries.keys().isdisjoint(update.manifest.versions.keys()):
                 return update
         return super().since(cursor)
 

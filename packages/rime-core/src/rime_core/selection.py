@@ -12,7 +12,6 @@ worked out for one only where there are:
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from itertools import islice
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -87,15 +86,9 @@ class Selection(Delivery):
         self._refuse(manifest, why, over)
 
     def _overtaken(self, manifest: Manifest) -> set[str]:
-        """The names in `manifest` for which something else was sent since; found in what changed, or name by name
-        where that is shorter.
-        """
-        names: Iterable[str] = manifest.versions
-        changed = [name for name, _ in islice(self._view.tail(manifest.ordinal), len(manifest.versions))]
-        if len(changed) < len(manifest.versions):
-            names = [name for name in changed if name in manifest.versions]
+        """The names in `manifest` for which something else was sent since."""
         overtaken = set()
-        for name in names:
+        for name in manifest.versions:
             entry = self._view.entry(name)
             sent = entry.state_at(self._cursor) if entry is not None else None
             if sent is None or sent.ordinal > manifest.ordinal:
