@@ -24,7 +24,7 @@ help:
 	@echo "make demo KEEP=1  the same, and leave it running"
 	@echo "make test         all tests; ARGS='tests/rime_core -k R28' picks some"
 	@echo "make check        lint, formatting, types, and which package may import which"
-	@echo "make mutation     for each rule of the protocol, a fault that its tests must find (2 min)"
+	@echo "make mutation     for each rule of the protocol, a fault that its tests must find (3 min)"
 	@echo "make dist         build the wheels into $(DIST)/"
 	@echo "make clean        remove $(VENV) and $(DIST)/"
 

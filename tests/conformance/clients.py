@@ -1,8 +1,11 @@
-"""One client, two ways to reach rime: straight into a DeltaStream, and over real gRPC. The rules run over both.
+"""One client, in both variants, and two ways to reach rime: straight into a state machine, and over real gRPC.
 
 A client sees nothing but responses, in the order in which they were sent. That nothing comes is seen without waiting,
-with a fence: it asks for a name of another type that is surely missing, which must be answered (R28); what did not come
-before that answer does not come.
+with a fence: it asks for a name that is surely missing of a type that comes last in a batch; this is answered, as
+removed (R28) or with a set that lacks it; what did not come before that answer does not come.
+
+A state-of-the-world response does not say how its resources are called; only their bodies do. So here bodies say it:
+`naming` puts the name before what a test writes, and a client takes it off.
 """
 
 import itertools
@@ -11,22 +14,53 @@ from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import grpc
 
 import rime_grpc
-from rime_core import RUNTIME, PeerError, Plane, Server
+from rime_core import PeerError, Plane, Server
+from rime_core.change import Change, Preparation
 from rime_core.node import Node
 from rime_core.protocol.delta import DeltaStream
 from rime_core.protocol.events import UnknownType
-from rime_core.protocol.messages import DeltaRequest
+from rime_core.protocol.messages import DeltaRequest, DeltaResponse, DiscoveryRequest, DiscoveryResponse
 from rime_core.protocol.order import Patience
+from rime_core.protocol.sotw import SotwStream
 from rime_envoy_api import message_class
 
-METHOD = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources"
+ADS = "/envoy.service.discovery.v3.AggregatedDiscoveryService/"
+
+FENCE = "type.googleapis.com/example.config.v1.Fence"
 
 CONFIG = rime_grpc.Config(patience=Patience(returning=0))
 """A client that comes back and has not asked for listeners or routes is taken to have none, without waiting."""
+
+
+class _Naming(Preparation):
+    """Prepares bodies that begin with their name."""
+
+    __slots__ = ()
+
+    def applying(self, type_url: str, name: str, body: Any, *options: Any) -> Change:
+        return super().applying(type_url, name, name.encode() + b"\0" + body, *options)
+
+
+def naming(plane: Plane) -> Plane:
+    """The Plane, which from now on puts the name before each body."""
+    before = plane.store.preparation
+    references = before._references
+    plane.store.preparation = _Naming(  # type: ignore[misc]  # nobody but a test may
+        before._indexes,
+        before._digest,
+        None if references is None else lambda url, body: references(url, _parted(body)[1]),
+    )
+    return plane
+
+
+def _parted(body: bytes) -> tuple[str, bytes]:
+    name, _, content = body.partition(b"\0")
+    return name.decode(), content
 
 
 @dataclass(frozen=True)
@@ -39,6 +73,8 @@ class Response:
     removed: Sequence[str]
     listed: Sequence[str]
     body_types: frozenset[str]
+    version: str = ""
+    """State-of-the-world: the version of all."""
 
     def versions(self) -> dict[str, str]:
         return {name: version for name, (version, _) in self.resources.items()}
@@ -52,33 +88,43 @@ class EndedError(Exception):
         self.code = code
 
 
-class Client(ABC):
-    """A client that does just what a test says, and checks what must hold of every response."""
-
-    def __init__(self) -> None:
-        self._fences = itertools.count()
-        self._nonces: set[str] = set()
+class Wire(ABC):
+    """One of the two ways to reach rime, in one of the variants."""
 
     @abstractmethod
-    async def send(self, request: DeltaRequest) -> None: ...
+    async def send(self, request: DeltaRequest | DiscoveryRequest) -> None: ...
 
     @abstractmethod
     async def next(self) -> Response:
         """The next response; an error where the stream has ended."""
 
+
+class Client(ABC):
+    """A client that does just what a test says, and checks what must hold of every response."""
+
+    variant: str
+
+    def __init__(self, wire: Wire) -> None:
+        self.wire = wire
+        self._fences = itertools.count()
+        self._nonces: set[str] = set()
+
+    @abstractmethod
     async def ask(
         self,
         type_url: str,
         add: Sequence[str] = (),
         remove: Sequence[str] = (),
         *,
-        known: Mapping[str, str] | None = None,
         nonce: str = "",
         error: str | None = None,
         node: Node | None = None,
     ) -> None:
-        """Send one request."""
-        await self.send(DeltaRequest(type_url, node, list(add), list(remove), dict(known or {}), nonce, error))
+        """Send one request, by which it wants `add` too and `remove` no longer."""
+
+    @abstractmethod
+    async def repeat(self, type_url: str) -> None:
+        """Do what Envoy does to get what a changed cluster waits for."""
 
     async def ack(self, response: Response, add: Sequence[str] = (), remove: Sequence[str] = ()) -> None:
         await self.ask(response.type_url, add, remove, nonce=response.nonce)
@@ -88,7 +134,7 @@ class Client(ABC):
 
     async def receive(self) -> Response:
         """The next response, with what must hold of each checked."""
-        response = await self.next()
+        response = await self.wire.next()
         assert response.nonce, "R4"
         assert response.nonce not in self._nonces, "R4"
         self._nonces.add(response.nonce)
@@ -100,11 +146,11 @@ class Client(ABC):
     async def rest(self) -> list[Response]:
         """All that comes without anything more happening."""
         name = f"fence-{next(self._fences)}"
-        await self.ask(RUNTIME, [name])
+        await self.ask(FENCE, [name])
         responses = []
-        while (response := await self.receive()).type_url != RUNTIME:
+        while (response := await self.receive()).type_url != FENCE:
             responses.append(response)
-        assert response.removed == [name]
+        assert response.resources == {}
         return responses
 
     async def only(self) -> Response:
@@ -118,17 +164,92 @@ class Client(ABC):
         assert await self.rest() == []
 
 
-class BareClient(Client):
+class DeltaClient(Client):
+    """Speaks the incremental variant."""
+
+    variant = "delta"
+
+    async def ask(
+        self,
+        type_url: str,
+        add: Sequence[str] = (),
+        remove: Sequence[str] = (),
+        *,
+        known: Mapping[str, str] | None = None,
+        nonce: str = "",
+        error: str | None = None,
+        node: Node | None = None,
+    ) -> None:
+        """Also says what it has from an earlier stream."""
+        request = DeltaRequest(type_url, node, list(add), list(remove), dict(known or {}), nonce, error)
+        await self.wire.send(request)
+
+    async def repeat(self, type_url: str) -> None:
+        """It does nothing."""
+
+
+class SotwClient(Client):
+    """Speaks state-of-the-world. As real clients do, it answers with each request the last response of the type."""
+
+    variant = "sotw"
+
+    def __init__(self, wire: Wire) -> None:
+        super().__init__(wire)
+        self._lists: dict[str, dict[str, None]] = {}
+        self._last: dict[str, Response] = {}
+        self._accepted: dict[str, str] = {}
+
+    async def ask(
+        self,
+        type_url: str,
+        add: Sequence[str] = (),
+        remove: Sequence[str] = (),
+        *,
+        nonce: str | None = None,
+        error: str | None = None,
+        node: Node | None = None,
+        version: str | None = None,
+    ) -> None:
+        """Also says which version it accepted last, by its own account or as the test says."""
+        listed = self._lists.setdefault(type_url, {})
+        for name in remove:
+            listed.pop(name, None)
+        listed.update(dict.fromkeys(add))
+        last = self._last.get(type_url)
+        if nonce is None:
+            nonce = last.nonce if last is not None else ""
+        if last is not None and error is None and nonce == last.nonce:
+            self._accepted[type_url] = last.version
+        if version is None:
+            version = self._accepted.get(type_url, "")
+        await self.wire.send(DiscoveryRequest(type_url, node, list(listed), version, nonce, error))
+
+    async def want(self, type_url: str, *names: str, **options: Any) -> None:
+        """Want these names and no others."""
+        self._lists[type_url] = {}
+        await self.ask(type_url, names, **options)
+
+    async def repeat(self, type_url: str) -> None:
+        """It accepts what it was sent, and says so twice."""
+        for _ in range(2):
+            await self.ask(type_url)
+
+    async def receive(self) -> Response:
+        response = await super().receive()
+        self._last[response.type_url] = response
+        return response
+
+
+class BareWire(Wire):
     """Calls the state machine itself."""
 
-    def __init__(self, server: Server) -> None:
-        super().__init__()
-        self.stream = DeltaStream(server)
+    def __init__(self, stream: DeltaStream | SotwStream) -> None:
+        self.stream: Any = stream
         self.unknown: list[str] = []
         self._code: str | None = None
         self._taken: deque[Response] = deque()
 
-    async def send(self, request: DeltaRequest) -> None:
+    async def send(self, request: DeltaRequest | DiscoveryRequest) -> None:
         if self._code is not None:
             return
         # as a transport does: what was ready to be written has been written when the next request comes
@@ -148,39 +269,43 @@ class BareClient(Client):
         return self._taken.popleft()
 
     def _take(self) -> None:
-        if self._code is not None:
-            return
-        for response in self.stream.responses():
-            update = response.update
-            self._taken.append(
-                Response(
-                    response.type_url,
-                    response.nonce,
-                    {each.name: (each.version, each.body) for each in update.resources},
-                    list(update.removed),
-                    [each.name for each in update.resources],
-                    frozenset(each.type_url for each in update.resources),
-                )
-            )
+        if self._code is None:
+            self._taken += [_seen(response) for response in self.stream.responses()]
 
 
-class GrpcClient(Client):
+def _seen(response: DeltaResponse | DiscoveryResponse) -> Response:
+    update = response.update
+    delta = isinstance(response, DeltaResponse)
+    return Response(
+        response.type_url,
+        response.nonce,
+        {each.name: (each.version if delta else "", _parted(each.body)[1]) for each in update.resources},
+        list(update.removed) if delta else [],
+        [each.name for each in update.resources],
+        frozenset(each.type_url for each in update.resources),
+        "" if isinstance(response, DeltaResponse) else response.version,
+    )
+
+
+class GrpcWire(Wire):
     """A real grpcio client."""
 
     def __init__(self, call: "grpc.aio.StreamStreamCall[bytes, bytes]") -> None:
-        super().__init__()
         self._call = call
-        self._response = message_class("envoy.service.discovery.v3.DeltaDiscoveryResponse")
-        self._request = message_class("envoy.service.discovery.v3.DeltaDiscoveryRequest")
 
-    async def send(self, request: DeltaRequest) -> None:
-        message = self._request(
-            type_url=request.type_url,
-            resource_names_subscribe=request.subscribe,
-            resource_names_unsubscribe=request.unsubscribe,
-            initial_resource_versions=request.initial_versions,
-            response_nonce=request.nonce,
-        )
+    async def send(self, request: DeltaRequest | DiscoveryRequest) -> None:
+        if isinstance(request, DeltaRequest):
+            message = message_class("envoy.service.discovery.v3.DeltaDiscoveryRequest")(
+                resource_names_subscribe=request.subscribe,
+                resource_names_unsubscribe=request.unsubscribe,
+                initial_resource_versions=request.initial_versions,
+            )
+        else:
+            message = message_class("envoy.service.discovery.v3.DiscoveryRequest")(
+                resource_names=request.names, version_info=request.version
+            )
+        message.type_url = request.type_url
+        message.response_nonce = request.nonce
         if request.node is not None:
             message.node.id = request.node.id
         if request.error is not None:
@@ -194,41 +319,72 @@ class GrpcClient(Client):
             raise EndedError(error.code().name) from error
         if not isinstance(data, bytes):
             raise EndedError((await self._call.code()).name)
-        message = self._response.FromString(data)
+        return self._seen(data)
+
+    @abstractmethod
+    def _seen(self, data: bytes) -> Response: ...
+
+
+class DeltaGrpcWire(GrpcWire):
+    """Reads incremental responses."""
+
+    def _seen(self, data: bytes) -> Response:
+        message = message_class("envoy.service.discovery.v3.DeltaDiscoveryResponse").FromString(data)
         return Response(
             message.type_url,
             message.nonce,
-            {each.name: (each.version, each.resource.value) for each in message.resources},
+            {each.name: (each.version, _parted(each.resource.value)[1]) for each in message.resources},
             list(message.removed_resources),
             [each.name for each in message.resources],
             frozenset(each.resource.type_url for each in message.resources),
         )
 
 
-class Connections:
-    """Opens streams to one Plane, in one of the two ways."""
+class SotwGrpcWire(GrpcWire):
+    """Reads state-of-the-world responses."""
 
-    def __init__(self, way: str, plane: Plane) -> None:
+    def _seen(self, data: bytes) -> Response:
+        message = message_class("envoy.service.discovery.v3.DiscoveryResponse").FromString(data)
+        bodies = [_parted(each.value) for each in message.resources]
+        return Response(
+            message.type_url,
+            message.nonce,
+            {name: ("", content) for name, content in bodies},
+            [],
+            [name for name, _ in bodies],
+            frozenset(each.type_url for each in message.resources),
+            message.version_info,
+        )
+
+
+class Connections:
+    """Opens streams to one Plane, in one of the variants and one of the two ways."""
+
+    def __init__(self, variant: str, way: str, plane: Plane) -> None:
+        self.variant = variant
         self.way = way
         self.plane = plane
 
     @asynccontextmanager
-    async def __call__(self, server: Server | None = None) -> AsyncIterator[Client]:
-        """A new stream on a new connection."""
+    async def __call__(self, server: Server | None = None) -> AsyncIterator[Any]:
+        """A new stream on a new connection: a DeltaClient or a SotwClient."""
         server = server or self.plane.server()
+        delta = self.variant == "delta"
+        client: type[Client] = DeltaClient if delta else SotwClient
         if self.way == "bare":
-            bare = BareClient(server)
+            stream = DeltaStream(server) if delta else SotwStream(server)
             try:
-                yield bare
+                yield client(BareWire(stream))
             finally:
-                bare.stream.close()
+                stream.close()
             return
+        method = ADS + ("DeltaAggregatedResources" if delta else "StreamAggregatedResources")
         async with (
             rime_grpc.serve(server, "127.0.0.1:0", CONFIG) as bound,
             grpc.aio.insecure_channel(bound.address) as channel,
         ):
-            call: grpc.aio.StreamStreamCall[bytes, bytes] = channel.stream_stream(METHOD)()
+            call: grpc.aio.StreamStreamCall[bytes, bytes] = channel.stream_stream(method)()
             try:
-                yield GrpcClient(call)
+                yield client((DeltaGrpcWire if delta else SotwGrpcWire)(call))
             finally:
                 call.cancel()

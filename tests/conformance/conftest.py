@@ -1,10 +1,10 @@
-"""Every rule runs over the bare stream and over real gRPC."""
+"""Every rule runs over the bare stream and over real gRPC, in the variants for which it is."""
 
 import pytest
 import pytest_asyncio
 
 from rime_core import CLUSTER, ENDPOINT, Plane
-from tests.conformance.clients import Connections
+from tests.conformance.clients import Connections, naming
 
 
 def refers(type_url: str, body: bytes) -> list[tuple[str, str]]:
@@ -16,12 +16,22 @@ def refers(type_url: str, body: bytes) -> list[tuple[str, str]]:
 
 @pytest.fixture
 def plane():
-    return Plane(references=refers)
+    return naming(Plane(references=refers))
 
 
-@pytest_asyncio.fixture(params=["bare", "grpc"])
+def pytest_generate_tests(metafunc):
+    """Over the incremental variant; a test, or a file, that is marked says over which."""
+    if "connect" in metafunc.fixturenames:
+        marker = metafunc.definition.get_closest_marker("variants")
+        variants = marker.args if marker is not None else ("delta",)
+        ways = [(variant, way) for variant in variants for way in ("bare", "grpc")]
+        metafunc.parametrize("connect", ways, indirect=True, ids=["-".join(way) for way in ways])
+
+
+@pytest_asyncio.fixture
 async def connect(request, plane):
-    return Connections(request.param, plane)
+    variant, way = request.param
+    return Connections(variant, way, plane)
 
 
 @pytest_asyncio.fixture

@@ -1,6 +1,7 @@
 """For each rule a fault, one line of code, that turns its test red: a test that no fault can fail proves nothing.
 
-`make mutation` puts each into a copy of the sources and runs the tests of its rule. `before` must stand in the file
+`R12` is for the tests in test_rules.py, `R12 sotw` for those in test_sotw_rules.py. `make mutation` puts each into a
+copy of the sources and runs the tests of its rule. `before` must stand in the file
 exactly once (test_page.py sees to it).
 """
 
@@ -18,6 +19,7 @@ class Fault:
 
 _STREAM = "protocol/stream.py"
 _DELTA = "protocol/delta.py"
+_SOTW = "protocol/sotw.py"
 _SUBSCRIPTION = "protocol/subscription.py"
 
 FAULTS: dict[str, Fault] = {
@@ -185,4 +187,72 @@ FAULTS: dict[str, Fault] = {
         "return []",
     ),
     "R72": Fault(_DELTA, "        self.subscriber.resend(names)\n", "        pass\n"),
+    "R4 sotw": Fault(_STREAM, 'nonce = f"~{self.stream.number}"', 'nonce = "~"'),
+    "R5 sotw": Fault(
+        _SOTW,
+        "        return self._listed(request)\n",
+        "        return () if request.nonce else self._listed(request)\n",
+    ),
+    "R7 sotw": Fault(
+        "selection.py",
+        "                if known.get(resource.name) != resource.version:\n"
+        "                    resources[resource.name] = resource\n",
+        "                if known.get(resource.name) != resource.version:\n"
+        "                    resources[name] = resource\n",
+    ),
+    "R10 sotw": Fault("set_version.py", 'f"{len(name)}:{name}{version}"', 'f"{len(name)}:{name}"'),
+    "R12 sotw": Fault(
+        _SOTW,
+        "            self._settle(nonce, request.error)\n",
+        "            self._settle(nonce, request.error)\n"
+        "            if request.error: self.subscriber.add(list(self.subscriber.names or ['*']))\n",
+    ),
+    "R13 sotw": Fault(
+        "selection.py",
+        "        if self._held:\n            held = self._held\n",
+        "        if self._held or self._rejected:\n            held = dict.fromkeys(self._rejected)\n",
+    ),
+    "R17 sotw": Fault(
+        _SOTW,
+        "            self._settle(nonce, request.error)\n",
+        "            self._settle(nonce, None if request.version == self.subscriber.version() else request.error)\n",
+    ),
+    "R19 sotw": Fault(_SOTW, "            self.discard(gone)\n", "            pass\n"),
+    "R20 sotw": Fault(_SOTW, "        if nonce and nonce != self._latest:\n", "        if False:\n"),
+    "R24 sotw": Fault(
+        _SOTW, "        elif update.resources:\n            super()", "        elif update:\n            super()"
+    ),
+    "R26 sotw": Fault(_SOTW, "            subscriber.add(self.ask(list(new)))\n", "            pass\n"),
+    "R29 sotw": Fault("interest.py", "        return (self,)\n", "        return ()\n"),
+    "R32 sotw": Fault(_SOTW, "        gone = held - listed\n", "        gone = set()\n"),
+    "R33 sotw": Fault(_SUBSCRIPTION, "names if names or named_before else", "names if names else"),
+    "R35 sotw": Fault("index.py", "for named in self._aliases.get(name, ()):", "for named in ():"),
+    "R36 sotw": Fault("view.py", "return self.described.star and not resource.on_demand", "return True"),
+    "R37 sotw": Fault(_SUBSCRIPTION, "return (STAR,) if described.legacy_wildcard else NOTHING", "return NOTHING"),
+    "R39 sotw": Fault(
+        _SOTW, "{*subscriber.names, STAR} if subscriber.wildcard else subscriber.names", "subscriber.names"
+    ),
+    "R41 sotw": Fault(_SOTW, "self._named = self._named or bool(names)", "pass"),
+    "R42 sotw": Fault("subscriber.py", "self._move(False, self._names)", "self._move(False, None)"),
+    "R44 sotw": Fault(_SOTW, "return update if update or self.described.full_set else None", "return update or None"),
+    "R51 sotw": Fault(
+        _SOTW, "            self.carry(update, whole, batch)\n", "            self.carry(update, update, batch)\n"
+    ),
+    "R52 sotw": Fault(
+        _SOTW,
+        "            super().send(update, batch)\n",
+        "            self.carry(update, self.subscriber.everything(), batch)\n",
+    ),
+    "R53 sotw": Fault("selection.py", "*(each for each in present if each.name not in held), *had)", "*present,)"),
+    "R54 sotw": Fault(
+        _SOTW, "        elif update.resources:\n            super()", "        elif update:\n            super()"
+    ),
+    "R58 sotw": Fault(
+        "index.py",
+        "            if entry.ordinal <= self.observed:\n",
+        "            if entry.ordinal <= self.observed and old is not None:\n",
+    ),
+    "R63 sotw": Fault(_SOTW, "            subscriber.resend(awaited)\n", "            pass\n"),
+    "R64 sotw": Fault(_SOTW, "        if known and known == subscriber.version():\n", "        if False:\n"),
+    "R72 sotw": Fault(_SOTW, "            subscriber.resend(self._warming)\n", "            pass\n"),
 }

@@ -27,7 +27,9 @@ def is_found(rule: str, fault: Fault) -> bool:
             raise SystemExit(f"{rule}: {fault.before!r} stands {text.count(fault.before)} times in {fault.file}")
         file.write_text(text.replace(fault.before, fault.after), encoding="utf-8")
         command = [sys.executable, "-m", "pytest", "-q", "-x", "--no-header", "-p", "no:cacheprovider"]
-        command += ["tests/conformance/test_rules.py", "-k", f"{rule}_ and bare", "--timeout", "20"]
+        number, _, variant = rule.partition(" ")
+        tests = "test_sotw_rules.py" if variant else "test_rules.py"
+        command += [f"tests/conformance/{tests}", "-k", f"{number}_ and bare", "--timeout", "20"]
         run = subprocess.run(
             command, cwd=ROOT, env={**os.environ, "PYTHONPATH": where}, capture_output=True, text=True, check=False
         )

@@ -1,8 +1,10 @@
-"""The rules of the xDS protocol, incremental variant, each by its number: `pytest -k R28`.
+"""The rules of the xDS protocol, each by its number: `pytest -k R28`.
 
-docs/protocol.md lists them in words. Where nothing else is said, a client subscribes to endpoints by name, as Envoy
-does; `c` is a cluster that waits for the assignment `e`. A change of the Plane that must come after a request has been
-read is preceded by `nothing()`.
+Those that hold for both variants alike are marked `both` and run over both, the others over the incremental one; what
+is particular to state-of-the-world is in test_sotw_rules.py. docs/protocol.md lists all in words.
+
+Where nothing else is said, a client subscribes to endpoints by name, as Envoy does; `c` is a cluster that waits for the
+assignment `e`. A change of the Plane that must come after a request has been read is preceded by `nothing()`.
 """
 
 import pytest
@@ -19,9 +21,11 @@ from rime_core import (
     Node,
     Plane,
 )
-from tests.conformance.clients import EndedError
+from tests.conformance.clients import EndedError, naming
 
 pytestmark = pytest.mark.asyncio
+
+both = pytest.mark.variants("delta", "sotw")
 
 OWN = "type.googleapis.com/example.config.v1.Thing"
 
@@ -37,14 +41,17 @@ async def is_resent(plane, client, name: str) -> bool:
     plane.apply(CLUSTER, f"waits for {name}", waiting_for(name, str(plane.sequence)))
     responses = await client.rest()
     assert CLUSTER in [response.type_url for response in responses]
+    await client.repeat(ENDPOINT)
+    responses += await client.rest()
     return any(name in response.resources for response in responses if response.type_url == ENDPOINT)
 
 
 # --- stream, node, type
 
 
+@both
 async def test_R1_the_node_of_the_first_request_holds_for_the_stream(connect):
-    here, there = Plane(), Plane()
+    here, there = naming(Plane()), naming(Plane())
     there.apply(CLUSTER, "a", b"there")
     there.apply(LISTENER, "b", b"there")
     server = here.server(lambda client: (there if client.node.id == "there" else here).server())
@@ -58,6 +65,7 @@ async def test_R1_the_node_of_the_first_request_holds_for_the_stream(connect):
         assert "x" in {name for response in await client.rest() for name in response.resources}
 
 
+@both
 async def test_R2_a_request_without_type_ends_the_stream(client):
     await client.ask("")
     with pytest.raises(EndedError) as ended:
@@ -65,6 +73,7 @@ async def test_R2_a_request_without_type_ends_the_stream(client):
     assert ended.value.code == "INVALID_ARGUMENT"
 
 
+@both
 async def test_R3_a_nonce_of_one_type_means_nothing_for_another(plane, client):
     plane.apply(ENDPOINT, "e", b"1")
     await client.ask(CLUSTER)
@@ -107,6 +116,7 @@ async def test_R5_a_nonce_of_an_earlier_stream_is_not_known(plane, connect):
             assert await is_resent(plane, client, "e")
 
 
+@both
 async def test_R6_every_resource_has_the_type_of_its_response(plane, client):
     # Client.receive compares the types
     for type_url in (CLUSTER, LISTENER):
@@ -123,6 +133,7 @@ async def test_R7_a_name_stands_once_in_a_response(plane, client):
     assert (await client.receive()).listed == ["e"]
 
 
+@both
 @pytest.mark.parametrize("type_url", [OWN, "no type URL at all", "type.googleapis.com/"])
 async def test_R8_an_unknown_type_disturbs_nothing_and_is_seen(plane, client, caplog, type_url):
     plane.apply(CLUSTER, "c", b"1")
@@ -130,9 +141,10 @@ async def test_R8_an_unknown_type_disturbs_nothing_and_is_seen(plane, client, ca
     await client.ask(CLUSTER)
     responses = await client.rest()
     assert [response.resources.keys() for response in responses if response.type_url == CLUSTER] == [{"c"}]
-    assert type_url in (getattr(client, "unknown", None) or caplog.text)
+    assert type_url in (getattr(client.wire, "unknown", None) or caplog.text)
 
 
+@both
 async def test_R9_names_may_come_in_one_request_or_in_several(plane, connect):
     for name in "abc":
         plane.apply(ENDPOINT, name, name.encode())
@@ -165,6 +177,7 @@ async def test_R10_versions_are_equal_where_content_is(plane, client):
 # --- acknowledging and rejecting
 
 
+@both
 @pytest.mark.parametrize(("error", "resent"), [(None, True), ("no", False), ("", False)])
 async def test_R11_a_rejection_is_told_by_its_error_alone(plane, client, error, resent):
     plane.apply(ENDPOINT, "e", b"1")
@@ -176,6 +189,7 @@ async def test_R11_a_rejection_is_told_by_its_error_alone(plane, client, error, 
     assert await is_resent(plane, client, "e") is resent
 
 
+@both
 async def test_R12_what_was_rejected_is_not_sent_again(plane, client):
     plane.apply(ENDPOINT, "e", b"1")
     await client.ask(CLUSTER)
@@ -191,6 +205,7 @@ async def test_R12_what_was_rejected_is_not_sent_again(plane, client):
     await client.nothing()
 
 
+@both
 async def test_R13_what_comes_after_a_rejected_version_is_sent(plane, client):
     plane.apply(ENDPOINT, "e", b"1")
     await client.ask(ENDPOINT, ["e"])
@@ -200,6 +215,7 @@ async def test_R13_what_comes_after_a_rejected_version_is_sent(plane, client):
     assert (await client.only()).resources["e"][1] == b"2"
 
 
+@both
 async def test_R14_a_rejection_of_one_type_leaves_others_flowing(plane, client):
     plane.apply(CLUSTER, "c", b"1")
     await client.ask(CLUSTER)
@@ -211,6 +227,7 @@ async def test_R14_a_rejection_of_one_type_leaves_others_flowing(plane, client):
     assert set((await client.only()).resources) == {"l"}
 
 
+@both
 async def test_R15_nothing_is_sent_when_nothing_has_changed(plane, client):
     plane.apply(ENDPOINT, "e", b"1")
     await client.ask(ENDPOINT, ["e"])
@@ -223,6 +240,7 @@ async def test_R15_nothing_is_sent_when_nothing_has_changed(plane, client):
     await client.nothing()
 
 
+@both
 @pytest.mark.parametrize("answer", ["ack", "nack"])
 async def test_R16_an_answer_may_change_the_subscription(plane, client, answer):
     for name in "ab":
@@ -234,6 +252,7 @@ async def test_R16_an_answer_may_change_the_subscription(plane, client, answer):
     await client.nothing()
 
 
+@both
 async def test_R18_a_late_rejection_is_matched_by_its_nonce(plane, client):
     for name in "ab":
         plane.apply(ENDPOINT, name, b"1")
@@ -241,7 +260,7 @@ async def test_R18_a_late_rejection_is_matched_by_its_nonce(plane, client):
     await client.receive()
     await client.ask(ENDPOINT, ["a"])
     first = await client.receive()
-    await client.ask(ENDPOINT, ["b"])
+    await client.ask(ENDPOINT, ["b"], nonce="")
     await client.receive()
     await client.nack(first)
     assert not await is_resent(plane, client, "a")
@@ -296,6 +315,7 @@ async def test_R24_requests_are_taken_and_answered_without_waiting_for_acknowled
 # --- subscribing
 
 
+@both
 async def test_R25_what_is_asked_for_and_exists_is_sent(plane, client):
     plane.apply(ENDPOINT, "a", b"1")
     plane.apply(ENDPOINT, "b", b"2")
@@ -353,6 +373,7 @@ async def test_R31_names_beside_known_versions_are_subscribed_to(plane, client):
     assert set((await client.only()).resources) == {"a"}
 
 
+@both
 async def test_R34_what_nobody_asked_for_is_not_sent(plane, client):
     plane.apply(ENDPOINT, "a", b"1")
     plane.apply(ENDPOINT, "b", b"1")
@@ -466,6 +487,7 @@ async def test_R44_a_star_is_answered_even_where_there_is_nothing(client, type_u
     assert (response.type_url, response.resources, response.removed) == (type_url, {}, [])
 
 
+@both
 @pytest.mark.parametrize("type_url", [ENDPOINT, ROUTE, SECRET, VIRTUAL_HOST, EXTENSION_CONFIG])
 async def test_R45_types_that_are_asked_for_by_name_have_no_legacy_wildcard(plane, client, type_url):
     plane.apply(type_url, "a", b"1")
@@ -502,6 +524,7 @@ async def test_R48_only_giving_up_is_not_answered(plane, client):
     await client.nothing()
 
 
+@both
 async def test_R49_what_was_given_up_is_not_sent(plane, client):
     for name in "ab":
         plane.apply(ENDPOINT, name, b"1")
@@ -597,7 +620,7 @@ async def test_R58_also_where_it_was_rejected_before_and_that_comes_late(plane, 
 
 @pytest.mark.parametrize("type_url", [SECRET, EXTENSION_CONFIG])
 async def test_R59_what_is_in_use_is_not_taken_away(connect, type_url):
-    plane = Plane(references=lambda url, body: [(type_url, body.decode())] if url == LISTENER else [])
+    plane = naming(Plane(references=lambda url, body: [(type_url, body.decode())] if url == LISTENER else []))
     plane.apply(type_url, "used", b"1")
     plane.apply(LISTENER, "l", b"used")
     async with connect(plane.server()) as client:
@@ -613,6 +636,7 @@ async def test_R59_what_is_in_use_is_not_taken_away(connect, type_url):
 # --- reconnecting
 
 
+@both
 async def test_R60_a_new_stream_begins_with_nothing(plane, connect):
     plane.apply(CLUSTER, "a", b"1")
     for _ in range(2):
