@@ -26,10 +26,10 @@ class Shop:
         self._files = {}
         self.plane = Plane(references=references)
 
-    async def open(self, stage):
+    async def open(self, stage, api_type=None):
         self.upstreams = {name: await stage.upstream(name) for name in ("blue", "green")}
         bound = await stage.enter(rime_grpc.serve(self.plane.server(), "127.0.0.1:0"))
-        self.envoy = stage.envoy(bound.address, drain=None)
+        self.envoy = stage.envoy(bound.address, drain=None, api_type=api_type)
         return self
 
     def save(self, **files):
