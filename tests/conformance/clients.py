@@ -13,13 +13,13 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
 
 import rime_grpc
-from rime_core import PeerError, Plane, Server
+from rime_core import Bodiless, PeerError, Plane, Server
 from rime_core.change import Change, Preparation
 from rime_core.node import Node
 from rime_core.protocol.delta import DeltaStream
@@ -75,6 +75,11 @@ class Response:
     body_types: frozenset[str]
     version: str = ""
     """State-of-the-world: the version of all."""
+    aliases: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    ttls: Mapping[str, float] = field(default_factory=dict)
+    """The lifetimes of those that have one, in seconds."""
+    bodiless: frozenset[str] = frozenset()
+    """The names of those without a body."""
 
     def versions(self) -> dict[str, str]:
         return {name: version for name, (version, _) in self.resources.items()}
@@ -284,6 +289,9 @@ def _seen(response: DeltaResponse | DiscoveryResponse) -> Response:
         [each.name for each in update.resources],
         frozenset(each.type_url for each in update.resources),
         "" if isinstance(response, DeltaResponse) else response.version,
+        {each.name: each.told_aliases for each in update.resources} if delta else {},
+        {each.name: each.ttl for each in update.resources if response.ttl and each.ttl is not None},
+        frozenset(each.name for each in update.resources if isinstance(each, Bodiless)),
     )
 
 
@@ -308,6 +316,7 @@ class GrpcWire(Wire):
         message.response_nonce = request.nonce
         if request.node is not None:
             message.node.id = request.node.id
+            message.node.client_features.extend(request.node.client_features)
         if request.error is not None:
             message.error_detail.message = request.error
         await self._call.write(message.SerializeToString())
@@ -336,7 +345,11 @@ class DeltaGrpcWire(GrpcWire):
             {each.name: (each.version, _parted(each.resource.value)[1]) for each in message.resources},
             list(message.removed_resources),
             [each.name for each in message.resources],
-            frozenset(each.resource.type_url for each in message.resources),
+            frozenset(each.resource.type_url for each in message.resources if each.HasField("resource")),
+            "",
+            {each.name: tuple(each.aliases) for each in message.resources},
+            {each.name: each.ttl.ToTimedelta().total_seconds() for each in message.resources if each.HasField("ttl")},
+            frozenset(each.name for each in message.resources if not each.HasField("resource")),
         )
 
 
@@ -345,15 +358,23 @@ class SotwGrpcWire(GrpcWire):
 
     def _seen(self, data: bytes) -> Response:
         message = message_class("envoy.service.discovery.v3.DiscoveryResponse").FromString(data)
-        bodies = [_parted(each.value) for each in message.resources]
+        bodies, types, ttls = [], set(), {}
+        for each in message.resources:
+            wrapper = message_class("envoy.service.discovery.v3.Resource")()
+            if each.Unpack(wrapper):
+                ttls[wrapper.name] = wrapper.ttl.ToTimedelta().total_seconds()
+                each = wrapper.resource  # noqa: PLW2901 - what it wraps
+            bodies.append(_parted(each.value))
+            types.add(each.type_url)
         return Response(
             message.type_url,
             message.nonce,
             {name: ("", content) for name, content in bodies},
             [],
             [name for name, _ in bodies],
-            frozenset(each.type_url for each in message.resources),
+            frozenset(types),
             message.version_info,
+            ttls=ttls,
         )
 
 

@@ -187,6 +187,11 @@ FAULTS: dict[str, Fault] = {
         "return []",
     ),
     "R72": Fault(_DELTA, "        self.subscriber.resend(names)\n", "        pass\n"),
+    "R73": Fault(_DELTA, "return TTL in features", "return True"),
+    "R74": Fault("resource.py", "    if ttl is not None:\n        version +=", "    if False:\n        version +="),
+    "R77": Fault(_DELTA, "if self.described.asked_by_alias else None", "if False else None"),
+    "R78": Fault("type_urls.py", "        parent_of=VIRTUAL_HOST,\n", ""),
+    "R79": Fault("selection.py", "if self._absent is None or name in removed:", "if self._view.described.order != 1:"),
     "R4 sotw": Fault(_STREAM, 'nonce = f"~{self.stream.number}"', 'nonce = "~"'),
     "R5 sotw": Fault(
         _SOTW,

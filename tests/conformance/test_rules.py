@@ -29,6 +29,9 @@ both = pytest.mark.variants("delta", "sotw")
 
 OWN = "type.googleapis.com/example.config.v1.Thing"
 
+LIFETIMES = Node("n", client_features=frozenset({"xds.config.supports-resource-ttl"}))
+"""A client that understands lifetimes."""
+
 
 def waiting_for(name: str, content: str = "") -> bytes:
     """The body of a cluster that waits for the assignment `name`."""
@@ -391,6 +394,16 @@ async def test_R35_an_alias_matches(plane, client):
     assert (await client.only()).removed == ["r/host"]
 
 
+async def test_R35_an_alias_that_comes_or_goes_counts(plane, client):
+    plane.apply(VIRTUAL_HOST, "r/host", b"1")
+    await client.ask(VIRTUAL_HOST, ["r/other.example"])
+    await client.ack(await client.only())
+    plane.apply(VIRTUAL_HOST, "r/host", b"1", aliases=["r/other.example"])
+    assert set((await client.only()).resources) == {"r/host"}
+    plane.apply(VIRTUAL_HOST, "r/host", b"1")
+    assert (await client.only()).removed == ["r/host"]
+
+
 # --- the wildcard
 
 
@@ -745,3 +758,159 @@ async def test_R72_an_assignment_that_changed_too_is_sent_once(plane, client):
     clusters, endpoints = await client.rest()
     assert clusters.type_url == CLUSTER
     assert endpoints.resources["e"][1] == b"2"
+
+
+# --- lifetimes
+
+
+async def test_R73_a_lifetime_is_told_to_those_who_understand_it(plane, client):
+    plane.apply(CLUSTER, "a", b"1", ttl=30)
+    plane.apply(CLUSTER, "stays", b"1")
+    await client.ask(CLUSTER, node=LIFETIMES)
+    assert (await client.receive()).ttls == {"a": 30}
+    plane.apply(CLUSTER, "b", b"1", ttl=1.5)
+    assert (await client.receive()).ttls == {"b": 1.5}
+
+
+@pytest.mark.parametrize("features", [(), ("xds.config.resource-in-sotw",)])
+async def test_R73_a_lifetime_is_not_told_to_others(plane, client, features):
+    plane.apply(CLUSTER, "a", b"1", ttl=30)
+    await client.ask(CLUSTER, node=Node("n", client_features=frozenset(features)))
+    response = await client.receive()
+    assert (set(response.resources), response.ttls) == ({"a"}, {})
+
+
+async def test_R74_a_changed_lifetime_brings_the_resource_again(plane, client):
+    plane.apply(CLUSTER, "a", b"1", ttl=30)
+    await client.ask(CLUSTER, node=LIFETIMES)
+    before = await client.receive()
+    await client.ack(before)
+    plane.apply(CLUSTER, "a", b"1", ttl=60)
+    longer = await client.only()
+    assert (longer.ttls, longer.bodiless, longer.resources["a"][1]) == ({"a": 60}, frozenset(), b"1")
+    await client.ack(longer)
+    plane.apply(CLUSTER, "a", b"1")
+    endless = await client.only()
+    assert (endless.ttls, endless.bodiless, endless.resources["a"][1]) == ({}, frozenset(), b"1")
+    assert len({response.versions()["a"] for response in (before, longer, endless)}) == 3
+
+
+# --- on demand
+
+
+async def test_R77_a_first_empty_request_subscribes_to_no_host(plane, client):
+    plane.apply(VIRTUAL_HOST, "r/a.example", b"1")
+    await client.ask(VIRTUAL_HOST)
+    await client.nothing()
+
+
+async def test_R77_an_unknown_host_is_answered_by_its_name_without_a_resource(plane, client):
+    await client.ask(VIRTUAL_HOST)
+    for _ in range(2):  # whoever asks again waits again
+        await client.ask(VIRTUAL_HOST, ["r/a.example"])
+        response = await client.only()
+        assert (response.bodiless, response.removed) == ({"r/a.example"}, [])
+        assert response.aliases["r/a.example"] == ("r/a.example",)
+        await client.ack(response)
+    plane.apply(VIRTUAL_HOST, "r/a.example", b"1")
+    assert (await client.only()).resources["r/a.example"][1] == b"1"
+
+
+async def test_R77_so_is_one_in_the_first_request(plane, client):
+    plane.apply(VIRTUAL_HOST, "r/known.example", b"1")
+    await client.ask(VIRTUAL_HOST, ["r/known.example", "r/unknown.example"])
+    response = await client.only()
+    assert (set(response.resources), response.removed) == ({"r/known.example", "r/unknown.example"}, [])
+    assert response.bodiless == {"r/unknown.example"}
+
+
+async def test_R77_a_known_host_carries_what_was_asked_as_an_alias(plane, client):
+    plane.apply(VIRTUAL_HOST, "r/shop", b"1", aliases=["r/shop.example"])
+    plane.apply(VIRTUAL_HOST, "r/plain.example", b"1")
+    await client.ask(VIRTUAL_HOST)
+    await client.ask(VIRTUAL_HOST, ["r/shop.example", "r/plain.example"])
+    aliases = (await client.only()).aliases
+    assert "r/shop.example" in aliases["r/shop"]
+    assert "r/plain.example" in aliases["r/plain.example"]
+
+
+async def test_R77_a_host_that_is_gone_is_removed(plane, client):
+    plane.apply(VIRTUAL_HOST, "r/a.example", b"1")
+    await client.ask(VIRTUAL_HOST)
+    await client.ask(VIRTUAL_HOST, ["r/a.example"])
+    await client.ack(await client.only())
+    plane.remove(VIRTUAL_HOST, "r/a.example")
+    response = await client.only()
+    assert (response.removed, response.listed) == (["r/a.example"], [])
+
+
+async def test_R77_what_a_client_brings_and_is_gone_is_removed(plane, connect):
+    plane.apply(VIRTUAL_HOST, "r/a.example", b"1")
+    known = {"r/a.example": plane.snapshot()[VIRTUAL_HOST]["r/a.example"].version}
+    plane.remove(VIRTUAL_HOST, "r/a.example")
+    async with connect() as client:
+        await client.ask(VIRTUAL_HOST, ["r/a.example"], known=known)
+        response = await client.only()
+        assert (response.removed, response.listed) == (["r/a.example"], [])
+
+
+async def test_R77_what_a_client_brings_as_unknown_it_does_not_have(connect):
+    async with connect() as client:
+        await client.ask(VIRTUAL_HOST, ["r/a.example"])
+        known = (await client.only()).versions()
+    async with connect() as client:
+        await client.ask(VIRTUAL_HOST, ["r/a.example"], known=known)
+        assert (await client.only()).bodiless == {"r/a.example"}
+
+
+async def test_R78_a_changed_route_configuration_has_its_hosts_offered_again(plane, client):
+    plane.apply(ROUTE, "r", b"1")
+    plane.apply(ROUTE, "other", b"1")
+    plane.apply(VIRTUAL_HOST, "r/a.example", b"1")
+    plane.apply(VIRTUAL_HOST, "r/shop", b"1", aliases=["r/b.example"])
+    plane.apply(VIRTUAL_HOST, "r/never asked.example", b"1")
+    plane.apply(VIRTUAL_HOST, "other/a.example", b"1")
+    await client.ask(ROUTE, ["r", "other"])
+    await client.ask(VIRTUAL_HOST)
+    await client.ask(VIRTUAL_HOST, ["r/a.example", "r/b.example", "r/unknown.example", "other/a.example"])
+    for response in await client.rest():
+        await client.ack(response)
+    plane.apply(ROUTE, "r", b"2")
+    routes, hosts = await client.rest()
+    assert (routes.type_url, set(routes.resources)) == (ROUTE, {"r"})
+    assert (hosts.type_url, set(hosts.resources), hosts.removed) == (VIRTUAL_HOST, {"r/a.example", "r/shop"}, [])
+    assert hosts.bodiless == frozenset()
+
+
+async def test_R78_not_those_that_the_client_rejected(plane, client):
+    plane.apply(ROUTE, "r", b"1")
+    plane.apply(VIRTUAL_HOST, "r/a.example", b"1")
+    await client.ask(ROUTE, ["r"])
+    await client.ask(VIRTUAL_HOST, ["r/a.example"])
+    _, hosts = await client.rest()
+    await client.nack(hosts)
+    await client.nothing()
+    plane.apply(ROUTE, "r", b"2")
+    assert (await client.only()).type_url == ROUTE
+
+
+async def test_R79_an_unknown_cluster_on_demand_is_reported_at_once(plane, client):
+    plane.apply(CLUSTER, "for all", b"1")
+    plane.apply(CLUSTER, "on demand", b"1", on_demand=True)
+    await client.ask(CLUSTER)
+    assert set((await client.only()).resources) == {"for all"}
+    await client.ask(CLUSTER, ["on demand", "unknown"])
+    response = await client.only()
+    assert (set(response.resources), response.removed) == ({"on demand"}, ["unknown"])
+    plane.apply(CLUSTER, "unknown", b"1", on_demand=True)
+    assert set((await client.only()).resources) == {"unknown"}
+
+
+async def test_R79_after_a_reconnect_too(plane, connect):
+    plane.apply(CLUSTER, "for all", b"1")
+    plane.apply(CLUSTER, "on demand", b"1", on_demand=True)
+    known = {name: resource.version for name, resource in plane.snapshot()[CLUSTER].items()}
+    async with connect() as client:
+        await client.ask(CLUSTER, ["*", "on demand", "unknown"], known=known)
+        response = await client.only()
+        assert (set(response.resources), response.removed) == (set(), ["unknown"])

@@ -183,3 +183,19 @@ def test_a_lifetime_that_nobody_could_keep(ttl):
 def test_no_lifetime(ttl):
     with pytest.raises(TypeError, match=rf"a lifetime \(ttl\) is a number of seconds, not {type(ttl).__name__}"):
         checked_ttl(ttl)
+
+
+def test_equal_answers_that_there_is_nothing_are_equal():
+    one, same, other = (unknown(VIRTUAL_HOST, name) for name in ("a", "a", "b"))
+    assert one == same
+    assert hash(one) == hash(same)
+    assert one != other
+    assert one != Resource(VIRTUAL_HOST, "a", one.version, b"", one.aliases)
+
+
+@pytest.mark.parametrize(
+    ("type_url", "aliases", "told"),
+    [(VIRTUAL_HOST, (), ("a",)), (VIRTUAL_HOST, ("b", "a"), ("b", "a")), (CLUSTER, ("b",), ("b",)), (CLUSTER, (), ())],
+)
+def test_a_virtual_host_is_told_with_its_name_as_an_alias(type_url, aliases, told):  # R77
+    assert Resource(type_url, "a", "1", b"", aliases).told_aliases == told

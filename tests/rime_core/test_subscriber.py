@@ -4,7 +4,8 @@ import gc
 
 import pytest
 
-from rime_core import CLUSTER, SECRET, ClosedError, Plane, Resource, UsageError
+from rime_core import CLUSTER, SECRET, VIRTUAL_HOST, ClosedError, Plane, Resource, UsageError
+from rime_core.resource import unknown
 from tests.rime_core.client import Client, reading, said
 
 STAR = "*"
@@ -274,3 +275,61 @@ def test_how_many_names_and_up_to_where(plane, server):
     assert subscriber.cursor == before
     subscriber.poll()
     assert subscriber.cursor == before + 1
+
+
+# --- what is made on demand
+
+
+def absent(name):
+    return unknown(VIRTUAL_HOST, name)
+
+
+@pytest.fixture
+def hosts():
+    plane = Plane()
+    plane.apply(VIRTUAL_HOST, "r/a", b"1")
+    return plane
+
+
+def test_what_answers_for_a_missing_name_is_only_for_who_asked_for_that(hosts):
+    told, plain = (
+        hosts.server().subscribe(VIRTUAL_HOST, ["r/a", "r/b"], **options) for options in ({"absent": absent}, {})
+    )
+    assert [each.name for each in told.initial().resources] == ["r/a", "r/b"]
+    assert plain.initial().removed == ("r/b",)
+    for subscriber in (told, plain):
+        subscriber.add(["r/b"])
+    assert told.poll().resources == (absent("r/b"),)
+    assert plain.poll().removed == ("r/b",)
+
+
+def test_clients_that_ask_for_the_same_missing_name_are_given_the_same_update(hosts):
+    updates = []
+    for _ in range(2):
+        subscriber = hosts.server().subscribe(VIRTUAL_HOST, (), absent=absent)
+        subscriber.initial()
+        subscriber.add(["r/b"])
+        updates.append(subscriber.poll())
+    assert updates[0] is updates[1]
+
+
+def test_a_name_that_is_gone_and_asked_for_at_once_is_removed(hosts):
+    subscriber = hosts.server().subscribe(VIRTUAL_HOST, ["r/a"], absent=absent)
+    subscriber.initial()
+    hosts.remove(VIRTUAL_HOST, "r/a")
+    subscriber.add(["r/a"])
+    update = subscriber.poll()
+    assert (update.resources, update.removed) == ((), ("r/a",))
+
+
+def test_what_stands_under_a_name_is_sent_again_where_it_was_asked_for_and_is_there(hosts):
+    hosts.apply(VIRTUAL_HOST, "r/b", b"1", aliases=["r/x/c"])
+    hosts.apply(VIRTUAL_HOST, "r/d", b"1")
+    subscriber = hosts.server().subscribe(VIRTUAL_HOST, ["r/a", "r/x/c", "r/missing", "r"])
+    subscriber.initial()
+    subscriber.resend_under({"r"})
+    assert said(subscriber.poll()) == ({"r/a": b"1"}, set())
+    subscriber.resend_under({"r/x", "other"})
+    assert said(subscriber.poll()) == ({"r/b": b"1"}, set())
+    subscriber.resend_under({"other"})
+    assert subscriber.poll() is None

@@ -2,7 +2,18 @@
 
 import pytest
 
-from rime_core import CLUSTER, ENDPOINT, EXTENSION_CONFIG, ROUTE, SECRET, TYPES, by_short_name, check_type_url, describe
+from rime_core import (
+    CLUSTER,
+    ENDPOINT,
+    EXTENSION_CONFIG,
+    ROUTE,
+    SECRET,
+    TYPES,
+    VIRTUAL_HOST,
+    by_short_name,
+    check_type_url,
+    describe,
+)
 from rime_core.type_urls import is_known
 
 OWN = "type.example/acme.v1.Widget"
@@ -89,3 +100,8 @@ def test_no_type_url(text):
 def test_a_type_url_is_text(value):
     with pytest.raises(TypeError, match=r"a type URL is a str such as rime_core.CLUSTER, not "):
         check_type_url(value)
+
+
+def test_virtual_hosts_are_asked_for_by_alias_and_belong_to_routes():
+    assert [each.url for each in TYPES if each.asked_by_alias] == [VIRTUAL_HOST]
+    assert {each.url: each.parent_of for each in TYPES if each.parent_of} == {ROUTE: VIRTUAL_HOST}

@@ -9,7 +9,7 @@ import pytest
 
 from rime_core import CLUSTER
 from rime_core.resource import LEAST_TTL, MOST_TTL
-from rime_envoy_api import parse
+from rime_envoy_api import message_class, parse
 from rime_file_source.check import check
 from rime_file_source.config import FileOptions, read_options
 
@@ -58,12 +58,22 @@ def test_the_pages_faults_are_what_rime_check_prints(conf: Path, capsys: pytest.
 
 
 def test_the_pages_wrapper_says_what_the_page_says() -> None:
-    [yaml] = blocks(PAGE, "yaml")
+    [yaml, _] = blocks(PAGE, "yaml")
     document = parse(yaml, origin="a.yaml")
     assert document.faults == ()
     [found] = document.resources
     assert (found.name, found.aliases, found.ttl, found.on_demand) == ("canary", ("canary.example",), 30.0, True)
     assert f"from `{LEAST_TTL:g}s` to `{MOST_TTL:g}s`" in PAGE
+
+
+def test_the_pages_virtual_host_answers_to_each_of_its_domains() -> None:
+    [_, yaml] = blocks(PAGE, "yaml")
+    document = parse(yaml, origin="a.yaml")
+    assert document.faults == ()
+    [found] = document.resources
+    host = message_class("envoy.config.route.v3.VirtualHost").FromString(found.body)
+    assert host.name == found.name
+    assert {found.name, *found.aliases} == {f"web/{domain}" for domain in host.domains}
 
 
 def test_the_readmes_program_prints_what_the_readme_shows(conf: Path) -> None:

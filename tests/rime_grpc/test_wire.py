@@ -262,3 +262,9 @@ def test_a_huge_rejection_is_cut_before_it_is_looked_at():
 def test_arbitrary_bytes_are_a_request_or_the_clients_fault(decoder, data):
     with suppress(PeerError):
         decoder().decode(data)
+
+
+def test_a_virtual_host_has_its_name_as_an_alias():  # R77
+    host = Resource(VIRTUAL_HOST, "r/host", "1", b"body", ("r/other",))
+    read = decode(encode(DeltaResponse(VIRTUAL_HOST, Update((host,), (), ordinal=1), "n", True)))
+    assert read.resources[0].aliases == ["r/other", "r/host"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rime_core import CLUSTER, ENDPOINT, SECRET, Plane
+from rime_core import CLUSTER, ENDPOINT, SECRET, VIRTUAL_HOST, Plane
 from rime_core.protocol.delta import DeltaStream
 from rime_core.protocol.messages import DeltaRequest
 
@@ -109,6 +109,11 @@ class TestNamesThatAreRefused:
         version = plane.snapshot()[SECRET]["x"].version
         request = DeltaRequest(SECRET, subscribe=["x"], initial_versions={"x": version})
         assert taken(stream, request) == [(SECRET, [], ["x"])]
+
+    def test_a_host_is_unknown_so_that_envoy_does_not_wait_and_removed_where_it_was_known(self, stream):
+        request = DeltaRequest(VIRTUAL_HOST, subscribe=["x", "x2"], initial_versions={"x": "1"})
+        assert taken(stream, request) == [(VIRTUAL_HOST, ["x2"], ["x"])]
+        assert taken(stream, DeltaRequest(VIRTUAL_HOST, subscribe=["x"])) == [(VIRTUAL_HOST, ["x"], [])]
 
     def test_they_are_not_subscribed_to(self, stream, plane):
         taken(stream, DeltaRequest(SECRET, subscribe=["x", "a"]))

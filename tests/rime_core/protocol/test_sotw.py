@@ -3,6 +3,7 @@
 import pytest
 
 from rime_core import CLUSTER, ENDPOINT, LISTENER, FellBehindError, PeerError, Plane
+from rime_core.node import Node
 from rime_core.protocol.events import Acknowledged, Refused, RejectedResponse
 from rime_core.protocol.messages import DiscoveryRequest
 from rime_core.protocol.sotw import SotwStream
@@ -462,3 +463,22 @@ def test_more_names_than_a_client_may_list_end_its_stream(plane):
     client.asking(LISTENER, "c", "d", "*")
     with pytest.raises(PeerError, match="more than 2 names of listeners"):
         client.asking(LISTENER, "c", "d", "e")
+
+
+# --- lifetimes
+
+
+@pytest.mark.parametrize(
+    ("features", "told"),
+    [
+        (["xds.config.supports-resource-ttl", "xds.config.resource-in-sotw"], True),
+        (["xds.config.supports-resource-ttl", "xds.config.supports-resource-in-sotw"], True),
+        (["xds.config.supports-resource-ttl"], False),
+        (["xds.config.resource-in-sotw"], False),
+        ([], False),
+    ],
+)
+def test_a_lifetime_is_told_to_who_understands_it_and_takes_it_in_a_wrapper(plane, features, told):  # R73
+    stream = SotwStream(plane.server())
+    stream.receive(DiscoveryRequest(LISTENER, Node(client_features=frozenset(features))))
+    assert [response.ttl for response in stream.responses()] == [told]

@@ -5,7 +5,18 @@ The rules of the protocol: tests/conformance.
 
 import pytest
 
-from rime_core import CLUSTER, ENDPOINT, LISTENER, ROUTE, SECRET, ClosedError, FellBehindError, PeerError, Plane
+from rime_core import (
+    CLUSTER,
+    ENDPOINT,
+    LISTENER,
+    ROUTE,
+    SECRET,
+    VIRTUAL_HOST,
+    ClosedError,
+    FellBehindError,
+    PeerError,
+    Plane,
+)
 from rime_core.node import Certificate, Client, Node, Peer
 from rime_core.protocol.delta import DeltaStream
 from rime_core.protocol.events import Acknowledged, Refused, RejectedResponse, UnknownType
@@ -287,3 +298,13 @@ def test_more_names_than_a_client_may_ask_for_end_its_stream(plane):
     assert refused.value.code == "RESOURCE_EXHAUSTED"
     with pytest.raises(PeerError, match="more than 2 names of secrets"):
         begun(plane, DeltaRequest(SECRET, subscribe=["a", "b", "c"]), max_names=2)
+
+
+def test_hosts_of_a_route_are_offered_again_only_to_who_has_been_answered_about_hosts(plane):
+    plane.apply(VIRTUAL_HOST, "a/host", b"1")
+    stream = begun(plane, DeltaRequest(ROUTE, subscribe=["a"]))
+    stream.responses()
+    plane.apply(ROUTE, "a", b"2")
+    stream.receive(DeltaRequest(VIRTUAL_HOST, subscribe=["a/host"]))
+    assert [response.type_url for response in stream.responses()] == [ROUTE, VIRTUAL_HOST]
+    assert stream.responses() == []

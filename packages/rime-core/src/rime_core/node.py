@@ -2,7 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
+
+TTL: Final = "xds.config.supports-resource-ttl"
+"""The feature of a client for which resources may have lifetimes (R73)."""
+
+WRAPPED: Final = frozenset({"xds.config.resource-in-sotw", "xds.config.supports-resource-in-sotw"})
+"""That of one which takes a resource in a wrapper in state-of-the-world; Envoy's list of features has the first name,
+its document of the protocol the second. Envoy announces it by itself, and nothing of lifetimes unless it is told to.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ A lifetime is content: a client that is to forget a resource earlier, later or n
 from collections.abc import Callable
 from typing import Final
 
+from rime_core.type_urls import describe
+
 Digest = Callable[[bytes], str]
 """A hash of content as text; equal content gives equal text in every process."""
 
@@ -94,6 +96,13 @@ class Resource:
         self.heartbeat: Bodiless | None = None
         """Made by `heartbeat_of`."""
 
+    @property
+    def told_aliases(self) -> tuple[str, ...]:
+        """The aliases as clients are told them; with its name, where they look there for what they asked for (R77)."""
+        if self.name in self.aliases or not describe(self.type_url).asked_by_alias:
+            return self.aliases
+        return (*self.aliases, self.name)
+
     def with_version(self, version: str) -> "Resource":
         """The same with another version, for content whose own some client may take for that of other content."""
         return Resource(
@@ -109,7 +118,7 @@ class Bodiless(Resource):
 
     Made for an Update, by the protocol, and never part of a Plane: no Snapshot has one, and no Update of a Subscriber
     that a program holds. A transport sends the name, the version and what else there is, and leaves out the body, which
-    is not the same as sending an empty one.
+    is not the same as sending an empty one. Equal ones are equal, so that an Update with one is shared as any other.
     """
 
     __slots__ = ()
@@ -118,6 +127,15 @@ class Bodiless(Resource):
         self, type_url: str, name: str, version: str, *, aliases: tuple[str, ...] = (), ttl: float | None = None
     ) -> None:
         super().__init__(type_url, name, version, b"", aliases, ttl=ttl)
+
+    def _content(self) -> tuple[object, ...]:
+        return (self.type_url, self.name, self.version, self.aliases, self.ttl)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Bodiless) and other._content() == self._content()
+
+    def __hash__(self) -> int:
+        return hash(self._content())
 
     def __repr__(self) -> str:
         return f"Bodiless({self.name!r}, version={self.version!r})"

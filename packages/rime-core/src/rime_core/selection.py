@@ -11,7 +11,7 @@ worked out for one only where there are:
 - versions that it rejected.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -35,6 +35,7 @@ class Selection(Delivery):
     """The part of a Subscriber that chooses what to send."""
 
     __slots__ = (
+        "_absent",
         "_all_owed",
         "_gate",
         "_had_star",
@@ -48,11 +49,13 @@ class Selection(Delivery):
         "_view",
     )
 
-    def __init__(self, store: Store, view: View, gate: "Gate | None") -> None:
+    def __init__(self, store: Store, view: View, gate: "Gate | None", absent: Callable[[str], Resource] | None) -> None:
         super().__init__(BEFORE_INITIAL)
         self._store: Final = store
         self._view: Final = view
         self._gate: Final = gate
+        self._absent: Final = absent
+        """What answers for a name that it asks for and that does not exist; None: the name as removed."""
         self._star = False
         self._had_star = False
         """Whether it held "*" when its cursor was set."""
@@ -225,7 +228,7 @@ class Selection(Delivery):
         names = self._names
         if names is None:
             return self._view.first() if self._star else None
-        if self._star:
+        if self._star or self._absent is not None:
             return self._from_nothing()
         update: Update | None
         shared = names.shared
@@ -299,7 +302,10 @@ class Selection(Delivery):
                 if known.get(resource.name) != resource.version:
                     resources[resource.name] = resource
             if not matches:
-                missing[name] = None
+                if self._absent is None or name in known:
+                    missing[name] = None
+                else:
+                    resources[name] = self._absent(name)
         return resources, missing
 
     def _in_star(self, known: Mapping[str, str]) -> dict[str, Resource]:
@@ -327,7 +333,10 @@ class Selection(Delivery):
                         resources[resource.name] = resource
                         self._send_late(resource.name)
             if not found and name not in self._kept and (asked or name not in self._held):
-                removed[name] = None
+                if self._absent is None or name in removed:
+                    removed[name] = None
+                else:
+                    resources[name] = self._absent(name)
                 self._send_late(name)
 
     def _is_refused(self, resource: Resource | None) -> bool:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from rime_core.node import Client
 from rime_core.permissions import Authorize, Permissions
-from rime_core.resource import Reference
+from rime_core.resource import Reference, Resource
 from rime_core.snapshot import Snapshot
 from rime_core.store import Store
 from rime_core.subscriber import Subscriber
@@ -78,6 +78,7 @@ class Server:
         wake: Callable[[], None] | None = None,
         max_bytes: int | None = None,
         gate: "Gate | None" = None,
+        absent: Callable[[str], Resource] | None = None,
     ) -> Subscriber:
         """A new Subscriber; close it when its client goes (it is a context manager).
 
@@ -89,13 +90,14 @@ class Server:
                 it raises reaches the writer, after all others were called and with the change done.
             max_bytes: split updates so that none is much larger on the wire.
             gate: says what has to wait before this client is sent it; `Subscriber.let_go` ends that.
+            absent: makes what answers for a name that is asked for and does not exist; without, it is in `removed`.
 
         Raises:
             TypeError: `type_url` is not a `str`; `names` is one `str`, or holds something else.
             ValueError: `type_url` is none; a name is empty or cannot be encoded.
             ClosedError: the Plane is closed.
         """
-        return Subscriber(self._store, self._store.view(type_url), names, wake, max_bytes, gate)
+        return Subscriber(self._store, self._store.view(type_url), names, wake, max_bytes, gate, absent)
 
     def snapshot(self) -> Snapshot:
         """Everything as it is now; may be read from any thread."""

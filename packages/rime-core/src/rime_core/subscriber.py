@@ -9,13 +9,13 @@ It is built of three: `Delivery` keeps account of what became of what was sent, 
 this is what a client's stream, or a program, holds in its hands.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Self
 
 from rime_core.errors import ClosedError, UsageError
 from rime_core.interest import Names
-from rime_core.resource import STAR, check_name
+from rime_core.resource import STAR, Resource, check_name
 from rime_core.selection import Selection
 from rime_core.store import Store
 from rime_core.update import Update
@@ -42,8 +42,9 @@ class Subscriber(Selection):
         wake: Callable[[], None] | None,
         max_bytes: int | None,
         gate: "Gate | None" = None,
+        absent: Callable[[str], Resource] | None = None,
     ) -> None:
-        super().__init__(store, view, gate)
+        super().__init__(store, view, gate, absent)
         self._wake = wake
         self._waiter: Callable[[], None] | None = None
         self._max_bytes: Final = max_bytes
@@ -155,6 +156,11 @@ class Subscriber(Selection):
         if wanted:
             self.nudge()
         return bool(wanted)
+
+    def resend_under(self, parents: Collection[str]) -> None:
+        """Send once more what it asked for as `<parent>/<...>` and is there; its client forgot it (R78)."""
+        under = [name for name in self.names if name.rpartition("/")[0] in parents]
+        self.resend([name for name in under if self._view.matches(name)])
 
     # --- what to send ------------------------------------------------------------------------------------------------
 

@@ -29,7 +29,10 @@ class XdsType:
     named, because a client that asks for all must not get every key there is. `warmed_by`: the type of what Envoy waits
     for when one of these changes (R72). `stays_while_referred`: it is not taken away while something in service refers
     to it, since Envoy handles that badly (R59). `full_set`: a state-of-the-world response holds all that its client
-    needs, for the client deletes what is left out (R51, R53).
+    needs, for the client deletes what is left out (R51, R53). `asked_by_alias`: the client looks for the name that it
+    asked for among the aliases of the answer, and waits on where a name that does not exist is reported as removed
+    (R77). `parent_of`: the type of what is named `<name of one of these>/<...>` and forgotten by the client when that
+    one changes (R78).
 
     For the order in which one client is sent things (`protocol.order`): `waits_for` is the type that one of these waits
     for where it names one that is on its way (R71). `removed_last`: it is not removed while what the client has refers
@@ -51,6 +54,8 @@ class XdsType:
     outlives_removal: bool = False
     drains: bool = False
     full_set: bool = False
+    asked_by_alias: bool = False
+    parent_of: str | None = None
 
 
 TYPES: tuple[XdsType, ...] = (
@@ -84,8 +89,18 @@ TYPES: tuple[XdsType, ...] = (
     XdsType(
         SCOPED_ROUTE, "scoped-routes", "scoped-route", "srds", 5, legacy_wildcard=True, waits_for=CLUSTER, full_set=True
     ),
-    XdsType(ROUTE, "routes", "route", "rds", 6, waits_for=CLUSTER, removed_last=True, outlives_removal=True),
-    XdsType(VIRTUAL_HOST, "virtual-hosts", "virtual-host", "vhds", 7, waits_for=CLUSTER),
+    XdsType(
+        ROUTE,
+        "routes",
+        "route",
+        "rds",
+        6,
+        waits_for=CLUSTER,
+        removed_last=True,
+        outlives_removal=True,
+        parent_of=VIRTUAL_HOST,
+    ),
+    XdsType(VIRTUAL_HOST, "virtual-hosts", "virtual-host", "vhds", 7, waits_for=CLUSTER, asked_by_alias=True),
     XdsType(RUNTIME, "runtimes", "runtime", "rtds", 8),
 )
 

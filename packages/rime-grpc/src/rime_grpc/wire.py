@@ -139,7 +139,7 @@ def _encode_resource(resource: Resource, *, with_ttl: bool) -> bytes:
 
 def _resource_fields(resource: Resource) -> bytes:
     fields = [_field(_RESOURCE_VERSION, resource.version.encode()), _field(_RESOURCE_NAME, resource.name.encode())]
-    fields += [_field(_RESOURCE_ALIAS, alias.encode()) for alias in resource.aliases]
+    fields += [_field(_RESOURCE_ALIAS, alias.encode()) for alias in resource.told_aliases]
     if not isinstance(resource, Bodiless):
         # the last, for _encode_alone
         body = _field(_ANY_TYPE_URL, resource.type_url.encode()) + _field(_ANY_VALUE, resource.body)

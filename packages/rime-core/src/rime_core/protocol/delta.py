@@ -1,11 +1,14 @@
 """DeltaStream: one client's incremental stream, sans I/O. How to drive it: `rime_core.protocol.stream`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
+from rime_core.node import TTL
 from rime_core.protocol.messages import DeltaRequest, DeltaResponse
 from rime_core.protocol.stream import Channel, Stream, named
 from rime_core.protocol.subscription import first_names
+from rime_core.resource import UNKNOWN_VERSION, Resource, unknown
 from rime_core.update import Update
 
 if TYPE_CHECKING:
@@ -25,9 +28,16 @@ class DeltaChannel(Channel[DeltaRequest, DeltaResponse]):
         self._known: Mapping[str, str] = {}
         """What the client brings from an earlier stream, until that is answered."""
 
+    @property
+    def absent(self) -> Callable[[str], Resource] | None:
+        """Where a client waits on for a name that is removed, it is told that it is unknown (R77)."""
+        return partial(unknown, self.described.url) if self.described.asked_by_alias else None
+
     def begin(self, request: DeltaRequest) -> Iterable[str]:
-        """Known versions count in a type's first request only (R62)."""
+        """Known versions count in a type's first request only (R62); that of what is unknown is none."""
         self._known = request.initial_versions
+        if self.described.asked_by_alias:
+            self._known = {name: version for name, version in self._known.items() if version != UNKNOWN_VERSION}
         self.knows = bool(self._known)
         return first_names(self.described, request.subscribe, request.unsubscribe)
 
@@ -44,7 +54,7 @@ class DeltaChannel(Channel[DeltaRequest, DeltaResponse]):
 
     def first(self) -> Update | None:
         """What it wants and does not know; an empty "*" is told too, for Envoy is not ready without (R44)."""
-        known, self._known = self._known, {}
+        known = self._known
         update = self.subscriber.initial(known)
         self.subscriber.resend([name for name in self.stream.awaited(self.described.url) if name in known])
         nothing = self.allowance.star_refused
@@ -52,16 +62,34 @@ class DeltaChannel(Channel[DeltaRequest, DeltaResponse]):
             self.allowance.miss(name for name in known if not self.subscriber.asks_for(name))
         return update if update or ((self.subscriber.wildcard or nothing) and not known) else None
 
+    def collect(self, batch: list[DeltaResponse]) -> None:
+        """Add what there is to send to the batch."""
+        super().collect(batch)
+        self._known = {}
+
+    def missing(self, names: tuple[str, ...]) -> Update:
+        """What the client brings is removed; of the rest it is told as of what does not exist."""
+        absent = self.absent
+        if absent is None:
+            return super().missing(names)
+        answers = tuple(absent(name) for name in names if name not in self._known)
+        removed = tuple(name for name in names if name in self._known)
+        return Update(answers, removed, ordinal=self.subscriber.cursor)
+
     def warm(self, names: Iterable[str]) -> None:
         """They are sent again: Envoy keeps a changed cluster warming, for 15 s, and does not ask (R63, R72)."""
         self.subscriber.resend(names)
 
     def respond(self, update: Update, nonce: str, *, shared: bool) -> DeltaResponse:
         """The update as it is."""
-        return DeltaResponse(self.described.url, update, nonce, shared)
+        return DeltaResponse(self.described.url, update, nonce, shared, self.stream.tells_ttl)
 
 
 class DeltaStream(Stream[DeltaRequest, DeltaResponse]):
     """The state of one client's incremental stream."""
 
     _channel = DeltaChannel
+
+    def understands_ttl(self, features: Collection[str]) -> bool:
+        """Whether a client with these features understands lifetimes (R73)."""
+        return TTL in features

@@ -29,6 +29,7 @@ from collections.abc import Collection, Iterable, Sequence
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
+from rime_core.node import TTL, WRAPPED
 from rime_core.protocol.messages import DiscoveryRequest, DiscoveryResponse
 from rime_core.protocol.stream import Channel, Stream, named
 from rime_core.protocol.subscription import listed_names
@@ -161,7 +162,7 @@ class SotwChannel(Channel[DiscoveryRequest, DiscoveryResponse]):
             version = self.subscriber.version()
             if not update.last:
                 version += f"+{update.part}"
-        return DiscoveryResponse(self.described.url, update, version, nonce, shared)
+        return DiscoveryResponse(self.described.url, update, version, nonce, shared, self.stream.tells_ttl)
 
     # --- inside ------------------------------------------------------------------------------------------------------
 
@@ -185,3 +186,7 @@ class SotwStream(Stream[DiscoveryRequest, DiscoveryResponse]):
     """The state of one client's state-of-the-world stream."""
 
     _channel = SotwChannel
+
+    def understands_ttl(self, features: Collection[str]) -> bool:
+        """Whether a client with these features understands lifetimes, which travel in a wrapper here (R73)."""
+        return TTL in features and not WRAPPED.isdisjoint(features)

@@ -28,7 +28,7 @@ from rime_core.plane import Plane
 from rime_core.protocol.allowance import MAX_NAMES, Allowance
 from rime_core.protocol.events import Acknowledged, Event, RejectedResponse, UnknownType
 from rime_core.protocol.order import Order, Patience
-from rime_core.resource import check_name
+from rime_core.resource import Resource, check_name
 from rime_core.server import Server
 from rime_core.subscriber import Subscriber
 from rime_core.type_urls import XdsType, check_type_url, describe, is_known
@@ -144,6 +144,11 @@ class Channel(ABC, Generic[Request, Response]):
         )
 
     @property
+    def absent(self) -> Callable[[str], Resource] | None:
+        """What answers for a name that does not exist; None: it is reported as removed."""
+        return None
+
+    @property
     def max_bytes(self) -> int | None:
         """Where to split what it sends; None: nowhere."""
         return self.stream.max_response_bytes
@@ -198,8 +203,12 @@ class Channel(ABC, Generic[Request, Response]):
             yield update
         refused = self.allowance.refused()
         if refused:
-            missing = Update((), refused, ordinal=subscriber.cursor)
+            missing = self.missing(refused)
             yield from missing.parts(self.max_bytes) if self.max_bytes is not None else (missing,)
+
+    def missing(self, names: tuple[str, ...]) -> Update:
+        """The answer that there is nothing of these names."""
+        return Update((), names, ordinal=self.subscriber.cursor)
 
     def send(self, update: Update, batch: list[Response]) -> None:
         """Add the response that carries `update` to the batch.
@@ -223,6 +232,10 @@ class Channel(ABC, Generic[Request, Response]):
             names = news.references.get(warmed_by, ())
             if names:
                 self.stream.warm(warmed_by, names)
+        if self.described.parent_of is not None:
+            children = self.stream.channel(self.described.parent_of)
+            if children is not None and children.answered:
+                children.subscriber.resend_under(frozenset(resource.name for resource in news.resources))
 
     def _nonce(self, news: Update, update: Update) -> tuple[str, bool]:
         """The nonce of the response that carries `update`, and whether all streams have it; it is in flight now."""
@@ -275,6 +288,8 @@ class Stream(ABC, Generic[Request, Response]):
         """What its connection says of it."""
         self.number = 0
         """How many responses were made."""
+        self.tells_ttl = False
+        """Whether the client is told lifetimes."""
         self.order: Final = Order(self.channel, self.tell, clock, patience or Patience())
         """What is held back from this client."""
         self._server = server
@@ -389,6 +404,10 @@ class Stream(ABC, Generic[Request, Response]):
         """The names that were needed before their type was asked for; once."""
         return [name for names in self._awaited.pop(type_url, ()) for name in names]
 
+    @abstractmethod
+    def understands_ttl(self, features: Collection[str]) -> bool:
+        """Whether a client with these features understands lifetimes in this variant (R73)."""
+
     def tell(self, event: Event) -> None:
         """Something happened that is not a response."""
         self._events.append(event)
@@ -407,6 +426,7 @@ class Stream(ABC, Generic[Request, Response]):
             self._permissions = self._server.permissions(client)
             self._server = self._server.serving(client)
             self.order.server = self._server
+            self.tells_ttl = self.understands_ttl(self.node.client_features)
         channel = self._channels.get(type_url)
         if channel is None:
             self._begin(type_url, request)
@@ -436,6 +456,7 @@ class Stream(ABC, Generic[Request, Response]):
             wake=channel.wake,
             max_bytes=channel.max_bytes,
             gate=self.order.gate(described) if allowance.whole and not self._type_url else None,
+            absent=channel.absent,
         )
         self._channels[type_url] = channel
         self._channels = dict(sorted(self._channels.items(), key=_order))
