@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from rime_app.authorization import read_access_rule
 from rime_app.config import LARGEST, Config, Settings, read_config
 from rime_app.grouping import read_rule
 from rime_app.spec import SourceSpec, Spec
@@ -31,6 +32,10 @@ share = 0.5
 [[groups]]
 name = "edge"
 cluster = "edge-*"
+
+[[authorize]]
+types = "secrets"
+certificate = "spiffe://prod/*"
 
 [serve]
 ready_timeout = "5s"
@@ -68,6 +73,7 @@ def test_a_file_says_it_all(rime_toml):
         ),
         transports=(Spec("grpc", "127.0.0.1:18001", {"max_message": "1048576", "share": "0.5"}),),
         groups=(read_rule("", {"name": "edge", "cluster": "edge-*"}),),
+        authorize=(read_access_rule("", {"types": "secrets", "certificate": "spiffe://prod/*"}),),
         settings=Settings(5.0, 0.2, log="json", log_level="debug", base="shared", unmatched="refuse"),
     )
 
@@ -122,7 +128,7 @@ def test_a_setting_by_flag_wins_over_the_file_and_leaves_the_others(rime_toml):
     ("text", "expected"),
     [
         ('source = "file"', "rime.toml: there is no key 'source'; did you mean 'sources'?"),
-        ("colour = 1", "rime.toml: there is no key 'colour'; there are serve, sources, transports, groups"),
+        ("colour = 1", "rime.toml: there is no key 'colour'; there are serve, sources, transports, groups, aut"),
         ("[serve]\nready_timout = '1s'", "rime.toml [serve]: there is no option 'ready_timout'; did you mean "),
         ("[serve]\nready_timeout = 5", "rime.toml [serve]: ready_timeout='5' should be a duration such as 100ms, "),
         ("[serve]\nmax_removal = '150%'", "rime.toml [serve]: max_removal='150%' should be a share such as 50%"),
@@ -138,6 +144,7 @@ def test_a_setting_by_flag_wins_over_the_file_and_leaves_the_others(rime_toml):
         ("[[sources]]\nkind = 'file'\nsince = 2026-01-01", "no. 1: since should be text, a number, true or false"),
         ("[[sources]]\nkind = 'file'\nallow_empty = 'so'", "no. 1: file: allow_empty='so' should be true or false"),
         ("groups = 1", "rime.toml: groups should be a list of tables, each written under [[groups]]"),
+        ("[[authorize]]\nid = 'a'", "rime.toml [[authorize]] no. 1: types should be one"),
         ("[[groups]]\nid = 'a'", "rime.toml [[groups]] no. 1: name should be the name of a group"),
         ("[serve\nlog = 'json'", "rime.toml: is not TOML: Expected ']' at the end of a table declaration (at line 1,"),
     ],

@@ -14,59 +14,13 @@ def rule_of(text):
     return read_rule(ORIGIN, tomllib.loads('name = "g"\n' + text))
 
 
-def with_certificate(*names, common_name=""):
-    return Client(Node(), Peer("ipv4:192.0.2.1:5", Certificate(common_name, names)))
-
-
-@pytest.mark.parametrize(
-    ("rule", "node", "holds"),
-    [
-        ('id = "a"', Node(id="a"), True),
-        ('id = "a"', Node(id="A"), False),
-        ('id = "a"', Node(id="ab"), False),
-        ('cluster = "edge-*"', Node(cluster="edge-7"), True),
-        ('cluster = "edge-*"', Node(cluster="the edge-7"), False),
-        ('cluster = "edge-?"', Node(cluster="edge-77"), False),
-        ('cluster = "edge-[12]"', Node(cluster="edge-2"), True),
-        ('cluster = ["a", "b*"]', Node(cluster="bc"), True),
-        ('cluster = ["a", "b*"]', Node(cluster="ac"), False),
-        ('region = "eu"\nzone = "1"', Node(region="eu", zone="1"), True),
-        ('region = "eu"\nzone = "1"', Node(region="eu", zone="2"), False),
-        ('sub_zone = "s"', Node(sub_zone="s"), True),
-        ('cluster = "*"', Node(), True),
-        ('metadata.team = "pay*"', Node(metadata={"team": "payments"}), True),
-        ('metadata.team = "pay*"', Node(metadata={"team": "search"}), False),
-        ('metadata.team = "*"', Node(), False),
-        ('metadata.app.tier = "web"', Node(metadata={"app": {"tier": "web"}}), True),
-        ('metadata.app.tier = "web"', Node(metadata={"app": "web"}), False),
-        ('metadata."app.tier" = "web"', Node(metadata={"app.tier": "web"}), True),
-        ('metadata."app.tier" = "web"', Node(metadata={"app": {"tier": "web"}}), False),
-        ("metadata.canary = true", Node(metadata={"canary": True}), True),
-        ("metadata.canary = true", Node(metadata={"canary": "true"}), True),
-        ("metadata.canary = true", Node(metadata={"canary": False}), False),
-        ("metadata.generation = 3", Node(metadata={"generation": 3.0}), True),
-        ("metadata.generation = 3.5", Node(metadata={"generation": 3.5}), True),
-        ("metadata.list = '*'", Node(metadata={"list": ["a"]}), False),
-        ('metadata.a = "1"\nmetadata.b = "2"', Node(metadata={"a": "1"}), False),
-        ('certificate = "*"', Node(id="spiffe://x"), False),
-    ],
-)
-def test_what_a_node_says(rule, node, holds):
-    assert rule_of(rule).holds(Client(node)) is holds
-
-
-@pytest.mark.parametrize(
-    ("client", "holds"),
-    [
-        (with_certificate("spiffe://prod/edge/1"), True),
-        (with_certificate("other.example", "spiffe://prod/edge/1"), True),
-        (with_certificate("spiffe://test/edge/1"), False),
-        (with_certificate(common_name="spiffe://prod/edge/1"), True),
-        (Client(Node(id="spiffe://prod/edge/1", cluster="spiffe://prod/edge/1")), False),
-    ],
-)
-def test_what_a_connection_proves(client, holds):
-    assert rule_of('certificate = "spiffe://prod/edge/*"').holds(client) is holds
+def test_all_that_a_rule_says_must_hold():
+    rule = rule_of('cluster = "edge-*"\ncertificate = "spiffe://prod/*"')
+    peer = Peer("", Certificate("", ("spiffe://prod/edge",)))
+    assert rule.group == "g"
+    assert rule.holds(Client(Node(cluster="edge-1"), peer))
+    assert not rule.holds(Client(Node(cluster="edge-1")))
+    assert not rule.holds(Client(Node(cluster="core"), peer))
 
 
 @pytest.mark.parametrize(
@@ -78,10 +32,6 @@ def test_what_a_connection_proves(client, holds):
             "there is no key 'weather'; there are name, id, cluster, region, zone, sub_zone, metadata, cer",
         ),
         ("cluster = []", 'cluster should be a pattern, such as "edge-*", or a list of them'),
-        ("cluster = [[]]", "cluster should be a pattern"),
-        ("id = {a = 1}", "id should be a pattern"),
-        ('metadata = "a"', 'metadata should say which key, such as metadata.team = "payments"'),
-        ("metadata.app.since = 2026-01-01", "metadata.app.since should be a pattern"),
         ("", "nothing says which clients are of 'g': add a pattern, such as cluster = \"g-*\"; [serve] unmatched says"),
         ("metadata = {}", "nothing says which clients are of 'g'"),
     ],

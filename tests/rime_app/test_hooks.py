@@ -15,7 +15,14 @@ PAGE = Path(__file__).parents[2] / "docs" / "plugins.md"
 
 
 def test_there_are_these():
-    assert HOOKS == ["rime_sources", "rime_transports", "rime_commands", "rime_group", "rime_references"]
+    assert HOOKS == [
+        "rime_sources",
+        "rime_transports",
+        "rime_commands",
+        "rime_group",
+        "rime_authorize",
+        "rime_references",
+    ]
 
 
 @pytest.mark.parametrize("hook", HOOKS)

@@ -5,12 +5,15 @@ import re
 import socket
 import tomllib
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+from rime_app import hookimpl
+from rime_app.authorization import Authorization
 from rime_app.config import read_config
 from rime_app.routing import check_groups
-from rime_core import Client, Node
+from rime_core import CLUSTER, SECRET, Certificate, Client, Node, Peer, PeerError
 from tests.rime_app.plugin_fakes import plugins_with
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -87,7 +90,7 @@ def test_every_block_is_python(block):
 
 def test_the_two_ways_to_configure_say_the_same(tmp_path):
     path = tmp_path / "rime.toml"
-    text, _ = blocks("configuration.md", "toml")
+    text, *_ = blocks("configuration.md", "toml")
     path.write_text(text)
 
     assert read_config(path) == read_config(
@@ -99,7 +102,7 @@ def test_the_two_ways_to_configure_say_the_same(tmp_path):
 
 def test_the_groups_of_the_page_are_two_and_fit_together(tmp_path):
     path = tmp_path / "rime.toml"
-    _, text = blocks("configuration.md", "toml")
+    _, text, _ = blocks("configuration.md", "toml")
     path.write_text(text)
     config = read_config(path)
 
@@ -108,3 +111,40 @@ def test_the_groups_of_the_page_are_two_and_fit_together(tmp_path):
     assert rule.holds(Client(Node(cluster="edge-1", metadata={"stage": "test"})))
     assert not rule.holds(Client(Node(cluster="edge-1", metadata={"stage": "staging"})))
     assert (config.settings.base, {source.group for source in config.sources}) == ("default", {"default", "edge"})
+
+
+def secrets_for(permissions, *names):
+    why_not = permissions.names(SECRET) if permissions is not None else None
+    return [name for name in names if why_not is None or why_not(name) is None]
+
+
+def with_certificate(common_name, *names):
+    return Client(Node(id="anything"), Peer("127.0.0.1:5000", Certificate(common_name, names)))
+
+
+def test_the_rules_of_the_page_keep_the_secrets_of_teams_apart(tmp_path):
+    path = tmp_path / "rime.toml"
+    *_, text = blocks("configuration.md", "toml")
+    path.write_text(text)
+    authorization = Authorization(read_config(path).authorize, plugins_with())
+
+    for team, other in (("team-a", "team-b"), ("team-b", "team-a")):
+        permissions = authorization(with_certificate("", f"spiffe://example.com/{team}/1"))
+        assert secrets_for(permissions, f"{team}/key", f"{other}/key", "common") == [f"{team}/key", "common"]
+
+
+def test_the_plugin_of_the_page_gives_each_its_own_secrets():
+    [block] = [block for block in blocks("plugins.md", "python") if "def rime_authorize" in block]
+    plugin = ModuleType("page")
+    vars(plugin).update(hookimpl=hookimpl, SECRET=SECRET, PeerError=PeerError)
+    exec(block, vars(plugin))  # noqa: S102 - what the page shows is run
+    authorization = Authorization([], plugins_with(plugin))
+
+    names = "mine/key", "yours/key"
+    assert secrets_for(authorization(with_certificate("mine")), *names) == ["mine/key"]
+    assert secrets_for(authorization(Client(Node(id="mine"))), *names) == []
+    permissions = authorization(with_certificate("mine"))
+    assert permissions is not None
+    assert permissions.names(CLUSTER) is None
+    with pytest.raises(PeerError, match="not served any more"):
+        authorization(Client(Node(cluster="retired")))

@@ -34,6 +34,10 @@ class Shop:
         return f"{node.id} at {peer.address}"
 
     @hookimpl
+    def rime_authorize(self, node, peer):
+        return f"what {node.id} at {peer.address} may be given"
+
+    @hookimpl
     def rime_references(self):
         return sorted
 
@@ -55,6 +59,7 @@ def test_each_hook_is_asked():
     assert plugins.transports() == {"shop": Offer(FakeTransport, shop)}
     assert plugins.commands() == {"stock": Offer(Shop.command, shop)}
     assert plugins.group(Client(Node("n"), Peer("unix:"))) == "n at unix:"
+    assert plugins.permissions(Client(Node("n"), Peer("unix:"))) == ["what n at unix: may be given"]
     assert plugins.references() is sorted
     assert plugins.faults == []
 
@@ -64,6 +69,7 @@ def test_without_plugins_there_is_nothing():
 
     assert (plugins.sources(), plugins.transports(), plugins.commands()) == ({}, {}, {})
     assert plugins.group(Client()) is None
+    assert plugins.permissions(Client()) == []
     assert plugins.references() is None
 
 
@@ -120,6 +126,15 @@ def test_the_first_plugin_with_a_group_decides():
     plugins = plugins_with(Edge(), Other())
 
     assert (plugins.group(Client(Node("e"))), plugins.group(Client(Node("x")))) == ("edge", "other")
+
+
+def test_each_plugin_is_asked_what_a_client_may_be_given():
+    class Silent:
+        @hookimpl
+        def rime_authorize(self):
+            return None
+
+    assert len(plugins_with(Shop(), Silent(), Shop()).permissions(Client())) == 2
 
 
 def test_two_distributions_with_one_kind_are_a_conflict_that_names_both():
@@ -279,6 +294,11 @@ def test_whether_clients_are_put_in_groups_is_known():
 
     assert plugins_with(Grouping()).has_groups
     assert not plugins_with(Fakes()).has_groups
+
+
+def test_whether_anybody_says_what_clients_may_be_given_is_known():
+    assert plugins_with(Shop()).has_authorization
+    assert not plugins_with(Fakes()).has_authorization
 
 
 def test_a_hook_that_exits_is_a_fault_like_any_other():

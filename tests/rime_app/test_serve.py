@@ -297,6 +297,37 @@ async def test_with_one_group_nobody_is_asked():
         assert server.serving(Client(Node(cluster="crash"))) is server
 
 
+class NothingForStrangers:
+    """Who is of the cluster `strangers` is given nothing."""
+
+    @hookimpl
+    def rime_authorize(self, node):
+        if node.cluster == "strangers":
+            raise PeerError("a stranger", code="PERMISSION_DENIED")
+
+
+@pytest.mark.parametrize("sources", [["fake:a"], ["fake:a", "fake:b?group=edge"]])
+async def test_what_a_client_may_be_given_is_asked_with_groups_and_without(sources):
+    made = service(sources, plugins=plugins_with(Fakes(), ByCluster(), NothingForStrangers()))
+    async with running(made):
+        server = FakeTransport.made[0].server
+
+        assert server.permissions(Client(Node(cluster="edge"))) is None
+        with pytest.raises(PeerError, match="a stranger"):
+            server.permissions(Client(Node(cluster="strangers")))
+
+
+async def test_rules_say_what_a_client_may_be_given(tmp_path):
+    path = tmp_path / "rime.toml"
+    path.write_text("[[authorize]]\ntypes = 'clusters'\nid = 'n1'\n")
+    config = read_config(path, sources=["fake:a"], transports=["fake:127.0.0.1:1"])
+    async with running(Service(config, plugins_with(Fakes()))):
+        server = FakeTransport.made[0].server
+
+        assert server.permissions(Client(Node(id="n1"))) is None
+        assert server.permissions(Client(Node(id="n2"))).type(CLUSTER) is not None
+
+
 async def test_a_group_is_refused_when_nothing_puts_clients_in_it():
     with pytest.raises(UsageError) as raised:
         service(["fake:a", "fake:b?group=defualt"])

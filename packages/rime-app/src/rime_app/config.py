@@ -1,12 +1,11 @@
 """What `rime serve` is told: by a file, by flags, or by both.
 
 The file is TOML: tables `[[sources]]` and `[[transports]]`, each with `kind`, `place` and its plugin's options, tables
-`[[groups]]` that say which clients are of which group, and one table `[serve]`. A flag wins over the file: `--source`,
-given once or more, replaces the file's sources, `--transport` its transports, and any other flag the key of `[serve]`
-with its name.
+`[[groups]]` that say which clients are of which group, tables `[[authorize]]` that say which may have what, and one
+table `[serve]`. A flag wins over the file: `--source`, given once or more, replaces the file's sources, `--transport`
+its transports, and any other flag the key of `[serve]` with its name.
 """
 
-import difflib
 import stat
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,8 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from rime_app.authorization import AccessRule, read_access_rule
 from rime_app.grouping import GroupRule, read_rule
 from rime_app.spec import DEFAULT_GROUP, KIND, SourceSpec, Spec, as_source, parse_spec
+from rime_app.tables import check_keys
 from rime_core.errors import UsageError
 from rime_core.options import OptionReader
 
@@ -51,6 +52,7 @@ class Config:
     sources: tuple[SourceSpec, ...] = ()
     transports: tuple[Spec, ...] = ()
     groups: tuple[GroupRule, ...] = ()
+    authorize: tuple[AccessRule, ...] = ()
     settings: Settings = field(default_factory=Settings)
 
 
@@ -73,6 +75,7 @@ def read_config(
         sources=from_flags or config.sources,
         transports=to_flags or config.transports or (parse_spec(DEFAULT_TRANSPORT, origin="the default transport"),),
         groups=config.groups,
+        authorize=config.authorize,
         settings=_read_settings("rime serve", settings or {}, config.settings),
     )
 
@@ -93,7 +96,7 @@ def read_file(path: Path) -> Config:
         raise UsageError(f"{path}: is not TOML: {error}") from error
     except RecursionError as error:
         raise UsageError(f"{path}: is nested too deeply") from error
-    _check_keys(str(path), document, ("serve", "sources", "transports", "groups"))
+    check_keys(str(path), document, ("serve", "sources", "transports", "groups", "authorize"))
     serve = document.get("serve", {})
     if not isinstance(serve, dict):
         raise UsageError(f"{path}: serve should be a table, [serve]")
@@ -101,6 +104,7 @@ def read_file(path: Path) -> Config:
         sources=tuple(as_source(spec) for spec in _read_specs(path, document, "sources")),
         transports=tuple(_read_specs(path, document, "transports")),
         groups=tuple(read_rule(origin, table) for origin, table in _tables(path, document, "groups")),
+        authorize=tuple(read_access_rule(origin, table) for origin, table in _tables(path, document, "authorize")),
         settings=_read_settings(f"{path} [serve]", _texts(f"{path} [serve]", serve), Settings()),
     )
 
@@ -163,11 +167,3 @@ def _texts(origin: str, table: Mapping[str, Any]) -> dict[str, str]:
             raise UsageError(f"{origin}: {key} should be text, a number, true or false")
         texts[key] = str(value).lower() if isinstance(value, bool) else str(value)
     return texts
-
-
-def _check_keys(origin: str, table: Mapping[str, Any], known: Sequence[str]) -> None:
-    for key in table:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
-            raise UsageError(f"{origin}: there is no key {key!r}; {hint}")

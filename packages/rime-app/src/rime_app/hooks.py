@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from rime_core.adapter import Source, Transport
     from rime_core.node import Node, Peer
+    from rime_core.permissions import Permissions
 
 PROJECT: Final = "rime"
 """The name that markers, the plugin registry and the entry points' group share."""
@@ -57,6 +58,18 @@ def rime_group(node: Node, peer: Peer) -> str | None:
     answers for, or whose group no source writes to, gets what `[serve] unmatched` says, the group `default` unless told
     otherwise; where no source writes to that either, its stream ends. Raising ends the client's stream, and it comes
     back later.
+    """
+
+
+@hookspec
+def rime_authorize(node: Node, peer: Peer) -> Permissions | None:
+    """What a client may be given, as a `rime_core.permissions.Permissions`; None: everything.
+
+    Every plugin is asked, once for each stream, and so are the rules of rime.toml; what one of them refuses is refused.
+    Raising `PeerError(why, code="PERMISSION_DENIED")` refuses the client itself. Raising anything else, here or in what
+    is returned, ends its stream as well, so that a plugin that fails gives nothing; the client comes back later.
+
+    `node` and `peer` as for `rime_group`; only `peer` is proven.
     """
 
 

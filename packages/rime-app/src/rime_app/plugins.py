@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from rime_core.adapter import Source, Transport
     from rime_core.node import Client
+    from rime_core.permissions import Permissions
 
 T = TypeVar("T")
 
@@ -198,6 +199,15 @@ class Plugins:
         """The group that the first plugin with an opinion gives to a client; what the plugin raises is raised."""
         group: str | None = self._registry.hook.rime_group(node=client.node, peer=client.peer)
         return group
+
+    @property
+    def has_authorization(self) -> bool:
+        """Whether any plugin says what clients may be given."""
+        return bool(self._registry.hook.rime_authorize.get_hookimpls())
+
+    def permissions(self, client: "Client") -> "list[Permissions]":
+        """What each plugin with an opinion says of what a client may be given; what a plugin raises is raised."""
+        return list(self._registry.hook.rime_authorize(node=client.node, peer=client.peer))
 
     def references(self) -> Callable[[str, bytes], Iterable[tuple[str, str]]] | None:
         """A plugin's callable for `Plane(references=...)`; of several that of the one registered last, as in pluggy."""

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 import anyio
 
+from rime_app.authorization import Authorization
 from rime_app.config import Config
 from rime_app.errors import in_one_line, root_error
 from rime_app.grouping import REFUSE
@@ -109,6 +110,7 @@ class Service:
         check_groups(config, plugins)
         self._settings = config.settings
         self._rules = config.groups
+        self._authorization = Authorization(config.authorize, plugins)
         self._plugins = plugins
         self._references = plugins.references()
         self._planes: dict[str, Plane] = {}
@@ -176,13 +178,14 @@ class Service:
         """What transports are given; whoever does not ask for its client's own is not answered from another's."""
         servers = {group: plane.server() for group, plane in self._planes.items()}
         routing = Routing(self._rules, self._plugins, servers, self._settings.unmatched)
+        authorize = self._authorization if self._authorization.is_needed else None
         if not routing.is_needed:
-            return servers[DEFAULT_GROUP]
+            return self._planes[DEFAULT_GROUP].server(authorize=authorize)
         plane = self._planes.get(self._settings.unmatched)
         if plane is None:
             plane = self._make_plane()
             plane.writer(NOBODY)  # which is never ready: what nobody writes to must not pass for empty
-        return plane.server(group=routing)
+        return plane.server(group=routing, authorize=authorize)
 
     async def _until_ready(self) -> None:
         """Wait until every Plane is ready, or the configured time is over: then open those that are not."""
