@@ -15,6 +15,22 @@ resources:
 """
 
 
+def cluster_that_envoy_rejects(name):
+    """Only Envoy sees, while it applies this, that there is an endpoint too many."""
+    endpoint = "endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: 1}}}"
+    return f"""\
+resources:
+- "@type": {TYPE}.config.cluster.v3.Cluster
+  name: {name}
+  type: LOGICAL_DNS
+  connect_timeout: 1s
+  load_assignment:
+    cluster_name: {name}
+    endpoints:
+    - lb_endpoints: [{{{endpoint}}}, {{{endpoint}}}]
+"""
+
+
 def endpoints(port, name="shop"):
     return f"""\
 resources:
@@ -40,8 +56,28 @@ resources:
 """
 
 
-def listener(name="web", route="web"):
-    """A listener on any free port, whose routes come from the control plane too."""
+def listener(name="web", route="web", *, port=0):
+    """A listener, on any free port unless said, whose routes come from the control plane too."""
+    return f"""\
+resources:
+- "@type": {TYPE}.config.listener.v3.Listener
+  name: {name}
+  address: {{socket_address: {{address: 127.0.0.1, port_value: {port}}}}}
+  filter_chains:
+  - filters:
+    - name: envoy.filters.network.http_connection_manager
+      typed_config:
+        "@type": {TYPE}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+        stat_prefix: {name}
+        rds: {{route_config_name: {route}, config_source: {{ads: {{}}, resource_api_version: V3}}}}
+        http_filters:
+        - name: envoy.filters.http.router
+          typed_config: {{"@type": {TYPE}.extensions.filters.http.router.v3.Router}}
+"""
+
+
+def listener_with_routes(cluster, name="web"):
+    """A listener on any free port that has its routes in itself."""
     return f"""\
 resources:
 - "@type": {TYPE}.config.listener.v3.Listener
@@ -53,10 +89,29 @@ resources:
       typed_config:
         "@type": {TYPE}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
         stat_prefix: {name}
-        rds: {{route_config_name: {route}, config_source: {{ads: {{}}, resource_api_version: V3}}}}
+        route_config:
+          virtual_hosts:
+          - {{name: all, domains: ["*"], routes: [{{match: {{prefix: /}}, route: {{cluster: {cluster}}}}}]}}
         http_filters:
         - name: envoy.filters.http.router
           typed_config: {{"@type": {TYPE}.extensions.filters.http.router.v3.Router}}
+"""
+
+
+def tcp_listener(cluster, name="web"):
+    """A listener on any free port that passes on every connection as it is."""
+    return f"""\
+resources:
+- "@type": {TYPE}.config.listener.v3.Listener
+  name: {name}
+  address: {{socket_address: {{address: 127.0.0.1, port_value: 0}}}}
+  filter_chains:
+  - filters:
+    - name: envoy.filters.network.tcp_proxy
+      typed_config:
+        "@type": {TYPE}.extensions.filters.network.tcp_proxy.v3.TcpProxy
+        stat_prefix: {name}
+        cluster: {cluster}
 """
 
 

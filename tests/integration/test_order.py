@@ -3,69 +3,26 @@
 rime is in this process, so that nothing waits for a folder to be watched.
 """
 
+import asyncio
 import logging
+import socket
 
 import pytest
 import pytest_asyncio
 
-import rime_grpc
-from rime_core import Plane
-from rime_envoy_api import parse, references
+from rime_core.protocol.order import Patience
 
 from . import resources
+from .shop import Shop
 from .waiting import eventually
 from .web import Load
 
 pytestmark = pytest.mark.asyncio
 
 
-class Shop:
-    """A Plane over gRPC, an Envoy, and two upstreams that a cluster may lead to."""
-
-    def __init__(self):
-        self._files = {}
-        self.plane = Plane(references=references)
-
-    async def open(self, stage, api_type=None):
-        self.upstreams = {name: await stage.upstream(name) for name in ("blue", "green")}
-        bound = await stage.enter(rime_grpc.serve(self.plane.server(), "127.0.0.1:0"))
-        self.envoy = stage.envoy(bound.address, drain=None, api_type=api_type)
-        return self
-
-    def save(self, **files):
-        """Change these files in one transaction; None deletes one."""
-        with self.plane.transaction() as change:
-            for name, text in files.items():
-                now = parse(text, origin=name).resources if text is not None else ()
-                gone = {(each.type_url, each.name) for each in self._files.get(name, ())}
-                for each in now:
-                    change.apply(each.type_url, each.name, each.body)
-                    gone.discard((each.type_url, each.name))
-                for type_url, removed in gone:
-                    change.remove(type_url, removed)
-                self._files[name] = now
-
-    def swap(self, number, **others):
-        """The cluster behind the route is another one from now on, and the one before is gone; what it answers."""
-        old, new, body = f"shop-{number - 1}", f"shop-{number}", ("blue", "green")[number % 2]
-        files = {new: resources.cluster(new), f"{new}-endpoints": resources.endpoints(self.upstreams[body], new)}
-        if number:
-            files |= {old: None, f"{old}-endpoints": None}
-        self.save(**files, route=resources.route(new), **others)
-        return body
-
-    async def has_only(self, *clusters):
-        """Wait until Envoy has these clusters and no others."""
-
-        async def has():
-            return set(await self.envoy.clusters()) == set(clusters)
-
-        await eventually(has)
-
-
 @pytest_asyncio.fixture
 async def shop(stage):
-    return await Shop().open(stage)
+    return await Shop(stage).open()
 
 
 @pytest.fixture(autouse=True)
@@ -76,17 +33,107 @@ def unsaid(caplog):
     assert caplog.messages == []
 
 
-async def test_200_swaps_of_a_cluster_behind_a_route_and_no_request_fails(stage, shop):
-    blue = shop.swap(0, listener=resources.listener())
-    port = await shop.envoy.port()
-    await stage.answers(port, blue)
+async def test_200_swaps_of_a_cluster_behind_a_route_and_no_request_fails(shop):
+    port = await shop.answers(shop.swap(0, listener=resources.listener()))
 
     async with Load(port, kept=4, new=2) as load:
         for number in range(1, 201):
-            load.right = {"blue", "green"}
+            load.right = {*shop.upstreams}
             body = shop.swap(number)
             await load.until(body)
             load.right = {body}
         await shop.has_only("shop-200")
 
     assert load.failures == []
+
+
+async def test_200_swaps_that_wait_for_nothing_fail_no_request(shop):
+    port = await shop.answers(shop.swap(0, listener=resources.listener()))
+
+    async with Load(port, kept=2, new=2) as load:
+        for number in range(1, 201):
+            shop.swap(number)
+            await asyncio.sleep(0)
+        await shop.has_only("shop-200")
+
+    assert load.failures == []
+
+
+async def test_30_renames_of_everything_at_once_and_no_request_fails(shop):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+
+    def rename(number):
+        """Cluster, assignment, route and listener have other names from now on; the port stays."""
+        old, new = f"web-{number - 1}", f"web-{number}"
+        files = {
+            f"{new}-listener": resources.listener(new, new, port=port),
+            f"{new}-route": resources.route(f"shop-{number}", name=new),
+        }
+        return shop.swap(number, **files, **{f"{old}-listener": None, f"{old}-route": None} if number else {})
+
+    await shop.answers(rename(0), listener="web-0")
+    async with Load(port, kept=2) as kept, Load(port, kept=0, new=4) as new:
+        for number in range(1, 31):
+            new.right = {*shop.upstreams}
+            body = rename(number)
+            await new.until(body)
+            new.right = {body}
+
+    assert (kept.failures, new.failures) == ([], [])
+    await shop.has_only(*(f"shop-{number}" for number in range(31)))  # those before drain for ten minutes
+
+
+@pytest.mark.parametrize("made", [resources.listener_with_routes, resources.tcp_listener])
+async def test_30_swaps_of_a_cluster_that_a_listener_names_and_no_request_fails(shop, made):
+    port = await shop.answers(shop.swap(0, listener=made("shop-0")))
+
+    async with Load(port, kept=4) as kept, Load(port, kept=0, new=4) as new:
+        for number in range(1, 31):
+            new.right = {*shop.upstreams}
+            body = shop.swap(number, listener=made(f"shop-{number}"))
+            await new.until(body)
+            new.right = {body}
+
+    assert (kept.failures, new.failures) == ([], [])
+    await shop.has_only(*(f"shop-{number}" for number in range(31)))
+
+
+async def test_what_a_listener_named_goes_when_it_can_drain_no_longer(stage):
+    shop = await Shop(stage).open(patience=Patience(silence=1.5), drain="1")
+    port = await shop.answers(shop.swap(0, listener=resources.listener_with_routes("shop-0")))
+
+    # Envoy ends kept connections when it has drained, whatever comes on them
+    async with Load(port, kept=0, new=4) as load:
+        for number in range(1, 5):
+            await load.until(shop.swap(number, listener=resources.listener_with_routes(f"shop-{number}")))
+        await shop.has_only("shop-4")
+
+    assert load.failures == []
+
+
+async def test_a_rejected_cluster_holds_the_route_that_names_it_and_nothing_else(stage, shop, unsaid):
+    other = {"other_route": resources.route("shop-0", name="other"), "other": resources.listener("other", "other")}
+    port = await shop.answers(shop.swap(0, listener=resources.listener(), **other))
+    green = resources.endpoints(shop.upstreams["green"], "green")
+
+    async with Load(port, kept=2, new=2) as load:
+        load.right = {"blue"}
+        shop.save(bad=resources.cluster_that_envoy_rejects("bad"), route=resources.route("bad"))
+        await eventually(lambda: "rejected clusters" in unsaid.text)
+        shop.save(
+            green=resources.cluster("green"),
+            green_endpoints=green,
+            other_route=resources.route("green", name="other"),
+        )
+        await stage.answers(await shop.envoy.port("other"), "green")
+        assert set(await shop.envoy.clusters()) == {"shop-0", "green"}
+
+        load.right = {*shop.upstreams}
+        shop.save(bad=resources.cluster("bad"), bad_endpoints=resources.endpoints(shop.upstreams["green"], "bad"))
+        await load.until("green")
+
+    assert load.failures == []
+    assert ["rejected clusters" in message for message in unsaid.messages] == [True]
+    unsaid.clear()

@@ -11,7 +11,7 @@ import pytest_asyncio
 import rime_grpc
 
 from . import resources
-from .test_order import Shop
+from .shop import Shop
 from .waiting import eventually
 from .web import Load
 
@@ -22,7 +22,7 @@ LISTENER = resources.listener()
 
 @pytest_asyncio.fixture
 async def shop(stage):
-    return await Shop().open(stage, "GRPC")
+    return await Shop(stage).open(api_type="GRPC")
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +44,7 @@ async def test_50_swaps_of_a_cluster_behind_a_route_and_no_request_fails(stage, 
 
     async with Load(port, kept=4, new=2) as load:
         for number in range(1, 51):
-            load.right = {"blue", "green"}
+            load.right = {*shop.upstreams}
             body = shop.swap(number)
             await load.until(body)
             load.right = {body}
@@ -74,8 +74,8 @@ async def test_a_changed_cluster_is_not_left_warming(stage, shop, sent, caplog):
 
 @pytest.mark.parametrize("meanwhile", ["nothing", "an endpoint"])
 async def test_who_comes_back_is_sent_what_is_not_current(stage, sent, caplog, meanwhile):
-    one, other = Shop(), Shop()
-    one.upstreams = other.upstreams = {name: await stage.upstream(name) for name in ("blue", "green")}
+    one, other = await Shop(stage).stock(), Shop(stage)
+    other.upstreams = one.upstreams
     async with rime_grpc.serve(one.plane.server(), "127.0.0.1:0") as bound:
         body = one.swap(0, listener=LISTENER)
         one.save(more=resources.cluster("more"), more_endpoints=resources.endpoints(1, "more"))

@@ -377,6 +377,35 @@ def test_what_a_listener_named_directly_stays_for_as_long_as_it_may_drain(plane,
     assert not any(isinstance(event, LetGo) for event in envoy.stream.events()), "that is no silence"
 
 
+def test_who_is_not_sent_what_it_should_acknowledge_is_not_silent(plane, envoy):
+    put(plane, cluster_tcp="1 endpoint:tcp", endpoint_tcp="1", listener_tcp="1 cluster:tcp")
+    envoy.take()
+    envoy.ask("endpoint", "tcp")
+    envoy.take()
+    assert envoy.answer("endpoint", "cluster") == ["listener:tcp"]
+    envoy.answer("listener")
+    put(plane, cluster_tcp=None, endpoint_tcp=None, listener_tcp=None)
+    assert envoy.take() == ["-listener:tcp"]
+    envoy.later(100)
+    envoy.answer("listener")
+    envoy.stream.events()
+    assert envoy.later(600) == [], "the cluster is held itself: its assignment waits on, and nobody is told"
+    assert envoy.later(60) == ["-cluster:tcp"]
+    assert envoy.later(659) == []
+    assert envoy.stream.events() == []
+    assert envoy.later(1) == ["-endpoint:tcp"], "the cluster's removal was not acknowledged"
+    assert [event.hold.name for event in envoy.stream.events() if isinstance(event, LetGo)] == ["tcp"]
+
+
+def test_two_that_refer_to_each_other_wait_no_longer_than_the_client_may_be_silent(plane, envoy):
+    put(plane, cluster_a="1 cluster:b", cluster_b="1 cluster:a")
+    envoy.take()
+    envoy.answer("cluster")
+    put(plane, cluster_a=None, cluster_b=None)
+    assert envoy.take() == []
+    assert envoy.later(660) == ["-cluster:a", "-cluster:b"]
+
+
 def test_what_an_earlier_client_had_does_not_drain_for_a_later_one(plane):
     put(plane, cluster_tcp="1", listener_tcp="1 cluster:tcp")
     put(plane, listener_tcp="2")

@@ -24,7 +24,7 @@ each, or without references, only the order of a batch is left.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from rime_core.delivery import IN_FLIGHT
@@ -153,12 +153,31 @@ class Order:
         if self._absent_until is not None and self._absent_until <= now:
             self._absent_until = None
         self._is_returning()
-        over = [hold for hold in self._holds.values() if hold.until is not None and hold.until <= now]
-        for hold in over:
-            key = (hold.type_url, hold.name)
+        over = [(key, hold) for key, hold in self._holds.items() if hold.until is not None and hold.until <= now]
+        for key, hold in over:
+            if hold.removal and any(self._is_held(awaited, now) for awaited in hold.waits_for):
+                self._wait_anew(key, now)
+                continue
             if hold.why != "draining":
                 self._expired.add(key)
             self._look_again((key,))
+
+    def _is_held(self, awaited: Reference, now: float) -> bool:
+        """Whether what the client should acknowledge has not been sent yet, so that it is not silent."""
+        hold = self._holds.get(awaited)
+        channel = self._channel(awaited[0])
+        return (
+            hold is not None
+            and (hold.until is None or hold.until > now)
+            and channel is not None
+            and awaited[1] in channel.subscriber.held
+        )
+
+    def _wait_anew(self, key: Reference, now: float) -> None:
+        """The client could not say before now what is waited for."""
+        hold = self._holds[key]
+        if hold.until is not None:
+            self._holds[key] = replace(hold, since=now, until=now + (hold.until - hold.since))
 
     def _is_returning(self) -> bool:
         """Whether the client came back, and it is not known yet what it refers to."""
@@ -210,18 +229,18 @@ class Order:
         reason = self._why_sent_later(described, resource, had) if resource is not None else None
         if resource is None and described.removed_last:
             reason = _Reason("returning", (), None) if self._is_returning() else self._referred(*key)
-        if reason is None:
-            self._expired.discard(key)
-            self._drop(key)
-            return False
-        if key in self._expired:
-            self._expired.discard(key)
-            hold = self._drop(key)
-            if hold is not None:
+        is_over = key in self._expired
+        self._expired.discard(key)
+        if reason is not None and not is_over:
+            self._hold(key, reason, removal=resource is None)
+            return True
+        hold = self._drop(key)
+        if hold is not None:
+            if reason is not None:
                 self._tell(LetGo(hold))
-            return False
-        self._hold(key, reason, removal=resource is None)
-        return True
+            for waiting in self._waiting.get(key, ()):
+                self._wait_anew(waiting, self._now())
+        return False
 
     def _why_sent_later(self, described: XdsType, resource: Resource, had: str | None) -> _Reason | None:
         for type_url, name in resource.references:
