@@ -10,6 +10,7 @@ names move within it is an `OrderedDict`, a linked list (see `rime_core.index`).
 """
 
 import gc
+import itertools
 import sys
 import tracemalloc
 from collections import OrderedDict
@@ -19,7 +20,8 @@ import pytest
 
 from rime_core import CLUSTER, ENDPOINT, Plane
 from rime_core.protocol.delta import DeltaStream
-from rime_core.protocol.messages import DeltaRequest
+from rime_core.protocol.messages import DeltaRequest, DiscoveryRequest
+from rime_core.protocol.sotw import SotwStream
 from rime_grpc import wire
 
 FEW, MANY = 100, 100_000
@@ -205,6 +207,20 @@ def apply_poll_and_acknowledge_by_name(world):
     return act
 
 
+def apply_poll_and_tell_the_version_of_all(world, names=None):
+    subscriber = world.reading(names)
+    told: set[str] = set()
+
+    def act():
+        world.change()
+        subscriber.acknowledge_update(subscriber.poll())
+        before = len(told)
+        told.add(subscriber.version())
+        assert len(told) == before + 1
+
+    return act
+
+
 def apply_poll_and_reject(world):
     subscriber = world.reading()
 
@@ -262,6 +278,7 @@ def a_stream_that_is_sent_a_change(world):
         remove_and_apply,
         apply_poll_and_acknowledge,
         apply_poll_and_acknowledge_by_name,
+        apply_poll_and_tell_the_version_of_all,
         apply_poll_and_reject,
         one_name_changed_often_then_polled,
         a_poll_for_nothing,
@@ -277,10 +294,12 @@ def test_it_costs_the_same_among_100_and_among_100_000(worlds, acts):
 
 @pytest.mark.parametrize(("named", "resources"), [(1_000, MANY), (MANY, MANY)])
 def test_it_costs_the_same_for_who_names_a_hundred_and_who_names_more(worlds, named, resources):
-    def act(world, named):
-        return apply_poll_and_acknowledge(world, [world.hot, *world.names[: named - 1]])
+    def acts(world, named):
+        names = [world.hot, *world.names[: named - 1]]
+        return [apply_poll_and_acknowledge(world, names), apply_poll_and_tell_the_version_of_all(world, names)]
 
-    assert_same(cost(act(worlds[FEW], FEW)), cost(act(worlds[resources], named)))
+    for few, more in zip(acts(worlds[FEW], FEW), acts(worlds[resources], named), strict=True):
+        assert_same(cost(few), cost(more))
 
 
 @pytest.mark.parametrize("sharing", [1, 3])
@@ -711,6 +730,48 @@ def test_all_there_is_is_encoded_once_for_who_asks_for_the_same_at_the_same_time
             connected(plane.server(), names, how_many)
         calls.append({name: count for name, count in counted.by_name.items() if name != "encode"})
     assert calls[0] == calls[1]
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_state_of_the_world_one_of_many_assignments_that_changes_costs_the_same_among_100_and_among_10_000(named):
+    def costs(how_many):
+        names = [Name(f"e{each}") for each in range(how_many)]
+        plane = Plane()
+        plane.replace(ENDPOINT, dict.fromkeys(names, b"old"))
+        stream = SotwStream(plane.server(), max_response_bytes=100_000_000)
+        stream.receive(DiscoveryRequest(ENDPOINT, names=names if named else ["*"]))
+        stream.responses()
+        content = itertools.count()
+
+        def act():
+            plane.apply(ENDPOINT, names[50], b"%09d" % next(content))
+            (response,) = stream.responses()
+            wire.encode(response)
+
+        return cost(act, warm=100)
+
+    assert_same(costs(FEW), costs(10_000))
+
+
+@pytest.mark.parametrize("names", [[], [f"c{each}" for each in range(1_000)]], ids=["wildcard", "1,000 names"])
+def test_a_full_set_is_made_and_encoded_once_for_1_and_for_200(names):
+    calls = {}
+    for how_many in (1, 200):
+        plane = Plane()
+        plane.replace(CLUSTER, {f"c{each}": b"old" for each in range(1_000)})
+        streams = [SotwStream(plane.server()) for _ in range(how_many)]
+        for stream in streams:
+            stream.receive(DiscoveryRequest(CLUSTER, names=names))
+            stream.responses()
+        plane.apply(CLUSTER, "c500", b"new")
+        batches = [stream.responses() for stream in streams]
+        assert len({id(response.update) for batch in batches for response in batch}) == 1
+        with Calls(wire) as counted:
+            sent = [wire.encode(response) for batch in batches for response in batch]
+        assert len(sent) == how_many
+        assert len({id(each) for each in sent}) == 1, "the same bytes, version and nonce included"
+        calls[how_many] = {name: count for name, count in counted.by_name.items() if name != "encode"}
+    assert calls[1] == calls[200]
 
 
 # --- what cannot be counted
