@@ -128,3 +128,39 @@ async def test_a_removal_while_something_cannot_be_read_is_held(source, client):
     await client.nothing()
     source.incomplete([])
     assert (await client.only()).removed == ["a"]
+
+
+# --- state-of-the-world: a full set that lacks what cannot be read would delete it
+
+
+@pytest.mark.parametrize("way", ["bare", "grpc"])
+@pytest.mark.parametrize("names", [[], ["a", "gone"]])
+async def test_who_comes_back_is_sent_no_full_set_while_something_cannot_be_read(plane, source, way, names):
+    source.incomplete(["broken.yaml:3: not YAML"])
+    source.ready()
+    async with Connections("sotw", way, plane)() as client:
+        await client.want(CLUSTER, *names, version="that of an earlier rime")
+        await client.nothing()
+        source.apply(CLUSTER, "a", b"2")
+        await client.nothing()
+        source.apply(CLUSTER, "gone", b"1")
+        source.incomplete([])
+        assert set((await client.only()).resources) == {"a", "gone"}
+
+
+@pytest.mark.parametrize("way", ["bare", "grpc"])
+async def test_who_has_nothing_or_what_is_current_does_not_wait(plane, source, way):
+    source.incomplete(["broken.yaml:3: not YAML"])
+    source.ready()
+    async with Connections("sotw", way, plane)() as client:
+        await client.ask(CLUSTER)
+        version = (await client.receive()).version
+    async with Connections("sotw", way, plane)() as client:
+        await client.want(CLUSTER, version=version)
+        await client.nothing()
+        source.apply(CLUSTER, "a", b"2")
+        assert set((await client.only()).resources) == {"a"}
+        # what does not delete what it leaves out does not wait either
+        source.apply(ENDPOINT, "e", b"1")
+        await client.want(ENDPOINT, "e", version="that of an earlier rime")
+        assert set((await client.only()).resources) == {"e"}

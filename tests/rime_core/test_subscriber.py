@@ -295,7 +295,7 @@ def test_what_answers_for_a_missing_name_is_only_for_who_asked_for_that(hosts):
     told, plain = (
         hosts.server().subscribe(VIRTUAL_HOST, ["r/a", "r/b"], **options) for options in ({"absent": absent}, {})
     )
-    assert [each.name for each in told.initial().resources] == ["r/a", "r/b"]
+    assert {each.name for each in told.initial().resources} == {"r/a", "r/b"}
     assert plain.initial().removed == ("r/b",)
     for subscriber in (told, plain):
         subscriber.add(["r/b"])
@@ -333,3 +333,21 @@ def test_what_stands_under_a_name_is_sent_again_where_it_was_asked_for_and_is_th
     assert said(subscriber.poll()) == ({"r/b": b"1"}, set())
     subscriber.resend_under({"other"})
     assert subscriber.poll() is None
+
+
+def test_who_asks_whether_all_can_be_read_is_woken_when_it_can():
+    plane = Plane()
+    writer = plane.writer("source")
+    writer.apply(CLUSTER, "a", b"1")
+    writer.incomplete(["broken.yaml:3: not YAML"])
+    writer.ready()
+    wakes = []
+    with plane.server().subscribe(CLUSTER, wake=lambda: wakes.append(1)) as subscriber:
+        assert not subscriber.is_view_complete()
+        assert not subscriber.is_view_complete()
+        assert wakes == []
+        writer.incomplete([])
+        assert wakes == [1]
+        assert subscriber.is_view_complete()
+        writer.apply(CLUSTER, "a", b"2")
+        assert wakes == [1], "it waits for nothing any more"

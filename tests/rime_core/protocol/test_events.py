@@ -6,7 +6,7 @@ import typing
 import pytest
 
 from rime_core.protocol import events
-from rime_core.protocol.events import Acknowledged, Event, Held, LetGo, Refused, RejectedResponse, UnknownType
+from rime_core.protocol.events import Acknowledged, Deferred, Event, Held, LetGo, Refused, RejectedResponse, UnknownType
 from rime_core.protocol.hold import Hold
 
 HOLD = Hold("t/t.T", "a", False, "warming", (("t/t.U", "b"),), 0.0, 15.0)
@@ -15,6 +15,7 @@ EXAMPLES = [
     RejectedResponse("t", "n", {"a": "v"}, "why"),
     Refused("t", "why", ("a",)),
     UnknownType("t"),
+    Deferred("t"),
     Held(HOLD),
     LetGo(HOLD),
 ]

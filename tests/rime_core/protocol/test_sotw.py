@@ -4,7 +4,7 @@ import pytest
 
 from rime_core import CLUSTER, ENDPOINT, LISTENER, FellBehindError, PeerError, Plane
 from rime_core.node import Node
-from rime_core.protocol.events import Acknowledged, Refused, RejectedResponse
+from rime_core.protocol.events import Acknowledged, Deferred, Refused, RejectedResponse
 from rime_core.protocol.messages import DiscoveryRequest
 from rime_core.protocol.sotw import SotwStream
 
@@ -281,6 +281,20 @@ def test_a_set_that_was_not_sent_can_be_held_in_part(plane, client):
     plane.remove(LISTENER, "b")
     plane.apply(LISTENER, "a", b"2")
     assert again.take() == [(LISTENER, {"a": b"2", "b": b"1"})]
+
+
+def test_who_waits_for_a_full_set_is_told_of_once(plane):
+    writer = plane.writer("source")
+    writer.apply(ENDPOINT, "c", b"1")
+    writer.incomplete(["broken.yaml:3: not YAML"])
+    writer.ready()
+    client = Client(plane)
+    for _ in range(2):
+        assert client.asking(LISTENER, version="other") == []
+        plane.apply(LISTENER, "c", b"1")
+    assert client.stream.events() == [Deferred(LISTENER)]
+    writer.incomplete([])
+    assert client.take() == [(LISTENER, {"a": b"1", "b": b"1", "c": b"1"})]
 
 
 def test_the_version_is_the_label_where_there_is_one(plane, client):

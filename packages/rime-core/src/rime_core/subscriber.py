@@ -197,6 +197,15 @@ class Subscriber(Selection):
         self._all_owed = False
         self._taken(None)
 
+    def is_view_complete(self) -> bool:
+        """Whether what is not in the Plane is gone. Where it may only be unreadable, `wake` is called when it is not
+        any more, and when something changes.
+        """
+        if not self._store.complete:
+            self._store.keepers[self] = None
+            self._arm()
+        return self._store.complete
+
     def poll(self) -> Update | None:
         """What must be sent now, or None. Never what was sent already, unless it was asked for again.
 

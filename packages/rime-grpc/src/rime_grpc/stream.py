@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import grpc
 
 from rime_core import ClosedError, FellBehindError, Peer, PeerError, Server, describe
-from rime_core.protocol.events import Event, Held, LetGo, Refused, RejectedResponse, UnknownType
+from rime_core.protocol.events import Deferred, Event, Held, LetGo, Refused, RejectedResponse, UnknownType
 from rime_core.protocol.messages import DeltaResponse, DiscoveryResponse
 from rime_grpc.admission import RequestRate, stream_age
 from rime_grpc.config import Config
@@ -217,6 +217,13 @@ class Stream:
                 case Refused(type_url, why, names):
                     what = describe(type_url).plural + (f" {_listed(names)}" if names else "")
                     self._gate.warn("refused", "authorize", f"{self} is refused {what}: {_cut(why)}")
+                case Deferred(type_url):
+                    log.warning(
+                        "%s came back, and is sent no %s before everything can be read: it would lose what is missing",
+                        self,
+                        describe(type_url).plural,
+                        extra={"event": "deferred", "type_url": type_url},
+                    )
                 case UnknownType(type_url):
                     log.warning(
                         "%s asks for %r, which rime does not know", self, _cut(type_url), extra={"event": "unknown"}

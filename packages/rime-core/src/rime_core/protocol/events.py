@@ -48,6 +48,15 @@ class UnknownType:
 
 
 @dataclass(frozen=True, slots=True)
+class Deferred:
+    """The client came back with a full set that is not the present one, and is not sent that before everything can be
+    read: what cannot be read is not in it, and would be deleted.
+    """
+
+    type_url: str
+
+
+@dataclass(frozen=True, slots=True)
 class Held:
     """Something is held back from now on."""
 
@@ -61,4 +70,4 @@ class LetGo:
     hold: Hold
 
 
-Event = Acknowledged | RejectedResponse | Refused | UnknownType | Held | LetGo
+Event = Acknowledged | RejectedResponse | Refused | UnknownType | Deferred | Held | LetGo

@@ -30,6 +30,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from rime_core.node import TTL, WRAPPED
+from rime_core.protocol.events import Deferred
 from rime_core.protocol.messages import DiscoveryRequest, DiscoveryResponse
 from rime_core.protocol.stream import Channel, Stream, named
 from rime_core.protocol.subscription import listed_names
@@ -44,12 +45,14 @@ if TYPE_CHECKING:
 class SotwChannel(Channel[DiscoveryRequest, DiscoveryResponse]):
     """One type on a state-of-the-world stream."""
 
-    __slots__ = ("_denied", "_known", "_latest", "_named", "_repeated", "_set", "_warming")
+    __slots__ = ("_deferred", "_denied", "_known", "_latest", "_named", "_repeated", "_set", "_warming")
 
     def __init__(
         self, stream: Stream[DiscoveryRequest, DiscoveryResponse], described: "XdsType", allowance: "Allowance"
     ) -> None:
         super().__init__(stream, described, allowance)
+        self._deferred = False
+        """Whether it was told that its first answer waits."""
         self._denied: set[str] = set()
         """The names that the latest list has and that its client may not have."""
         self._known = ""
@@ -117,6 +120,23 @@ class SotwChannel(Channel[DiscoveryRequest, DiscoveryResponse]):
         for name in names:
             self._warming.pop(name, None)
         self.stream.order.acted(self.described.url, names)
+
+    def collect(self, batch: list[DiscoveryResponse]) -> None:
+        """Add what there is to send to the batch; for who comes back, a full set once everything can be read.
+
+        What cannot be read now would be left out of it, and deleted.
+        """
+        if (
+            self._known  # until it is answered
+            and self.described.full_set
+            and self._known != self.subscriber.version()
+            and not self.subscriber.is_view_complete()
+        ):
+            if not self._deferred:
+                self._deferred = True
+                self.stream.tell(Deferred(self.described.url))
+            return
+        super().collect(batch)
 
     def first(self) -> Update | None:
         """All that it wants, unless that is what it brings; a full set also where it is empty (R44).
