@@ -36,10 +36,12 @@ async def versions_sent(address: str, known: dict[str, dict[str, str]]) -> dict[
     async with connect(address) as client:
         for type_url in TYPES:
             await client.send(type_url=type_url, initial_resource_versions=known.get(type_url, {}))
-        await client.send(type_url=RUNTIME, resource_names_subscribe=["fence"])
-        while (response := decode(await client.call.read())).type_url != RUNTIME:
-            sent[response.type_url] |= {each.name: each.version for each in response.resources}
-            assert not known or not response.removed_resources
+        for fence in ("clusters", "and what waits for them"):
+            await client.send(type_url=RUNTIME, resource_names_subscribe=[fence])
+            while (response := decode(await client.call.read())).type_url != RUNTIME:
+                sent[response.type_url] |= {each.name: each.version for each in response.resources}
+                assert not known or not response.removed_resources
+                await client.send(type_url=response.type_url, response_nonce=response.nonce)
     return sent
 
 
