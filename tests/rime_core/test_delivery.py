@@ -175,3 +175,14 @@ def test_what_is_in_flight_keeps_no_body(plane, subscriber):
     update = sent(plane, subscriber, a=b"1")
     assert subscriber._in_flight == [update.manifest]
     assert update.manifest.versions == {"a": version(plane, "a")}
+
+
+def test_a_full_set_that_is_accepted_makes_good_for_all_that_was_refused(plane, subscriber):
+    many = {f"n{number}": b"1" for number in range(100)}
+    subscriber.reject(sent(plane, subscriber, a=b"1"), "no")
+    subscriber.reject(sent(plane, subscriber, **many), "no")
+    assert set(subscriber.forgive()) == {"a", *many}
+    assert subscriber.rejected == {}
+    assert not subscriber.has_rejected
+    assert subscriber.acknowledged("a") == version(plane, "a")
+    assert set(subscriber.forgive()) == set()

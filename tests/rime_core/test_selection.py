@@ -541,6 +541,42 @@ class Waiting:
         return name in self.names
 
 
+@pytest.mark.parametrize("names", [None, ["a", "b"], ["*", "a"]])
+def test_a_first_answer_at_once_waits_for_no_gate(plane, names):
+    plane.replace(CLUSTER, {"a": b"1", "b": b"1"})
+    subscriber = plane.server().subscribe(CLUSTER, names, gate=Waiting("a", "b"))
+    assert said(subscriber.initial(at_once=True)) == ({"a": b"1", "b": b"1"}, set())
+    assert subscriber.held == {}
+
+
+@pytest.mark.parametrize("names", [None, ["a", "b", "c"], ["*", "a"]])
+def test_a_full_set_is_what_the_client_is_to_have(plane, names):
+    plane.replace(CLUSTER, {"a": b"1", "b": b"1"})
+    gate = Waiting()
+    subscriber = plane.server().subscribe(CLUSTER, names, gate=gate)
+    subscriber.initial()
+    last = subscriber.full_set(())
+    assert said(last)[0] == {"a": b"1", "b": b"1"}
+    gate.names = {"a", "b", "c"}
+    plane.apply(CLUSTER, "a", b"2")
+    plane.remove(CLUSTER, "b")
+    plane.apply(CLUSTER, "c", b"1")
+    assert subscriber.poll() is None
+    assert said(subscriber.full_set(last.resources))[0] == {"a": b"1", "b": b"1"}
+    assert subscriber.version() == plane_version({"a": b"1", "b": b"1"})
+    gate.names = set()
+    subscriber.let_go(["a", "b", "c"])
+    subscriber.poll()
+    assert said(subscriber.full_set(last.resources))[0] == {"a": b"2", "c": b"1"}
+
+
+def plane_version(bodies):
+    """The version of all in a Plane that has only these."""
+    plane = Plane()
+    plane.replace(CLUSTER, bodies)
+    return plane.server().subscribe(CLUSTER).version()
+
+
 @pytest.fixture(params=["one of several with these names", "alone with them", "wildcard"])
 def holding(plane, request):
     """A client that has `a` and `b`, and its gate."""

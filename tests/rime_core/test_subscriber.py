@@ -351,3 +351,34 @@ def test_who_asks_whether_all_can_be_read_is_woken_when_it_can():
         assert subscriber.is_view_complete()
         writer.apply(CLUSTER, "a", b"2")
         assert wakes == [1], "it waits for nothing any more"
+
+
+# --- for state-of-the-world
+
+
+@pytest.mark.parametrize("names", [None, ["a", "missing"], [STAR, "a"]])
+def test_who_has_all_that_it_wants_goes_on_from_there(plane, names):
+    plane.apply(CLUSTER, "a", b"1")
+    client = Client(plane, names)
+    client.subscriber.resume()
+    assert client.poll() is None
+    assert client.subscriber.in_flight == 0
+    assert client.subscriber.acknowledged("a") == plane.snapshot()[CLUSTER]["a"].version
+    plane.apply(CLUSTER, "a", b"2")
+    assert client.poll() == ({"a": b"2"}, set())
+    with pytest.raises(UsageError, match="was called before"):
+        client.subscriber.resume()
+
+
+@pytest.mark.parametrize("names", [["a", "b"], [STAR, "a", "b"]])
+def test_a_name_that_is_given_up_without_an_answer(plane, names):
+    plane.replace(CLUSTER, {"a": b"1", "b": b"1"})
+    client = reading(plane, names)
+    client.subscriber.discard(["a"], answered=False)
+    assert client.subscriber.names == {"b"}
+    assert client.poll() is None
+    client.subscriber.add(["a"])
+    client.subscriber.discard(["a"], answered=False)
+    assert client.poll() is None, "nor is what was asked for just before"
+    plane.apply(CLUSTER, "a", b"2")
+    assert client.poll() == (({"a": b"2"}, set()) if STAR in names else None)

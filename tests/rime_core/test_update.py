@@ -68,6 +68,8 @@ def test_parts_together_are_the_whole_in_order():
     assert tuple(each for part in parts for each in part.resources) == whole.resources
     assert tuple(name for part in parts for name in part.removed) == whole.removed
     assert [part.part for part in parts] == list(range(len(parts)))
+    assert [part.last for part in parts] == [False] * (len(parts) - 1) + [True]
+    assert whole.last
     assert {part.ordinal for part in parts} == {whole.ordinal}
     assert {part.label for part in parts} == {whole.label}
     assert all(part.manifest is not whole.manifest for part in parts)
