@@ -1,7 +1,8 @@
 """The gRPC methods that are served: aggregated discovery, and one service for each type, each in both variants.
 
 From the services of Envoy's API (`envoy/service/*/v3/*.proto`). A method is a path, the type that its requests have
-where they name none ("" where they must), and a variant. Virtual hosts come incrementally only (R77).
+where they name none ("" where they must), and a variant. `Fetch…` is state-of-the-world with one request and one
+answer. Virtual hosts come incrementally only (R77), and on the aggregated service there is nothing to fetch.
 """
 
 from collections.abc import Mapping
@@ -43,6 +44,8 @@ class Method:
 
     type_url: str
     variant: Variant
+    once: bool = False
+    """Whether it is over with the first answer."""
 
 
 _SERVICES: Final = (
@@ -58,10 +61,12 @@ _SERVICES: Final = (
     ("extension.v3.ExtensionConfigDiscoveryService", "ExtensionConfigs", EXTENSION_CONFIG),
 )
 
+_VERBS: Final = (("Delta", DELTA, False), ("Stream", SOTW, False), ("Fetch", SOTW, True))
+
 METHODS: Final[Mapping[str, Method]] = {
-    f"/envoy.service.{service}/{verb}{what}": Method(type_url, variant)
+    f"/envoy.service.{service}/{verb}{what}": Method(type_url, variant, once)
     for service, what, type_url in _SERVICES
-    for verb, variant in (("Delta", DELTA), ("Stream", SOTW))
-    if (type_url, variant) != (VIRTUAL_HOST, SOTW)
+    for verb, variant, once in _VERBS
+    if (type_url, variant) != (VIRTUAL_HOST, SOTW) and (type_url, once) != ("", True)
 }
 """Path → what is served there."""

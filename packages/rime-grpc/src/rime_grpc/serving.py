@@ -19,6 +19,7 @@ from rime_grpc import address as addresses
 from rime_grpc.admission import CONNECTION_SHARE
 from rime_grpc.config import Config
 from rime_grpc.errors import not_loopback
+from rime_grpc.fetch import Fetch
 from rime_grpc.gate import Gate
 from rime_grpc.peer import peer_of
 from rime_grpc.services import METHODS, Method
@@ -83,13 +84,13 @@ async def serve(server: Server, address: str, config: Config | None = None) -> A
 
 
 class _Streams(grpc.GenericRpcHandler):
-    """Knows the methods, and the streams that are open."""
+    """Knows the methods, and the streams that are open; a Fetch, which is a stream of one each way, among them."""
 
     def __init__(self, server: Server, config: Config) -> None:
         self._server: Final = server
         self._config: Final = config
         self._gate: Final = Gate(config)
-        self._open: Final[set[Stream]] = set()
+        self._open: Final[set[Stream | Fetch]] = set()
         self._ended = False
         # raw bytes in and out: rime_grpc.wire makes requests and responses of them
         self._handlers: Final[dict[str, grpc.RpcMethodHandler[bytes, bytes]]] = {
@@ -114,7 +115,8 @@ class _Streams(grpc.GenericRpcHandler):
         refusal = self._gate.admit(peer.address)
         if refusal is not None:
             await context.abort(grpc.StatusCode[refusal.code], refusal.message)
-        stream = Stream(method, self._server, context, peer, self._config, self._gate)
+        serving = Fetch if method.once else Stream
+        stream = serving(method, self._server, context, peer, self._config, self._gate)
         self._open.add(stream)
         try:
             await stream.run()

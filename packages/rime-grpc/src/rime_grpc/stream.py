@@ -7,23 +7,18 @@ slowly.
 """
 
 import asyncio
-import logging
 import random
-from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 
-from rime_core import ClosedError, FellBehindError, Peer, PeerError, Server, describe
-from rime_core.protocol.events import Deferred, Event, Held, LetGo, Refused, RejectedResponse, UnknownType
-from rime_core.protocol.messages import DeltaResponse, DiscoveryResponse
+from rime_core import ClosedError, FellBehindError, Peer, PeerError, Server
 from rime_grpc.admission import RequestRate, stream_age
 from rime_grpc.config import Config
 from rime_grpc.gate import Gate, Pass
+from rime_grpc.journal import Journal
 from rime_grpc.services import Method
 from rime_grpc.wire import Decoder, encode
-
-log = logging.getLogger("rime_grpc")
 
 if TYPE_CHECKING:
     from rime_core.protocol.stream import Stream as Protocol
@@ -42,21 +37,20 @@ class Stream:
         """When its client last sent something, by the loop's clock; at first, when it came."""
         self._context: Final = context
         self._config: Final = config
-        self._gate: Final = gate
         self._pass: Final = Pass(gate)
         self._rate: Final = RequestRate(config.max_request_rate, self.heard)
-        self._peer: Final = peer
         self._protocol: Final[Protocol[Any, Any]] = method.variant.stream(
             server,
             wake=self._wake,
             clock=self._loop.time,
-            peer=self._peer,
+            peer=peer,
             patience=config.patience,
             type_url=method.type_url,
             max_response_bytes=config.max_response_bytes,
             max_names=config.max_names or None,
         )
         self._decoder: Final[Decoder[Any]] = method.variant.decoder()
+        self._journal: Final = Journal(self._protocol, peer, gate)
         self._woken = False
         self._idle: asyncio.Future[None] | None = None
         self._aging: asyncio.TimerHandle | None = None
@@ -76,7 +70,7 @@ class Stream:
             if self._aging is not None:
                 self._aging.cancel()
             self._protocol.close()
-            log.info("%s has gone", self, extra={"event": "closed"})
+            self._journal.gone()
         if self._end is not None and self._end[0] is not grpc.StatusCode.OK:
             await self._context.abort(*self._end)
 
@@ -86,14 +80,6 @@ class Stream:
             self._end = (code, message)
             self._wake()
             self._pass.give_up()
-
-    def __str__(self) -> str:
-        node = self._protocol.node
-        return (
-            f"{_cut(node.id) or 'a client without id'} at {self._peer.address}"
-            if node is not None
-            else f"a client at {self._peer.address}"
-        )
 
     async def _write(self) -> None:
         while self._end is None:
@@ -117,15 +103,14 @@ class Stream:
             await self._pass.enter()
             self._woken, last = False, self._aged
             batch = self._protocol.responses() if self._end is None else ()
-            self._log(self._protocol.events())
+            self._journal.happened(self._protocol.events())
             for response in batch:
                 await self._context.write(encode(response))
                 sent = True
                 self._pass.moved()
                 if response.shared:
                     self._rate.earn()
-                if log.isEnabledFor(logging.DEBUG):
-                    self._log_sent(response)
+                self._journal.sent(response)
         finally:
             self._pass.leave(answered=sent)
         if last:
@@ -141,33 +126,26 @@ class Stream:
                 known = self._protocol.node is not None
                 self._protocol.receive(self._decoder.decode(data))
                 if not known:
-                    log.info("%s has come", self, extra={"event": "opened"})
-                self._log(self._protocol.events())
+                    self._journal.come()
+                self._journal.happened(self._protocol.events())
                 await self._slow_down()
         except PeerError as error:
-            if error.code == "PERMISSION_DENIED":
-                self._gate.warn("refused", "authorize", f"{self} is refused: {error}")
-            else:
-                log.warning("%s broke the protocol: %s", self, error, extra={"event": "refused"})
+            self._journal.broken(error)
             self.end(getattr(grpc.StatusCode, error.code), str(error))
         except ClosedError as error:
             self.end(grpc.StatusCode.UNAVAILABLE, str(error))
         except grpc.RpcError:
             self.end(grpc.StatusCode.CANCELLED, "the connection was lost")
-        except Exception:
+        except Exception as error:
             # a fault of ours ends this stream and no other
-            log.exception("serving %s failed", self, extra={"event": "failed"})
+            self._journal.failed(error)
             self.end(grpc.StatusCode.INTERNAL, "rime failed; its log says how")
 
     async def _slow_down(self) -> None:
         """Read no further while the client's requests are more than its share."""
         seconds = self._rate.take(self.heard)
         if seconds:
-            self._gate.warn(
-                "slowed",
-                "max_request_rate",
-                f"{self} sends more than {self._config.max_request_rate} requests a second; they are read more slowly",
-            )
+            self._journal.slowed(self._config.max_request_rate)
             await asyncio.sleep(seconds)
 
     def _age(self) -> None:
@@ -190,77 +168,3 @@ class Stream:
         self._woken = True
         if self._idle is not None and not self._idle.done():
             self._idle.set_result(None)
-
-    def _log(self, events: Iterable[Event]) -> None:
-        for event in events:
-            match event:
-                case RejectedResponse(type_url, nonce, versions, message):
-                    log.warning(
-                        "%s rejected %s %s: %s",
-                        self,
-                        describe(type_url).plural,
-                        _listed(versions),
-                        message,
-                        extra={"event": "rejected", "type_url": type_url, "nonce": nonce},
-                    )
-                case Held(hold):
-                    # a name in use that is gone is somebody's mistake; anything else is what order is for
-                    level = logging.WARNING if hold.why == "in service" else logging.DEBUG
-                    log.log(level, "%s: %s", self, hold, extra={"event": "held", "type_url": hold.type_url})
-                case LetGo(hold):
-                    log.warning(
-                        "%s was waited for too long: %s",
-                        self,
-                        hold,
-                        extra={"event": "let go", "type_url": hold.type_url},
-                    )
-                case Refused(type_url, why, names):
-                    what = describe(type_url).plural + (f" {_listed(names)}" if names else "")
-                    self._gate.warn("refused", "authorize", f"{self} is refused {what}: {_cut(why)}")
-                case Deferred(type_url):
-                    log.warning(
-                        "%s came back, and is sent no %s before everything can be read: it would lose what is missing",
-                        self,
-                        describe(type_url).plural,
-                        extra={"event": "deferred", "type_url": type_url},
-                    )
-                case UnknownType(type_url):
-                    log.warning(
-                        "%s asks for %r, which rime does not know", self, _cut(type_url), extra={"event": "unknown"}
-                    )
-
-    def _log_sent(self, response: DeltaResponse | DiscoveryResponse) -> None:
-        update = response.update
-        removed = update.removed if isinstance(response, DeltaResponse) else ()
-        log.debug(
-            "%s is sent %s %s",
-            self,
-            describe(response.type_url).plural,
-            _listed([*(resource.name for resource in update.resources), *removed]),
-            extra={
-                "event": "sent",
-                "type_url": response.type_url,
-                "resources": len(update.resources),
-                "removed": len(removed),
-                "nonce": response.nonce,
-            },
-        )
-
-
-_LISTED: Final = 5
-"""Names in a log line; Envoy rejects a response of thousands as a whole."""
-
-
-_CUT: Final = 200
-"""Characters of a client's own text in a log line."""
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _CUT else f"{text[:_CUT]}… ({len(text)} characters)"
-
-
-def _listed(names: Collection[str]) -> str:
-    if not names:
-        return "(nothing)"
-    listed = ", ".join(_cut(name) for name in sorted(names)[:_LISTED])
-    return f"{listed} and {len(names) - _LISTED} more" if len(names) > _LISTED else listed
