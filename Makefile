@@ -17,16 +17,18 @@ PYTHON ?= $(shell for python in $(PYTHONS); do $$python -c "$(CAN)" 2>/dev/null 
 # A dot for each line that is read: pip takes a minute, and says too much to be shown.
 DOTS := (while read -r _; do printf .; done; echo)
 
-.PHONY: help setup demo test check mutation dist clean
+.PHONY: help setup demo test check mutation mutation-rules dist clean
 
 help:
 	@echo "make demo         a real Envoy, served from a folder: edits, a broken file, a restart (10 s)"
 	@echo "make demo KEEP=1  the same, and leave it running"
 	@echo "make test         all tests; ARGS='tests/rime_core -k R28' picks some"
 	@echo "make check        lint, formatting, types, and which package may import which"
-	@echo "make mutation     for each rule of the protocol, a fault that its tests must find (3 min)"
+	@echo "make mutation     every small change to the core, which its tests must find (half an hour)"
+	@echo "make mutation ARGS='delivery protocol/hold'  in some modules"
+	@echo "make mutation-rules  only: for each rule of the protocol, a fault that its tests must find (3 min)"
 	@echo "make dist         build the wheels into $(DIST)/"
-	@echo "make clean        remove $(VENV) and $(DIST)/"
+	@echo "make clean        remove $(VENV), $(DIST)/ and .mutation/"
 
 setup: $(READY)
 	@:
@@ -60,7 +62,13 @@ check: setup
 	$(BIN)/mypy packages/*/src tests examples
 	$(BIN)/lint-imports
 
+# With modules named, those alone; without, the rules' faults first.
 mutation: setup
+	$(if $(ARGS),,$(BIN)/python -m tests.conformance.mutate)
+	$(BIN)/python -m pip install --quiet --group mutation
+	$(BIN)/python -m tests.mutation.run $(ARGS)
+
+mutation-rules: setup
 	$(BIN)/python -m tests.conformance.mutate $(ARGS)
 
 dist: setup
@@ -72,4 +80,4 @@ dist: setup
 	@ls $(DIST)
 
 clean:
-	rm -rf $(VENV) $(DIST)
+	rm -rf $(VENV) $(DIST) .mutation

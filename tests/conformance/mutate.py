@@ -1,4 +1,4 @@
-"""Puts each recorded fault into a copy of rime_core and sees that the tests of its rule fail: `make mutation`.
+"""Puts each recorded fault into a copy of rime_core, sees that the tests of its rule fail: `make mutation-rules`.
 
 About a second for each fault. Exit status 0 when every fault is found, 1 otherwise.
 """

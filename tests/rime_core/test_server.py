@@ -32,7 +32,7 @@ def test_it_hands_out_the_planes_snapshot(plane):
         ([], False, set()),
         (["a"], False, {"a"}),
         (["*", "a"], True, {"a"}),
-        (iter("ab"), False, {"a", "b"}),
+        ({"a": 1, "b": 2}.keys(), False, {"a", "b"}),
     ],
 )
 def test_what_a_subscriber_wants(plane, names, wildcard, held):
@@ -40,6 +40,10 @@ def test_what_a_subscriber_wants(plane, names, wildcard, held):
     assert subscriber.type_url == CLUSTER
     assert subscriber.wildcard is wildcard
     assert subscriber.names == held
+
+
+def test_names_that_can_be_gone_through_but_once(plane):
+    assert plane.server().subscribe(CLUSTER, iter("ab")).names == {"a", "b"}
 
 
 @pytest.mark.parametrize(("type_url", "error"), [("clusters", ValueError), (5, TypeError)])
