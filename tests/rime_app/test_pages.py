@@ -7,13 +7,17 @@ import tomllib
 from pathlib import Path
 from types import ModuleType
 
+import anyio
 import pytest
 
 from rime_app import hookimpl
 from rime_app.authorization import Authorization
 from rime_app.config import read_config
 from rime_app.routing import check_groups
-from rime_core import CLUSTER, SECRET, Certificate, Client, Node, Peer, PeerError
+from rime_core import CLUSTER, SECRET, Certificate, Client, Node, Peer, PeerError, Plane
+from rime_core.protocol.delta import DeltaStream
+from rime_core.protocol.messages import DeltaRequest
+from rime_core.testing import check_source
 from tests.rime_app.plugin_fakes import plugins_with
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -22,6 +26,14 @@ DOCS = Path(__file__).parents[2] / "docs"
 def blocks(page, language):
     text = (DOCS / page).read_text(encoding="utf-8")
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def run_page(block, **names):
+    """The module that a block of the page is."""
+    page = ModuleType("page")
+    vars(page).update(names)
+    exec(block, vars(page))  # noqa: S102 - what the page shows is run
+    return page
 
 
 @pytest.fixture
@@ -83,6 +95,30 @@ def test_the_pages_project_file_names_the_entry_point():
     assert project["tool"]["hatch"]["build"]["targets"]["wheel"]["only-include"] == ["hosts_source.py"]
 
 
+@pytest.mark.asyncio
+async def test_the_pages_source_makes_what_is_asked_for():
+    [block] = [block for block in blocks("plugins.md", "python") if block.startswith("# demand_source.py")]
+    page = run_page(block)
+    await check_source(page.Demand, "internal", {})
+    plane = Plane()
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(page.Demand("internal", {}).run, plane.writer("demand", allow_empty=True))
+            await anyio.wait_all_tasks_blocked()
+            client, everything = DeltaStream(plane.server()), DeltaStream(plane.server())
+            everything.receive(DeltaRequest(CLUSTER))
+            client.receive(DeltaRequest(CLUSTER, subscribe=["shop.internal", "shop.example"]))
+            assert [said(response.update) for response in client.responses()] == [(["shop.internal"], ["shop.example"])]
+            assert [said(response.update) for response in everything.responses()] == [([], [])]
+            client.close()
+            assert CLUSTER not in plane.snapshot()
+            tasks.cancel_scope.cancel()
+
+
+def said(update):
+    return [resource.name for resource in update.resources], list(update.removed)
+
+
 @pytest.mark.parametrize("block", blocks("plugins.md", "python"))
 def test_every_block_is_python(block):
     compile(block, "plugins.md", "exec")
@@ -135,10 +171,8 @@ def test_the_rules_of_the_page_keep_the_secrets_of_teams_apart(tmp_path):
 
 def test_the_plugin_of_the_page_gives_each_its_own_secrets():
     [block] = [block for block in blocks("plugins.md", "python") if "def rime_authorize" in block]
-    plugin = ModuleType("page")
-    vars(plugin).update(hookimpl=hookimpl, SECRET=SECRET, PeerError=PeerError)
-    exec(block, vars(plugin))  # noqa: S102 - what the page shows is run
-    authorization = Authorization([], plugins_with(plugin))
+    page = run_page(block, hookimpl=hookimpl, SECRET=SECRET, PeerError=PeerError)
+    authorization = Authorization([], plugins_with(page))
 
     names = "mine/key", "yours/key"
     assert secrets_for(authorization(with_certificate("mine")), *names) == ["mine/key"]

@@ -9,7 +9,7 @@ import pytest
 from rime_app import hookimpl
 from rime_app.config import read_config
 from rime_app.serve import NO_SOURCE, Service
-from rime_core import CLUSTER, Client, ClosedError, ConflictError, Node, PeerError, UsageError
+from rime_core import CLUSTER, Client, ClosedError, ConflictError, Node, PeerError, SourceError, UsageError
 from tests.rime_app.plugin_fakes import Fakes, FakeSource, FakeTransport, plugins_with
 
 pytestmark = pytest.mark.anyio
@@ -126,6 +126,53 @@ async def test_a_source_that_left_a_transaction_open_begins_anew(monkeypatch):
             await anyio.wait_all_tasks_blocked()
 
         assert names(FakeTransport.made[0].server) == ["a"]
+
+
+class WatchingSource(FakeSource):
+    """Fails when clients ask for what begins with an x, and in its first run as soon as `leave` is set."""
+
+    async def run(self, writer):
+        self.runs += 1
+        self.leave = anyio.Event()
+        writer.watch(CLUSTER, self.asked)
+        writer.ready()
+        await self.leave.wait()
+        raise SourceError("gone")
+
+    def asked(self, wanted, unwanted):
+        self.wanted = sorted(wanted)
+        if any(name.startswith("x") for name in wanted):
+            raise KeyError(*wanted)
+
+
+class Watching:
+    @hookimpl
+    def rime_sources(self):
+        return {"watching": WatchingSource}
+
+
+async def test_what_a_source_raises_when_it_is_told_what_clients_ask_for_is_a_warning(caplog):
+    made = service(["watching:a?allow_empty"], plugins=plugins_with(Fakes(), Watching()))
+    async with running(made):
+        FakeTransport.made[0].server.subscribe(CLUSTER, ["x"])
+
+    [record] = [record for record in caplog.records if getattr(record, "notice", None) == "watcher-failed"]
+    assert record.getMessage() == "watching:a failed when it was told which clusters clients ask for"
+    assert record.exc_info is not None
+    assert repr(record.exc_info[1]) == "KeyError('x')"
+
+
+async def test_a_source_that_has_ended_is_told_nothing_until_it_runs_again(monkeypatch):
+    monkeypatch.setattr("rime_app.supervise.FIRST_PAUSE", 3600.0)
+    made = service(["watching:a?allow_empty"], plugins=plugins_with(Fakes(), Watching()))
+    async with running(made):
+        source, server = FakeSource.made[0], FakeTransport.made[0].server
+        server.subscribe(CLUSTER, ["b"])
+        assert source.wanted == ["b"]
+        source.leave.set()
+        await anyio.wait_all_tasks_blocked()
+        server.subscribe(CLUSTER, ["c"])
+        assert source.wanted == ["b"]
 
 
 async def test_an_empty_source_may_be_believed():

@@ -80,6 +80,8 @@ class TestNames:
         assert allowance.granted(["b"]) == ["b"]
         assert (allowance.star_refused, allowance.refused()) == (True, ())
         assert events == [Refused(SECRET, "too much", ("*",))]
+        assert allowance.granted(["x"]) == []
+        assert (allowance.star_refused, allowance.refused()) == (True, ("x",))
 
     def test_what_is_given_up_meanwhile_needs_no_answer(self):
         allowance, _ = made(Rules())

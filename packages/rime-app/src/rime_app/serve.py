@@ -56,9 +56,11 @@ class RunningSource:
     writer: Writer
 
     async def run(self) -> None:
-        """The source's own `run`, which finds no transaction open that a run before it left behind."""
-        self.writer.abandon()
-        await self.source.run(self.writer)
+        """The source's own `run`; when it ends, the transaction that it left open is forgotten, and what it watched."""
+        try:
+            await self.source.run(self.writer)
+        finally:
+            self.writer.abandon()
 
 
 class RunningTransport:
@@ -224,4 +226,5 @@ def _make(plugins: Plugins, what: str, spec: Spec) -> Any:  # noqa: ANN401  # a 
 
 
 def _log_notice(notice: "Notice") -> None:
-    log.log(_LEVEL_OF_NOTICE.get(notice.kind, logging.WARNING), "%s", notice.text, extra={"notice": notice.kind})
+    level = _LEVEL_OF_NOTICE.get(notice.kind, logging.WARNING)
+    log.log(level, "%s", notice.text, exc_info=notice.error, extra={"notice": notice.kind})

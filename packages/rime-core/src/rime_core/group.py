@@ -88,6 +88,13 @@ class GroupStore(Store):
         self.index(type_url)
         return self._views[type_url]
 
+    def tell_watchers(self) -> None:
+        """What clients ask for may have changed: tell who watches it, here or in the base."""
+        try:
+            super().tell_watchers()
+        finally:
+            self._base.tell_watchers()
+
     # --- life --------------------------------------------------------------------------------------------------------
 
     def close(self) -> None:

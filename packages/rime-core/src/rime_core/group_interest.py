@@ -88,6 +88,7 @@ class GroupInterest(Interest[GroupNames]):
     __slots__ = ("_base", "_own", "_sets")
 
     def __init__(self, own: "GroupIndex") -> None:
+        super().__init__()
         self._own: Final = own
         self._base: Final = own.base
         self._sets: Final[dict[NameSet, GroupNames]] = {}
@@ -103,6 +104,10 @@ class GroupInterest(Interest[GroupNames]):
             return [names for names in sets.values() if name in names.names]
         return [sets[below] for below in holders if below in sets]
 
+    def names(self) -> Iterator[str]:
+        """Every name that a client of the group asks for."""
+        return iter({name for names in self._sets.values() for name in names.names})
+
     def follow(self, names: Iterable[str], since: int) -> GroupNames:
         """The set of exactly these names, with one follower more; `since`: the present ordinal of the group's Index."""
         return self._joined(self._base.interest.follow(names, self._base.ordinal), since)
@@ -117,6 +122,8 @@ class GroupInterest(Interest[GroupNames]):
         below: NameSet = self._base.interest.step(current.below, added, removed, self._base.ordinal)
         if below is current.below:
             current.changed_in_place(removed)
+            if self.watches:
+                self._note(added | removed)
             return current
         after = self._joined(below, since)
         self._left(current)
@@ -126,6 +133,8 @@ class GroupInterest(Interest[GroupNames]):
         names = self._sets.get(below)
         if names is None:
             names = self._sets[below] = GroupNames(below, self._own, since)
+            if self.watches:
+                self._note(names.names)
         names.clients += 1
         return names
 
@@ -133,3 +142,5 @@ class GroupInterest(Interest[GroupNames]):
         names.clients -= 1
         if not names.clients:
             del self._sets[names.below]
+            if self.watches:
+                self._note(names.names)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rime_core.resource import Resource
     from rime_core.set_version import SetVersion
     from rime_core.update import Update
+    from rime_core.watches import Watch
 
 _Key = tuple[int, int]
 _Step = tuple[frozenset[str], frozenset[str]]
@@ -115,7 +116,11 @@ N = TypeVar("N", bound=Names)
 class Interest(ABC, Generic[N]):
     """Who asks for which names of one type."""
 
-    __slots__ = ()
+    __slots__ = ("watches",)
+
+    def __init__(self) -> None:
+        self.watches: Final[list[Watch]] = []
+        """Who is told which names are asked for."""
 
     @abstractmethod
     def __bool__(self) -> bool:
@@ -124,6 +129,10 @@ class Interest(ABC, Generic[N]):
     @abstractmethod
     def holders(self, name: str) -> Collection[N]:
         """The sets that hold `name`."""
+
+    @abstractmethod
+    def names(self) -> Iterator[str]:
+        """Every name that somebody asks for."""
 
     @abstractmethod
     def follow(self, names: Iterable[str], since: int) -> N:
@@ -137,6 +146,12 @@ class Interest(ABC, Generic[N]):
     def step(self, current: N, added: frozenset[str], removed: frozenset[str], since: int) -> N:
         """Move one follower of `current` to the set with `added` and without `removed`; the two must not overlap."""
 
+    def _note(self, names: Iterable[str]) -> None:
+        """Somebody asks for `names`, or does not any more."""
+        noted = list(names)
+        for watch in self.watches:
+            watch.note(noted)
+
 
 class NameSets(Interest[NameSet]):
     """Every set of names of one type, and which sets hold a name."""
@@ -144,6 +159,7 @@ class NameSets(Interest[NameSet]):
     __slots__ = ("_by_key", "_holders")
 
     def __init__(self) -> None:
+        super().__init__()
         self._by_key: dict[_Key, NameSet] = {}
         self._holders: dict[str, dict[NameSet, None]] = {}
 
@@ -153,6 +169,10 @@ class NameSets(Interest[NameSet]):
     def holders(self, name: str) -> Collection[NameSet]:
         """The sets that hold `name`."""
         return self._holders.get(name, ())
+
+    def names(self) -> Iterator[str]:
+        """Every name that somebody asks for."""
+        return iter(self._holders)
 
     def follow(self, names: Iterable[str], since: int) -> NameSet:
         """The set of exactly these names, with one follower more; `since`: the present ordinal."""
@@ -170,6 +190,8 @@ class NameSets(Interest[NameSet]):
         if not names.followers:
             for name in names.names:
                 self._let_go(name, names)
+            if self.watches:
+                self._note(name for name in names.names if name not in self._holders)
             if self._by_key.get(names.key) is names:
                 del self._by_key[names.key]
 
@@ -195,6 +217,8 @@ class NameSets(Interest[NameSet]):
 
     def _added(self, names: NameSet) -> NameSet:
         self._by_key.setdefault(names.key, names)
+        if self.watches:
+            self._note(name for name in names.names if name not in self._holders)
         for name in names.names:
             self._holders.setdefault(name, {})[names] = None
         return names
@@ -215,6 +239,8 @@ class NameSets(Interest[NameSet]):
         names.shared.clear()
         names.steps.clear()
         self._by_key[key] = names
+        if self.watches:
+            self._note(added | removed)
 
     def _let_go(self, name: str, names: NameSet) -> None:
         holders = self._holders[name]

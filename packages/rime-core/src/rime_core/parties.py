@@ -31,6 +31,11 @@ class Owner(Protocol):
         """Why its view is not complete, a line each; empty where it is."""
         ...
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a transaction of it is open."""
+        ...
+
     owned: int
     """How many resources it has in service."""
 

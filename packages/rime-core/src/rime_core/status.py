@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-NoticeKind = Literal["conflict", "removal-held", "removal-released", "incomplete", "complete"]
+NoticeKind = Literal["conflict", "removal-held", "removal-released", "incomplete", "complete", "watcher-failed"]
 
 WaitsFor = Literal["complete view", "release", "referrers"]
 """What lets a held removal go: every source can be read again; `Plane.release`; nothing refers to the name any more."""
@@ -12,10 +12,11 @@ WaitsFor = Literal["complete view", "release", "referrers"]
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something that people should know; `text` is one line."""
+    """Something that people should know; `text` is one line. `error` is why, where a source raised it."""
 
     kind: NoticeKind
     text: str
+    error: Exception | None = None
 
 
 @dataclass(frozen=True, slots=True)

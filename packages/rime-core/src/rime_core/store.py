@@ -25,6 +25,7 @@ from rime_core.snapshot import Snapshot
 from rime_core.status import HeldRemoval, Notice, NoticeKind, PlaneStatus, WaitsFor, WriterStatus
 from rime_core.type_urls import check_type_url
 from rime_core.view import View
+from rime_core.watches import Watcher, Watches
 
 
 class Store:
@@ -62,6 +63,7 @@ class Store:
         self._max_removal: Final = max_removal
         self._tombstones: Final = tombstones
         self._report: Final = report
+        self._watches: Final = Watches(report)
         self._commits = 0
         self._opened = False
         self._lacks: tuple[str, ...] = ()
@@ -277,7 +279,14 @@ class Store:
         index = self.indexes.get(change.type_url)
         entry = index.entries.get(change.name) if index is not None else None
         key = (change.type_url, change.name)
-        return entry is not None and entry.resource is not None and entry.owner is writer and key not in self._contested
+        return (
+            entry is not None
+            and entry.resource is not None
+            and entry.owner is writer
+            and key not in self._contested
+            # what was made because it was asked for goes when nobody asks for it: that is no accident
+            and not (entry.resource.on_demand and self._watches.is_left(writer, key))
+        )
 
     def _let_go(self, held: Iterable[HeldRemoval], *, sure: bool) -> None:
         by_writer: dict[Owner, list[Change]] = {}
@@ -414,10 +423,39 @@ class Store:
             del index.subscribers[subscriber]
         self.forget_unused(view.type_url)
 
+    def watch(self, writer: Owner, type_url: str, watcher: Watcher | None) -> None:
+        """Tell `watcher` which names of a type clients ask for, or nobody where it is None.
+
+        Raises:
+            As `index`.
+        """
+        index = self.index(type_url)
+        if watcher is not None:
+            self._watches.begin(writer, type_url, index.interest, watcher)
+            self.tell_watchers()
+        else:
+            self._watches.end(writer, type_url)
+            self.forget_unused(type_url)
+
+    def unwatch(self, writer: Owner) -> None:
+        """Tell `writer` no longer which names clients ask for."""
+        for type_url in self._watches.types_of(writer):
+            self._watches.end(writer, type_url)
+            self.forget_unused(type_url)
+
+    def tell_watchers(self) -> None:
+        """What clients ask for may have changed: tell who watches it. Called when what changed it is done.
+
+        Raises:
+            Exception: what one of them raised, where there is no `report`.
+        """
+        if self._watches and not self.closed:
+            self._watches.tell()
+
     def forget_unused(self, type_url: str) -> bool:
         """Forget the Index of a type where it is of no use to anybody; whether it was."""
         index = self.indexes.get(type_url)
-        if index is None or index.subscribers or index.entries or index.groups:
+        if index is None or index.subscribers or index.entries or index.groups or index.interest.watches:
             return False
         del self.indexes[type_url]
         return True

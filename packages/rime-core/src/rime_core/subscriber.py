@@ -107,7 +107,10 @@ class Subscriber(Selection):
         if wanted:
             self._step(frozenset(wanted), frozenset())
             self._owed.update(dict.fromkeys(wanted, True))
-        self.nudge()
+        try:
+            self._store.tell_watchers()
+        finally:
+            self.nudge()
 
     def discard(self, names: Iterable[str], *, answered: bool = True) -> None:
         """Want `names` no longer; one that was not wanted is ignored (R47).
@@ -143,6 +146,7 @@ class Subscriber(Selection):
                 if self._late is not None:
                     self._late.pop(name, None)
                 self._supersede(name)
+        self._store.tell_watchers()
 
     def resend(self, names: Iterable[str]) -> bool:
         """Send those of `names` that it wants once more although it has them (R72); True where there are any.
@@ -290,6 +294,7 @@ class Subscriber(Selection):
         self._rest = None
         if self._waiter is not None:
             self._waiter()
+        self._store.tell_watchers()
 
     def __enter__(self) -> Self:
         return self

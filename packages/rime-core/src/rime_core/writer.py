@@ -13,6 +13,7 @@ from rime_core.change import Body, Change, check_label
 from rime_core.errors import ClosedError, UsageError
 from rime_core.store import Store
 from rime_core.type_urls import check_type_url
+from rime_core.watches import Watcher
 
 
 class Writer:
@@ -136,9 +137,45 @@ class Writer:
         return Transaction(self, version)
 
     def abandon(self) -> None:
-        """Forget a transaction that was left open, and what was changed through it."""
+        """Forget what whoever wrote through it left behind: an open transaction, what was changed through that, and
+        what was watched.
+        """
         if self.open_transaction is not None:
             self.open_transaction.end()
+        self.store.unwatch(self)
+
+    # --- being told what is asked for --------------------------------------------------------------------------------
+
+    def watch(self, type_url: str, watcher: Watcher | None) -> None:
+        """Be told which names of a type clients ask for, so that what they ask for can be made then.
+
+        `watcher(wanted, unwanted)` is called at once with what is asked for already, and then with the names that get
+        their first subscriber, and those that lose their last, whoever that is. It may write through this writer: the
+        client is answered with what it wrote, and is told that a name is missing where it wrote nothing. What it raises
+        is reported (`Notice`), and raised where nobody has it reported. While a transaction of this writer is open, it
+        is not called.
+
+        A client that comes back has its names unwanted for a moment. "*" is not a name, and tells nothing. Names are
+        the clients' to choose, up to 100,000 of a type on one stream: make nothing of those that cannot be meant. On a
+        Plane that is a base, the clients of its groups count; on a group, its own.
+
+        Args:
+            type_url: such as `rime_core.VIRTUAL_HOST`.
+            watcher: takes the place of the one before it, if any, and is told as well what that one was told is wanted
+                and is not any more; None: nobody is told any longer.
+
+        Raises:
+            TypeError, ValueError: `type_url` is none.
+            UsageError: a transaction of this writer is open.
+            ClosedError: the Plane is closed.
+        """
+        self._check_idle()
+        self.store.watch(self, type_url, watcher)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a transaction of it is open."""
+        return self.open_transaction is not None
 
     # --- saying how complete it is -----------------------------------------------------------------------------------
 
@@ -248,6 +285,7 @@ class Transaction:
             if self._store.closed:
                 raise ClosedError("the Plane was closed while a transaction was open; it did not happen")
             self.changed = self._store.commit(self._writer, tuple(self._changes.values()), self.version)
+        self._store.tell_watchers()  # what they were not told while it was open
         return False
 
     def _check_open(self) -> None:

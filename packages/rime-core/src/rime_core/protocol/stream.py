@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Generic, NamedTuple, Protocol
 
 from rime_core.delivery import IN_FLIGHT
 from rime_core.errors import ClosedError, FellBehindError, PeerError
+from rime_core.index import call_all
 from rime_core.node import Client, Node, Peer
 from rime_core.plane import Plane
 from rime_core.protocol.allowance import MAX_NAMES, Allowance
@@ -372,11 +373,11 @@ class Stream(ABC, Generic[Request, Response]):
             return
         self._closed = True
         self._server.not_when_ready(self._signal)
-        for channel in self._channels.values():
-            channel.subscriber.close()
+        subscribers = [channel.subscriber for channel in self._channels.values()]
         self._channels.clear()
         self._changed.clear()
         self._awaited.clear()
+        call_all(subscriber.close for subscriber in subscribers)
 
     # --- for its channels --------------------------------------------------------------------------------------------
 
