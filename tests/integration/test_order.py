@@ -1,11 +1,13 @@
 """Make before break, with a real Envoy that drains as long as it does by default: under load nothing fails.
 
-rime is in this process, so that nothing waits for a folder to be watched.
+rime is in this process, so that nothing waits for a folder to be watched; but for the last test.
 """
 
 import asyncio
 import logging
+import signal
 import socket
+from functools import partial
 
 import pytest
 import pytest_asyncio
@@ -13,7 +15,7 @@ import pytest_asyncio
 from rime_core.protocol.order import Patience
 
 from . import resources
-from .shop import Shop
+from .shop import COLOURS, Shop
 from .waiting import eventually
 from .web import Load
 
@@ -137,3 +139,44 @@ async def test_a_rejected_cluster_holds_the_route_that_names_it_and_nothing_else
     assert load.failures == []
     assert ["rejected clusters" in message for message in unsaid.messages] == [True]
     unsaid.clear()
+
+
+async def test_rime_is_killed_in_the_middle_of_swaps_and_no_request_fails(stage):
+    """As its users run it, with a folder: each swap is one file that is saved once."""
+    upstreams = {colour: await stage.upstream(colour) for colour in COLOURS}
+
+    def swap(number):
+        name, colour = f"shop-{number}", COLOURS[number % 3]
+        texts = (resources.cluster(name), resources.endpoints(upstreams[colour], name), resources.route(name))
+        stage.save(shop="---\n".join((*texts, resources.listener())))
+        return colour
+
+    def sends(rime, name):
+        assert any(name in record["message"] for record in rime.events("sent"))
+        return True
+
+    async def has_only(name):
+        assert list(await envoy.clusters()) == [name]
+        return True
+
+    colour = swap(0)
+    rime = await stage.rime()
+    envoy = stage.envoy(rime.address, drain=None)
+    port = await envoy.port()
+    await stage.answers(port, colour)
+
+    async with Load(port, kept=2, new=2) as load:
+        for number in (1, 3, 5):
+            # Envoy reads on when rime is gone, and has half of a swap
+            envoy.process.send_signal(signal.SIGSTOP)
+            swap(number)
+            await eventually(partial(sends, rime, f"shop-{number}"))
+            rime.kill()
+            envoy.process.send_signal(signal.SIGCONT)
+            colour = swap(number + 1)
+            rime = await stage.rime(at=rime.address)
+            await load.until(colour)
+            await eventually(partial(has_only, f"shop-{number + 1}"))
+
+    assert load.failures == []
+    assert [record["message"] for record in rime.log if record["level"] in {"warning", "error"}] == []

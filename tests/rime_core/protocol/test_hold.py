@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from rime_core import CLUSTER, ENDPOINT, ROUTE
+from rime_core import CLUSTER, ENDPOINT, LISTENER, ROUTE
 from rime_core.protocol.hold import Hold
 
 
@@ -20,8 +20,8 @@ from rime_core.protocol.hold import Hold
             "the removal of cluster 'c' waits for route 'r' (in use)",
         ),
         (
-            Hold(CLUSTER, "c", True, "returning", (), 1.0, None),
-            "the removal of cluster 'c' waits for its first listeners and routes (returning)",
+            Hold(CLUSTER, "c", True, "returning", ((LISTENER, "*"), (ROUTE, "*")), 1.0, None),
+            "the removal of cluster 'c' waits for all listeners, all routes (returning)",
         ),
     ],
 )

@@ -40,7 +40,9 @@ class Envoy:
 
     def __init__(self, plane, known=None, **patience):
         self.now = 1000.0
-        self.stream = DeltaStream(plane.server(), clock=lambda: self.now, patience=Patience(**patience))
+        self.plane = plane
+        self.woken = False
+        self.stream = DeltaStream(plane.server(), wake=self.wake, clock=lambda: self.now, patience=Patience(**patience))
         self.open = {}
         self.known = known or {}
 
@@ -49,8 +51,18 @@ class Envoy:
         known = self.known.pop(kind, {})
         self.stream.receive(DeltaRequest(url, subscribe=names, unsubscribe=discard, initial_versions=known))
 
+    def wake(self):
+        self.woken = True
+
     def take(self):
         """What it is sent: `cluster:c`, or `-cluster:c` where that is removed."""
+        said = self.take_batch()
+        while self.woken:
+            said += self.take_batch()
+        return said
+
+    def take_batch(self):
+        self.woken = False
         said = []
         for response in self.stream.responses():
             kind = by_short_name(response.type_url).singular
@@ -468,25 +480,73 @@ def known_of(plane):
 
 
 @pytest.fixture
-def back(plane):
+def other():
+    """Another process, which was never told of what is gone in it."""
+    elsewhere = Plane(references=refers)
+    put(elsewhere, cluster_new="1 endpoint:new", endpoint_new="1", route_r="2 cluster:new", listener_l="1 route:r")
+    return elsewhere
+
+
+@pytest.fixture(params=["the same process", "another"])
+def back(request, plane, other):
     """One that comes back after the swap."""
     known = known_of(plane)
     swap(plane)
-    return Envoy(plane, known)
+    return Envoy(plane if request.param == "the same process" else other, known)
 
 
 def test_who_comes_back_is_sent_what_is_new_at_once_and_what_is_gone_when_its_routes_are_known(back):
     back.ask("cluster")
     assert back.take() == ["cluster:new"]
+    assert back.holds() == ["the removal of cluster 'old' waits for all listeners, all routes (returning)"]
     back.ask("endpoint", "old")
     assert back.take() == []
     back.ask("listener")
     back.ask("route", "r")
     assert back.take() == []
-    assert back.holds()[0] == "the removal of cluster 'old' waits for its first listeners and routes (returning)"
+    assert sorted(back.holds()) == [
+        "route 'r' waits for cluster 'new', endpoint 'new' (warming)",
+        "the removal of cluster 'old' waits for route 'r' (referred)",
+        "the removal of endpoint 'old' waits for cluster 'old' (referred)",
+    ]
     assert back.answer("cluster") == ["route:r"]
     assert back.answer("route") == ["-cluster:old"]
     assert back.answer("cluster") == ["-endpoint:old"]
+    assert back.holds() == []
+
+
+def test_who_comes_back_may_ask_for_its_routes_before_its_clusters(back):
+    """Envoy does: it asks for assignments first, then routes, listeners, and clusters."""
+    back.ask("endpoint", "old")
+    assert back.take() == []
+    back.ask("route", "r")
+    assert back.take() == []
+    assert "route 'r' waits for all clusters (returning)" in back.holds()
+    back.ask("listener")
+    assert back.take() == []
+    back.ask("cluster")
+    assert back.take() == ["cluster:new"]
+    assert back.answer("cluster") == ["route:r"]
+    assert back.answer("route") == ["-cluster:old"]
+    assert back.answer("cluster") == ["-endpoint:old"]
+
+
+def test_who_comes_back_and_asks_for_no_clusters_is_sent_its_routes_after_a_second(back):
+    back.ask("route", "r")
+    back.ask("listener")
+    assert back.take() == []
+    assert back.later(0.9) == []
+    assert back.later(0.1) == ["route:r"]
+
+
+def test_who_comes_back_and_lacks_nothing_keeps_nobody_waiting(plane):
+    back = Envoy(plane, known_of(plane))
+    put(plane, cluster_unused="1")
+    back.known["cluster"]["gone"] = "its version"
+    for kind, names in (("endpoint", ["old"]), ("route", ["r"]), ("listener", ()), ("cluster", ())):
+        back.ask(kind, *names)
+    assert back.take() == ["cluster:unused", "-cluster:gone"]
+    assert back.stream.due is None
 
 
 def test_who_comes_back_and_has_no_listeners_is_waited_for_a_second(back):
@@ -497,16 +557,39 @@ def test_who_comes_back_and_has_no_listeners_is_waited_for_a_second(back):
     assert back.later(0.1) == ["-cluster:old"]
 
 
-def test_who_comes_back_and_rejects_its_first_routes_keeps_what_they_may_name(plane, back):
-    put(plane, route_r="3")
+def test_who_comes_back_and_rejects_its_first_routes_keeps_what_they_may_name(back):
     for kind, names in (("cluster", ()), ("endpoint", ["old"]), ("listener", ()), ("route", ["r"])):
         back.ask(kind, *names)
-    assert back.take() == ["cluster:new", "route:r"]
-    assert back.answer("cluster") == []
+    assert back.take() == ["cluster:new"]
+    assert back.answer("cluster") == ["route:r"]
     assert back.answer("route", error="no") == []
     assert back.later(10_000) == []
-    put(plane, route_r="4")
+    put(back.plane, route_r="4")
     assert back.take() == ["route:r"]
+    assert back.answer("route") == ["-cluster:old"]
+
+
+def test_who_comes_back_with_another_listener_may_drain_it(plane, other):
+    put(plane, cluster_tcp="1", listener_tcp="1 cluster:tcp")
+    back = Envoy(other, known_of(plane))
+    put(other, listener_tcp="2")
+    for kind, names in (("listener", ()), ("route", ["r"]), ("cluster", ())):
+        back.ask(kind, *names)
+    assert back.take() == ["cluster:new", "listener:tcp"]
+    assert back.answer("cluster") == ["route:r"]
+    back.later(100)
+    assert back.answer("route", "listener") == []
+    assert back.later(659) == []
+    assert back.later(1) == ["-cluster:old", "-cluster:tcp"]
+
+
+def test_who_comes_back_and_is_sent_another_listener_besides_drains_nothing(plane, other):
+    back = Envoy(other, known_of(plane))
+    put(other, listener_more="1")
+    for kind, names in (("listener", ()), ("route", ["r"]), ("cluster", ())):
+        back.ask(kind, *names)
+    assert back.take() == ["cluster:new", "listener:more"]
+    assert back.answer("cluster", "listener") == ["route:r"]
     assert back.answer("route") == ["-cluster:old"]
 
 
@@ -518,16 +601,19 @@ def test_who_comes_with_nothing_has_nothing_to_lose(plane):
     assert envoy.take() == ["-cluster:old"]
 
 
-def test_a_route_that_is_gone_and_still_asked_for_may_name_anything(plane):
-    known = known_of(plane)
-    elsewhere = Plane(references=refers)
-    put(elsewhere, cluster_new="1", listener_m="1")
-    back = Envoy(elsewhere, known)
-    for kind, names in (("cluster", ()), ("listener", ()), ("route", ["r"])):
+def test_a_route_that_is_gone_and_still_asked_for_may_name_anything(plane, other):
+    put(plane, route_r="1", route_s="1 cluster:old")
+    back = Envoy(other, known_of(plane))
+    put(other, route_r="1")
+    for kind, names in (("cluster", ()), ("listener", ()), ("route", ["r", "s"])):
         back.ask(kind, *names)
-    assert back.take() == ["cluster:new", "listener:m", "-listener:l"]
-    assert back.answer("listener") == ["-route:r"]
+    assert back.take() == ["cluster:new", "-route:s"]
     assert back.answer("route") == []
-    assert back.holds() == ["the removal of cluster 'old' waits for route 'r' (in use)"]
-    back.ask("route", discard=["r"])
+    assert back.holds() == ["the removal of cluster 'old' waits for route 's' (in use)"]
+    put(other, route_s="2 cluster:new")
+    assert back.take() == []
+    assert back.answer("cluster") == ["route:s"]
+    put(other, route_s=None)
+    assert back.take() == ["-route:s"]
+    back.ask("route", discard=["s"])
     assert back.take() == ["-cluster:old"]

@@ -35,9 +35,9 @@ class XdsType:
     one changes (R78).
 
     For the order in which one client is sent things (`protocol.order`): `waits_for` is the type that one of these waits
-    for where it names one that is on its way (R71). `removed_last`: it is not removed while what the client has refers
-    to it (R70). `outlives_removal`: Envoy goes on using one that is in use and removed, until it gives up the name.
-    `drains`: what it referred to is used for a while after it is gone.
+    for where it names one that is on its way (R71). `referred_by` are the types that may refer to one of these, which
+    is removed last, when nothing that the client has does (R70). `outlives_removal`: Envoy goes on using one that is in
+    use and removed, until it gives up the name. `drains`: what it referred to is used for a while after it is gone.
     """
 
     url: str
@@ -50,7 +50,7 @@ class XdsType:
     warmed_by: str | None = None
     stays_while_referred: bool = False
     waits_for: str | None = None
-    removed_last: bool = False
+    referred_by: tuple[str, ...] = ()
     outlives_removal: bool = False
     drains: bool = False
     full_set: bool = False
@@ -58,8 +58,12 @@ class XdsType:
     parent_of: str | None = None
 
 
+_NAMING_CLUSTERS = (EXTENSION_CONFIG, LISTENER, SCOPED_ROUTE, ROUTE, VIRTUAL_HOST)
+
 TYPES: tuple[XdsType, ...] = (
-    XdsType(SECRET, "secrets", "secret", "sds", 0, star=False, stays_while_referred=True, removed_last=True),
+    XdsType(
+        SECRET, "secrets", "secret", "sds", 0, star=False, stays_while_referred=True, referred_by=(CLUSTER, LISTENER)
+    ),
     XdsType(
         CLUSTER,
         "clusters",
@@ -68,10 +72,10 @@ TYPES: tuple[XdsType, ...] = (
         1,
         legacy_wildcard=True,
         warmed_by=ENDPOINT,
-        removed_last=True,
+        referred_by=_NAMING_CLUSTERS,
         full_set=True,
     ),
-    XdsType(ENDPOINT, "endpoints", "endpoint", "eds", 2, removed_last=True),
+    XdsType(ENDPOINT, "endpoints", "endpoint", "eds", 2, referred_by=(CLUSTER,)),
     XdsType(
         EXTENSION_CONFIG,
         "extensions",
@@ -80,7 +84,7 @@ TYPES: tuple[XdsType, ...] = (
         3,
         stays_while_referred=True,
         waits_for=CLUSTER,
-        removed_last=True,
+        referred_by=(LISTENER,),
         outlives_removal=True,
     ),
     XdsType(
@@ -96,7 +100,7 @@ TYPES: tuple[XdsType, ...] = (
         "rds",
         6,
         waits_for=CLUSTER,
-        removed_last=True,
+        referred_by=(LISTENER, SCOPED_ROUTE),
         outlives_removal=True,
         parent_of=VIRTUAL_HOST,
     ),

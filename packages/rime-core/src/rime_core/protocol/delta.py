@@ -67,6 +67,10 @@ class DeltaChannel(Channel[DeltaRequest, DeltaResponse]):
         super().collect(batch)
         self._known = {}
 
+    def brought(self, name: str) -> bool:
+        """Whether it is among the known versions."""
+        return name in self._known
+
     def missing(self, names: tuple[str, ...]) -> Update:
         """What the client brings is removed; of the rest it is told as of what does not exist."""
         absent = self.absent

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from rime_core.resource import Reference
+from rime_core.resource import STAR, Reference
 from rime_core.type_urls import describe
 
 Why = Literal["warming", "rejected", "referred", "in service", "in use", "draining", "returning"]
@@ -37,6 +37,9 @@ class Hold:
 
     def __str__(self) -> str:
         what = f"{describe(self.type_url).singular} {self.name!r}"
-        awaited = ", ".join(f"{describe(type_url).singular} {name!r}" for type_url, name in self.waits_for)
+        awaited = ", ".join(
+            f"all {describe(type_url).plural}" if name == STAR else f"{describe(type_url).singular} {name!r}"
+            for type_url, name in self.waits_for
+        )
         held = f"the removal of {what}" if self.removal else what
-        return f"{held} waits for {awaited or 'its first listeners and routes'} ({self.why})"
+        return f"{held} waits for {awaited} ({self.why})"

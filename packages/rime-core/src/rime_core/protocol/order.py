@@ -30,8 +30,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 from rime_core.delivery import IN_FLIGHT
 from rime_core.protocol.events import Event, Held, LetGo
 from rime_core.protocol.hold import Hold, Why
+from rime_core.protocol.returning import Returning
 from rime_core.resource import STAR, Reference, Resource
-from rime_core.type_urls import CLUSTER, ENDPOINT, LISTENER, ROUTE, TYPES, XdsType, describe
+from rime_core.type_urls import CLUSTER, ENDPOINT, XdsType
 from rime_core.update import Update
 
 if TYPE_CHECKING:
@@ -52,10 +53,6 @@ class Patience:
     warming: float = 15.0
     silence: float = 660.0
     returning: float = 1.0
-
-
-OUTLIVING: Final = tuple(each.url for each in TYPES if each.outlives_removal)
-"""The types of which one in use is used on after its removal."""
 
 
 class _Reason(NamedTuple):
@@ -90,11 +87,7 @@ class Order:
         """The assignments that were acknowledged while a cluster is on its way."""
         self._drained: Final[list[tuple[int, float]]] = []
         """(ordinal, time) of the listeners' changes that were acknowledged."""
-        self._came_back = False
-        self._returning = False
-        """Whether the client came back, and it is not known yet what it refers to."""
-        self._absent_until: float | None = None
-        """Until when such a client may still ask for its listeners and routes."""
+        self._returning: Final = Returning(channel)
 
     @property
     def due(self) -> float | None:
@@ -102,13 +95,13 @@ class Order:
         if self._clock is None:
             return None
         times = [hold.until for hold in self._holds.values() if hold.until is not None]
-        if self._absent_until is not None:
-            times.append(self._absent_until)
+        if self._holds and self._returning.until is not None:
+            times.append(self._returning.until)
         return min(times, default=None)
 
     def gate(self, described: XdsType) -> "Gate | None":
         """Who says what of a type has to wait; None where nothing has to."""
-        return Gate(self, described) if described.waits_for is not None or described.removed_last else None
+        return Gate(self, described) if described.waits_for is not None or described.referred_by else None
 
     def holds(self) -> Iterator[Hold]:
         """All that is held now."""
@@ -121,10 +114,16 @@ class Order:
 
     def returned(self) -> None:
         """The client brings what it knows from an earlier stream."""
-        if not self._came_back and self.server.has_references:
-            self._came_back = self._returning = True
-            if self._clock is not None:
-                self._absent_until = self._now() + self._patience.returning
+        if not self._returning.came_back and self.server.has_references:
+            self._returning.came_back = True
+            if self._clock is not None and self._patience.returning > 0:
+                self._returning.until = self._now() + self._patience.returning
+
+    def answered(self, channel: "Channel[Any, Any]") -> None:
+        """The first request of a type was answered."""
+        if self._returning.came_back:
+            self._returning.answered(channel)
+            self._look_again_at_returning()
 
     def settled(self, channel: "Channel[Any, Any]", flight: "Flight", *, accepted: bool) -> None:
         """The client has accepted what was on its way, or rejected it."""
@@ -132,27 +131,34 @@ class Order:
         if described.warmed_by is not None and not channel.flights:
             self._assignments.clear()
         if accepted:
-            if described.drains and (flight.number > channel.first_number or self._came_back):
+            if described.drains and (flight.number > channel.first_number or self._returning.came_back):
                 _remember(self._drained, (flight.manifest.ordinal, self._now()))
+            self._returning.accepted(channel, flight, self._now())
             warmed = self._channel(CLUSTER)
             if described.url == ENDPOINT and warmed is not None and warmed.flights:
                 _remember(self._assignments, flight)
         self.acted(described.url, flight.manifest.versions)
 
+    def given_up(self, type_url: str, names: Collection[str]) -> None:
+        """The client gives up `names`."""
+        self._returning.given_up(type_url, names)
+        self.acted(type_url, names)
+
     def acted(self, type_url: str, names: Collection[str]) -> None:
         """The client has settled something of `names`, or gave them up: look again at what waits for them."""
-        self._is_returning()
         if self._waiting:
-            settled = [key for key in self._waiting if key[0] == type_url and (key[1] in names or STAR in names)]
+            settled = [
+                key for key in self._waiting if key[0] == type_url and (key[1] in names or STAR in (*names, key[1]))
+            ]
             for key in settled:
                 self._look_again(tuple(self._waiting.get(key, ())))
 
     def tick(self) -> None:
         """Let go what has waited for too long."""
         now = self._now()
-        if self._absent_until is not None and self._absent_until <= now:
-            self._absent_until = None
-        self._is_returning()
+        if self._returning.until is not None and self._returning.until <= now:
+            self._returning.until = None
+            self._look_again_at_returning()
         over = [(key, hold) for key, hold in self._holds.items() if hold.until is not None and hold.until <= now]
         for key, hold in over:
             if hold.removal and any(self._is_held(awaited, now) for awaited in hold.waits_for):
@@ -179,21 +185,8 @@ class Order:
         if hold.until is not None:
             self._holds[key] = replace(hold, since=now, until=now + (hold.until - hold.since))
 
-    def _is_returning(self) -> bool:
-        """Whether the client came back, and it is not known yet what it refers to."""
-        if not self._returning:
-            return False
-        for type_url in (LISTENER, ROUTE):
-            channel = self._channel(type_url)
-            if channel is None:
-                if self._absent_until is not None:
-                    return True
-            elif not channel.is_first_settled:
-                return True
-        self._returning = False
-        self._absent_until = None
+    def _look_again_at_returning(self) -> None:
         self._look_again([key for key, hold in self._holds.items() if hold.why == "returning"])
-        return False
 
     def _look_again(self, keys: Iterable[Reference]) -> None:
         by_type: dict[str, list[str]] = {}
@@ -217,18 +210,16 @@ class Order:
             names = update.references.get(described.waits_for, ())
             if names and any(self._warming(name, None) for name in names):
                 return False
-        if described.removed_last and update.removed:
-            if self._is_returning():
-                return False
-            return not any(self._referred(described.url, name) for name in update.removed)
+        if described.referred_by and update.removed:
+            return not any(self._referred(described, name) for name in update.removed)
         return True
 
     def must_wait(self, described: XdsType, name: str, resource: Resource | None, had: str | None) -> bool:
         """Whether what became of one name has to wait."""
         key = (described.url, name)
         reason = self._why_sent_later(described, resource, had) if resource is not None else None
-        if resource is None and described.removed_last:
-            reason = _Reason("returning", (), None) if self._is_returning() else self._referred(*key)
+        if resource is None and described.referred_by:
+            reason = self._referred(described, name)
         is_over = key in self._expired
         self._expired.discard(key)
         if reason is not None and not is_over:
@@ -252,6 +243,8 @@ class Order:
 
     def _warming(self, cluster: str, had: str | None) -> _Reason | None:
         """Why what names `cluster` has to wait, and had the version `had` before."""
+        if self._returning.is_awaited(CLUSTER):
+            return _Reason("returning", ((CLUSTER, STAR),), self._patience.warming)
         channel = self._channel(CLUSTER)
         if channel is None:
             return None
@@ -275,25 +268,33 @@ class Order:
         """Whether the client has acknowledged the assignment that was sent after its cluster."""
         return any(flight.number > since and name in flight.manifest.versions for flight in self._assignments)
 
-    def _referred(self, type_url: str, name: str) -> _Reason | None:
+    def _referred(self, described: XdsType, name: str) -> _Reason | None:
         """What of that the client still has refers to `name`."""
-        for referrer, ended in self.server.referrers(type_url, name):
+        awaited = tuple((url, STAR) for url in described.referred_by if self._returning.is_awaited(url))
+        if awaited:
+            return _Reason("returning", awaited, None)
+        for referrer, ended in self.server.referrers(described.url, name):
             channel = self._channel(referrer[0])
             if channel is None or not channel.subscriber.asks_for(referrer[1]):
                 continue
             reason = self._stands_on(channel, referrer, ended)
             if reason is not None:
                 return reason
-        return self._unknown(describe(type_url)) if self._came_back else None
+        return self._unknown(described) if self._returning.came_back else None
 
     def _unknown(self, described: XdsType) -> _Reason | None:
-        """What the client asks for since it came back, that is gone: what it refers to is not known."""
-        for type_url in OUTLIVING:
-            channel = self._channel(type_url)
-            if channel is not None and not described.outlives_removal:
-                for name in channel.gone:
-                    if name in channel.subscriber.names and channel.subscriber.present(name) is None:
-                        return _Reason("in use", ((type_url, name),), self._patience.silence)
+        """What the client may have since it came back, of which it is not known what it refers to."""
+        for channel, name in self._returning.unknown(described):
+            subscriber = channel.subscriber
+            rejected = subscriber.has_rejected if name == STAR else subscriber.refusal(name) is not None
+            patience = None if rejected else self._patience.silence
+            gone = channel.described.outlives_removal and subscriber.present(name) is None
+            return _Reason("in use" if gone else "referred", ((channel.described.url, name),), patience)
+        drained = self._returning.drained
+        if drained is not None and drained.waits_for[0] in described.referred_by:
+            left = drained.since + self._patience.silence - self._now()
+            if left > 0 and self._clock is not None:
+                return _Reason("draining", (drained.waits_for,), left)
         return None
 
     def _stands_on(self, channel: "Channel[Any, Any]", referrer: Reference, ended: int | None) -> _Reason | None:

@@ -119,7 +119,7 @@ class SotwChannel(Channel[DiscoveryRequest, DiscoveryResponse]):
         self.subscriber.discard(names, answered=False)
         for name in names:
             self._warming.pop(name, None)
-        self.stream.order.acted(self.described.url, names)
+        self.stream.order.given_up(self.described.url, names)
 
     def collect(self, batch: list[DiscoveryResponse]) -> None:
         """Add what there is to send to the batch; for who comes back, a full set once everything can be read.
@@ -156,6 +156,10 @@ class SotwChannel(Channel[DiscoveryRequest, DiscoveryResponse]):
             return None
         update = subscriber.initial(at_once=self.described.full_set)
         return update if update or self.described.full_set else None
+
+    def brought(self, name: str) -> bool:
+        """Whether it brought any version: that says nothing of one name, and a full set replaces what has none."""
+        return self.knows and (name == STAR) == self.described.full_set
 
     def warm(self, names: Iterable[str]) -> None:
         """They are sent when the client repeats its request."""

@@ -87,7 +87,6 @@ class Channel(ABC, Generic[Request, Response]):
         "described",
         "first_number",
         "flights",
-        "gone",
         "knows",
         "stream",
         "subscriber",
@@ -103,8 +102,6 @@ class Channel(ABC, Generic[Request, Response]):
         """Whether the client brought versions from an earlier stream."""
         self.answered = False
         """Whether its first request was."""
-        self.gone: tuple[str, ...] = ()
-        """The names that it asked for when it came back, of what is not there any more but may be in use."""
         self.first_number = 0
         """The number of the last response of its first answer."""
         self.flights: dict[str, Flight] = {}
@@ -127,6 +124,13 @@ class Channel(ABC, Generic[Request, Response]):
         """The answer to the first request; None where there is nothing to say."""
 
     @abstractmethod
+    def brought(self, name: str) -> bool:
+        """Whether the client says that it has `name` from an earlier stream; "*": has what there are no names of.
+
+        Asked when its first answer is made.
+        """
+
+    @abstractmethod
     def respond(self, update: Update, nonce: str, *, shared: bool) -> Response:
         """The response that carries `update`."""
 
@@ -135,14 +139,6 @@ class Channel(ABC, Generic[Request, Response]):
         """Something was sent that its client keeps warming until it gets `names`, changed or not."""
 
     # --- what all share ----------------------------------------------------------------------------------------------
-
-    @property
-    def is_first_settled(self) -> bool:
-        """Whether the client has accepted the first answer, so that what it had before is out of use."""
-        oldest = next(iter(self.flights.values()), None)
-        return (
-            self.answered and (oldest is None or oldest.number > self.first_number) and not self.subscriber.has_rejected
-        )
 
     @property
     def absent(self) -> Callable[[str], Resource] | None:
@@ -180,7 +176,7 @@ class Channel(ABC, Generic[Request, Response]):
         """The client gives up `names`."""
         self.allowance.forget(names)
         self.subscriber.discard(names)
-        self.stream.order.acted(self.described.url, names)
+        self.stream.order.given_up(self.described.url, names)
 
     def collect(self, batch: list[Response]) -> None:
         """Add what there is to send to the batch."""
@@ -192,8 +188,7 @@ class Channel(ABC, Generic[Request, Response]):
             for update in self._updates():
                 self.send(update, batch)
             self.first_number = self.stream.number
-            if self.knows and self.described.outlives_removal:
-                self.gone = tuple(name for name in self.subscriber.names if self.subscriber.present(name) is None)
+            self.stream.order.answered(self)
         for update in self._updates():
             self.send(update, batch)
 
@@ -350,6 +345,8 @@ class Stream(ABC, Generic[Request, Response]):
                     self._changed.discard(channel)
                     channel.collect(batch)
         self._woken = False
+        if self._changed and self._server.ready:
+            self._signal()
         return batch
 
     @property
