@@ -90,16 +90,20 @@ class Stage:
 
         await eventually(answered)
 
-    def envoy(self, address, bootstrap=resources.ADMIN, *, name="envoy", options=(), drain="1", api_type=None):
+    def envoy(
+        self, address, bootstrap=resources.ADMIN, *, name="envoy", options=(), drain="1", api_type=None, by_type=False
+    ):
         """An Envoy that connects to a rime, or a relay; `bootstrap` is its user's own, `options` of the command.
 
-        `api_type`: how it speaks xDS, where not as the command says.
+        `api_type`: how it speaks xDS, where not as the command says. `by_type`: over one stream for each type.
         """
         mine = self._folder / "mine.yaml"
         mine.write_text(bootstrap)
         made = rime("bootstrap", str(mine), "--at", address, "--node-id", name, *options)
         if api_type is not None:
             made = made.replace("DELTA_GRPC", api_type)
+        if by_type:
+            made = resources.with_streams_of_their_own(made)
         return self._stack.enter_context(run_envoy(self._envoy_binary, made, self._folder / name, drain))
 
 

@@ -1,15 +1,17 @@
 """A relay between Envoy and rime that passes every message on as it is, and keeps what passed.
 
-So what travelled is not known from rime's own word. `target` may be changed: the next stream goes there.
+So what travelled is not known from rime's own word. `target` may be changed: the next stream goes there. Any method of
+rime's is relayed, in either variant.
 """
 
 import asyncio
+from functools import partial
 
 import grpc
 
 from rime_envoy_api import message_class
-
-DELTA_ADS = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources"
+from rime_envoy_api.names import name_of
+from rime_grpc.services import DELTA, METHODS
 
 
 class Relay(grpc.GenericRpcHandler):
@@ -20,7 +22,9 @@ class Relay(grpc.GenericRpcHandler):
         self.requests = []
         self.responses = []
         self._open = set()
-        self._handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_stream_rpc_method_handler(self._pass_on)
+        self._handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
+            path: grpc.stream_stream_rpc_method_handler(partial(self._pass_on, path)) for path in METHODS
+        }
 
     async def __aenter__(self):
         self._server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
@@ -34,7 +38,7 @@ class Relay(grpc.GenericRpcHandler):
         await self._server.stop(1)
 
     def service(self, details):
-        return self._handler if details.method == DELTA_ADS else None
+        return self._handlers.get(details.method)
 
     def switch(self, target):
         """Move the client to another rime: its stream ends, and it comes back."""
@@ -47,9 +51,7 @@ class Relay(grpc.GenericRpcHandler):
 
     def sent(self, type_name):
         """The names of the resources of a type that came from rime, in order, repetitions included."""
-        return [
-            each.name for response in self.responses if _short(response) == type_name for each in response.resources
-        ]
+        return [name for short, name in self.travelled if short == type_name]
 
     def clear(self):
         self.requests.clear()
@@ -58,18 +60,23 @@ class Relay(grpc.GenericRpcHandler):
     @property
     def travelled(self):
         """[(type, name)] of all resources that came from rime, in order."""
-        return [(_short(response), each.name) for response in self.responses for each in response.resources]
+        return [(_short(response), _name(each)) for response in self.responses for each in response.resources]
 
     @property
     def removed(self):
-        """[(type, name)] of all that rime reported as removed."""
-        return [(_short(response), name) for response in self.responses for name in response.removed_resources]
+        """[(type, name)] of all that rime reported as removed, which it does incrementally only."""
+        return [
+            (_short(response), name)
+            for response in self.responses
+            for name in getattr(response, "removed_resources", ())
+        ]
 
-    async def _pass_on(self, _requests, context):
-        request_class = message_class("envoy.service.discovery.v3.DeltaDiscoveryRequest")
-        response_class = message_class("envoy.service.discovery.v3.DeltaDiscoveryResponse")
+    async def _pass_on(self, path, _requests, context):
+        variant = "Delta" if METHODS[path].variant is DELTA else ""
+        request_class = message_class(f"envoy.service.discovery.v3.{variant}DiscoveryRequest")
+        response_class = message_class(f"envoy.service.discovery.v3.{variant}DiscoveryResponse")
         async with grpc.aio.insecure_channel(self.target) as channel:
-            call: grpc.aio.StreamStreamCall[bytes, bytes] = channel.stream_stream(DELTA_ADS)()
+            call: grpc.aio.StreamStreamCall[bytes, bytes] = channel.stream_stream(path)()
 
             async def there():
                 while isinstance(data := await context.read(), bytes):
@@ -97,3 +104,10 @@ class Relay(grpc.GenericRpcHandler):
 
 def _short(response):
     return response.type_url.rpartition(".")[2]
+
+
+def _name(resource):
+    """An incremental response says it; of state-of-the-world only the body does."""
+    if not hasattr(resource, "type_url"):
+        return resource.name
+    return name_of(message_class(resource.type_url.rpartition("/")[2]).FromString(resource.value))

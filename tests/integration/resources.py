@@ -1,6 +1,27 @@
 """Envoy's resources as people write them: the text of one file of YAML each."""
 
+import yaml
+
 TYPE = "type.googleapis.com/envoy"
+
+AGGREGATED = "{ads: {}, resource_api_version: V3}"
+
+
+def by_stream_of_its_own(text, api_type):
+    """The same resources, where what they take from the control plane comes over a stream of its own."""
+    own = (
+        f"{{api_config_source: {{api_type: {api_type}, transport_api_version: V3, "
+        "grpc_services: [{envoy_grpc: {cluster_name: rime}}]}, resource_api_version: V3}"
+    )
+    return text.replace(AGGREGATED, own)
+
+
+def with_streams_of_their_own(bootstrap):
+    """The bootstrap, where clusters and listeners each come over a stream of their own."""
+    made = yaml.safe_load(bootstrap)
+    own = {"api_config_source": made["dynamic_resources"]["ads_config"], "resource_api_version": "V3"}
+    made["dynamic_resources"] = {"cds_config": own, "lds_config": own}
+    return yaml.safe_dump(made)
 
 
 def cluster(name="shop", timeout="1s"):
