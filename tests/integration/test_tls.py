@@ -3,9 +3,10 @@
 import pytest
 import trustme
 
-from tests.rime_grpc.certificates import issue_client, write_server
+from tests.rime_grpc.certificates import write_server
 
 from . import resources
+from .tls import at, envoys_files
 from .waiting import eventually
 
 pytestmark = pytest.mark.asyncio
@@ -35,20 +36,6 @@ class Mounted:
         if not link.is_symlink():
             link.symlink_to(f"..data/{name}")
         return link
-
-
-def at(files):
-    return "127.0.0.1:0?" + "&".join(f"{option}={path}" for option, path in files.items())
-
-
-def envoys_files(folder, authority, name):
-    """The options of `rime bootstrap` for an Envoy that trusts this authority, and shows what it signed."""
-    key, chain = issue_client(authority, name)
-    paths = {option: folder / f"{name}-{option}.pem" for option in ("ca", "cert", "key")}
-    paths["ca"].write_bytes(authority.cert_pem.bytes())
-    paths["cert"].write_bytes(chain)
-    paths["key"].write_bytes(key)
-    return [text for option, path in paths.items() for text in (f"--tls-{option}", str(path))]
 
 
 async def test_everything_is_rotated_while_an_envoy_is_connected(stage, tmp_path):
