@@ -1,8 +1,8 @@
 """For each rule a fault, one line of code, that turns its test red: a test that no fault can fail proves nothing.
 
 `R12` is for the tests in test_rules.py, `R12 sotw` for those in test_sotw_rules.py. `make mutation-rules` puts each
-into a copy of the sources and runs the tests of its rule. `before` must stand in the file exactly once (test_page.py sees
-to it).
+into a copy of the sources and runs the tests of its rule. `before` must stand in the file exactly once (test_page.py
+sees to it).
 """
 
 from dataclasses import dataclass

@@ -6,4 +6,44 @@ file. A mutant that no longer exists, or that a test finds, fails `make mutation
 
 from tests.mutation.mutants import Known
 
-EQUIVALENT: tuple[Known, ...] = ()
+SAME_LENGTH = "the two are of one length by construction; `strict` only says so"
+ORDERED_SET = "a dict for its order: what stands at a key is never read"
+
+EQUIVALENT: tuple[Known, ...] = (
+    Known(
+        "group_interest",
+        "GroupNames.__init__",
+        "self._below_at = 0",
+        "self._below_at = 1",
+        "what it guards is empty until it is compared for the first time",
+    ),
+    Known(
+        "group_interest",
+        "GroupInterest.holders",
+        "if len(sets) < len(holders):",
+        "if len(sets) <= len(holders):",
+        "both ways find the same sets; which is taken where they cost the same does not matter",
+    ),
+    Known(
+        "index",
+        "Index._needed",
+        "for state, end in zip(past, ends, strict=True)",
+        "for state, end in zip(past, ends, )",
+        SAME_LENGTH,
+    ),
+    Known(
+        "index",
+        "Index._needed",
+        "for state, end in zip(past, ends, strict=True)",
+        "for state, end in zip(past, ends, strict=False)",
+        SAME_LENGTH,
+    ),
+    Known("options", "OptionReader.share", "share = -1.0", "share = -2.0", "either is no share, and refused as such"),
+    Known(
+        "store",
+        "Store._wins",
+        "wins = writer.rank < owner.rank",
+        "wins = writer.rank <= owner.rank",
+        "no two writers have one rank, and none contests a name with itself",
+    ),
+)

@@ -150,10 +150,11 @@ def test_a_closed_group_leaves_its_base(base, group):
     group.apply(ENDPOINT, "e", b"own")
     client = reading(group)
     group.close()
+    assert base.store.indexes[CLUSTER].groups == 0
     group.close()
+    assert base.store.indexes[CLUSTER].groups == 0
     assert client.subscriber.closed
     assert not base.store.groups
-    assert base.store.indexes[CLUSTER].groups == 0
     assert not base.store.indexes[CLUSTER].subscribers
     assert ENDPOINT not in base.store.indexes, "it was there for the group alone"
     with pytest.raises(ClosedError):
@@ -172,6 +173,16 @@ def test_closing_the_base_closes_what_stands_on_it(base, group):
         group.server().subscribe(CLUSTER)
     with pytest.raises(ClosedError):
         Plane(base=base)
+
+
+def test_the_base_counts_the_groups_that_stand_on_it(base, group):
+    other = Plane(base=base)
+    group.apply(CLUSTER, "a", b"1")
+    other.apply(CLUSTER, "a", b"2")
+    group.close()
+    assert base.store.indexes[CLUSTER].groups == 1
+    other.close()
+    assert CLUSTER not in base.store.indexes
 
 
 def test_the_bases_order_of_change_is_kept_for_as_long_as_a_group_stands_on_it(base, group):

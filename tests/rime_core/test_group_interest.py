@@ -168,6 +168,13 @@ def test_the_sets_that_hold_a_name_are_found_in_the_smaller_of_both(groups):
     assert list(interest(groups[1]).holders("a")) == []
 
 
+def test_a_set_is_kept_for_as_long_as_one_of_the_group_follows_it(groups):
+    first, second = (reading(groups[0], NAMES) for _ in range(2))
+    first.subscriber.close()
+    groups[0].apply(CLUSTER, "b", b"own")
+    assert second.poll() == ({"b": b"own"}, set())
+
+
 def test_nothing_is_kept_of_who_has_gone(base, groups):
     clients = [reading(plane, NAMES).subscriber for plane in (base, *groups)]
     for client in clients:

@@ -52,5 +52,10 @@ def test_one_is_forgotten(kept):
     del kept[1], kept[2]
     assert list(kept) == []
     assert sent is not None
-    with pytest.raises(KeyError):
+    with pytest.raises(KeyError, match="1"):
         del kept[1]
+
+
+def test_who_forgets_what_is_not_kept_is_told_which(kept):
+    with pytest.raises(KeyError, match="7"):
+        del kept[7]

@@ -51,6 +51,34 @@ def test_size(value, size):
     assert reader(value).size("key", default=9) == size
 
 
+def test_a_duration_may_be_the_shortest_and_a_day():
+    assert reader("1s").duration("key", default=9.0, least=1.0) == 1.0
+    assert reader("24h").duration("key", default=9.0) == 86_400.0
+
+
+@pytest.mark.parametrize("value", ["999ms", "25h"])
+def test_a_duration_out_of_range_is_refused(value):
+    with pytest.raises(UsageError) as caught:
+        reader(value).duration("key", default=9.0, least=1.0)
+    assert str(caught.value) == f"file: key={value!r} should be a duration from 1s to 24h"
+
+
+def test_a_size_may_be_the_smallest_and_the_largest():
+    assert reader("512KiB").size("key", default=9, least=512 << 10, most=4 << 20) == 512 << 10
+    assert reader("4MiB").size("key", default=9, least=512 << 10, most=4 << 20) == 4 << 20
+
+
+@pytest.mark.parametrize("value", ["524287", "5MiB"])
+@pytest.mark.parametrize(
+    ("least", "most", "span"),
+    [(512 << 10, 4 << 20, "512KiB to 4MiB"), (1 << 30, 3 << 30, "1GiB to 3GiB"), (0, 1500, "0B to 1500B")],
+)
+def test_a_size_out_of_range_is_refused_and_the_range_is_said_as_people_write_it(value, least, most, span):
+    with pytest.raises(UsageError) as caught:
+        reader(value).size("key", default=9, least=least, most=most)
+    assert str(caught.value) == f"file: key={value!r} should be a size from {span}"
+
+
 def test_number():
     assert reader("12").number("key", default=1) == 12
     assert reader("12").number("key", default=13, least=12) == 12

@@ -42,6 +42,13 @@ def test_it_stays_as_it_is(plane):
     assert after.sequence == before.sequence + 2
 
 
+def test_a_group_counts_its_own_and_what_it_does_not_hide(plane):
+    group = Plane(base=plane)
+    group.apply(CLUSTER, "a", b"own")
+    group.apply(CLUSTER, "b", b"own")
+    assert len(group.snapshot()[CLUSTER]) == 2
+
+
 def test_nobody_can_write_into_it(plane):
     snapshot = plane.snapshot()
     with pytest.raises(TypeError):

@@ -296,6 +296,14 @@ def test_it_stays_when_one_takes_the_place_of_another_in_one_transaction(referri
     assert names(referring, SECRET) == {"s"}
 
 
+def test_it_goes_when_one_that_refers_to_others_takes_the_place_of_the_last(referring):
+    referring.remove(SECRET, "s")
+    with referring.transaction() as change:
+        change.remove(LISTENER, "l")
+        change.apply(LISTENER, "m", b"other")
+    assert names(referring, SECRET) == set()
+
+
 def test_it_does_not_stay_before_anybody_was_answered(referring):
     referring.writer("slow")
     assert referring.remove(SECRET, "s") is True
@@ -308,6 +316,20 @@ def test_an_extension_stays_for_the_same_reason_and_a_cluster_does_not():
     plane.apply(LISTENER, "l", b"x")
     assert plane.remove(EXTENSION_CONFIG, "x") is False
     assert plane.remove(CLUSTER, "x") is True
+
+
+# --- whose is what
+
+
+def test_a_writer_claims_what_it_has_and_what_it_lost_and_nothing_else(plane, source):
+    plane.apply(CLUSTER, "g", b"the program's")
+    plane.apply(CLUSTER, "gone", b"the program's")
+    plane.remove(CLUSTER, "gone")
+    source.apply(CLUSTER, "g", b"lost")
+    source.remove(CLUSTER, "a")
+    assert plane.store.names_of(source, CLUSTER) == ["b", "c", "d", "e", "f", "g"]
+    assert plane.store.names_of(plane, CLUSTER) == ["g"]
+    assert plane.store.names_of(plane, SECRET) == []
 
 
 # --- whom it calls

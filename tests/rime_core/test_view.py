@@ -35,6 +35,11 @@ def test_what_those_at_one_cursor_must_be_sent_is_one_object(plane):
     assert view.since(0) is not view.since(cursor)
 
 
+def test_what_those_must_be_sent_that_have_nothing_is_one_object(plane):
+    put(plane, "a")
+    assert view_of(plane).first() is view_of(plane).first()
+
+
 def test_equal_content_at_one_moment_is_one_object(plane):
     put(plane, "a")
     view = view_of(plane)

@@ -216,6 +216,7 @@ def test_a_transaction_that_changes_nothing(plane, writer):
     with writer.transaction() as change:
         change.apply(CLUSTER, "a", b"1")
         change.remove(CLUSTER, "phantom")
+        assert change.changed is False
     assert change.changed is False
     assert plane.snapshot() is before
     assert woken == []
@@ -275,7 +276,7 @@ def test_one_transaction_of_a_writer_is_open_and_others_are_not_affected(plane, 
 
 def test_a_transaction_is_used_once_and_inside_its_block(writer):
     change = writer.transaction()
-    with pytest.raises(UsageError, match="this transaction is not open: use it inside its with block"):
+    with pytest.raises(UsageError, match=r"^this transaction is not open: use it inside its with block$"):
         change.apply(CLUSTER, "a", b"1")
     with change:
         pass
@@ -412,7 +413,7 @@ def test_a_transaction_that_was_open_at_close_does_not_happen(plane, writer):
             change.apply(CLUSTER, "a", b"1")
             plane.close()
 
-    with pytest.raises(ClosedError, match="it did not happen"):
+    with pytest.raises(ClosedError, match=r"^the Plane was closed while a transaction was open; it did not happen$"):
         close_amidst()
     assert content(plane) == {}
 

@@ -79,7 +79,6 @@ class GroupNames(Names):
             self.changed.pop(name, None)
         self._answers.clear()
         self.version = None
-        self.version = None
 
 
 class GroupInterest(Interest[GroupNames]):
