@@ -199,6 +199,21 @@ def test_a_client_is_answered_with_what_its_asking_had_made(plane):
     assert plane.snapshot().get(CLUSTER, {}) == {}
 
 
+def test_who_comes_back_with_what_is_made_again_is_sent_nothing(plane):
+    Maker(plane)
+    stream = DeltaStream(plane.server())
+    stream.receive(DeltaRequest(CLUSTER, subscribe=["a"]))
+    (response,) = stream.responses()
+    stream.close()
+    known = {resource.name: resource.version for resource in response.update.resources}
+    for present in (plane, Plane()):  # the same, and another replica
+        Maker(present)
+        again = DeltaStream(present.server())
+        again.receive(DeltaRequest(CLUSTER, subscribe=["a"], initial_versions=known))
+        assert again.responses() == []
+        assert set(present.snapshot()[CLUSTER]) == {"a"}
+
+
 def test_what_is_made_later_comes_later(plane, told):
     stream = DeltaStream(plane.server())
     stream.receive(DeltaRequest(CLUSTER, subscribe=["a"]))
