@@ -172,12 +172,34 @@ async def test_what_comes_later_is_found_when_it_comes(blue, caplog):
         assert await calls.until("blue") == ["blue"]
 
 
+async def test_what_is_not_there_is_said_at_once_and_a_listener_that_goes_is_known_at_once(blue, caplog):
+    """By a set that lacks it. gRPC believes that of what it had; of what it never had it waits 15 s for more."""
+    caplog.set_level(logging.DEBUG, "rime_grpc")
+    plane = Plane(references=references)
+    save(plane, listener("other"))
+    async with rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound, Calls(bound.address) as calls:
+        await eventually(lambda: "is sent listeners (nothing)" in caplog.text, within=5)
+        save(plane, listener(), resources.route(), resources.cluster(), endpoints(blue))
+        await calls.until("blue")
+
+        (goes,) = parse(listener(), origin="test").resources
+        plane.remove(goes.type_url, goes.name)
+        answers = [await calls.next()]
+        while answers[-1] == "blue":
+            answers.append(await calls.next())
+        assert "LDS resource shop: does not exist" in answers[-1]
+        save(plane, listener())
+        await calls.until("blue")
+
+
 async def test_who_comes_back_to_another_rime_is_sent_what_changed(blue, green, caplog):
     caplog.set_level(logging.DEBUG, "rime_grpc")
     async with AsyncExitStack() as stack:
         async with rime_grpc.serve(shop(blue).server(), "127.0.0.1:0") as bound:
             calls = await stack.enter_async_context(Calls(bound.address))
             await calls.until("blue")
+        # longer than what may have been answered before rime was gone
+        assert {await calls.next() for _ in range(300)} == {"blue"}
         caplog.clear()
         plane = shop(blue)
         await stack.enter_async_context(rime_grpc.serve(plane.server(), bound.address))
