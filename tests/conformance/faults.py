@@ -40,7 +40,7 @@ FAULTS: dict[str, Fault] = {
         _DELTA, "return DeltaResponse(self.described.url, ", "return DeltaResponse(next(iter(self.stream._channels)), "
     ),
     "R7": Fault(
-        "selection.py",
+        "view.py",
         "                if known.get(resource.name) != resource.version:\n"
         "                    resources[resource.name] = resource\n",
         "                if known.get(resource.name) != resource.version:\n"
@@ -102,9 +102,9 @@ FAULTS: dict[str, Fault] = {
         "                if channel in self._changed and not channel.flights:\n",
     ),
     "R25": Fault(
-        "selection.py",
-        "            matches = self._view.matches(name)\n",
-        "            matches = self._view.matches(name)[1:]\n",
+        "view.py",
+        "            matches = self.matches(name)\n",
+        "            matches = self.matches(name)[1:]\n",
     ),
     "R27": Fault("subscriber.py", "            self._owed.update(dict.fromkeys(wanted, True))\n", ""),
     "R28": Fault("selection.py", "            if not found and name not in self._kept and", "            if False and"),
@@ -199,7 +199,7 @@ FAULTS: dict[str, Fault] = {
         "        return () if request.nonce else self._listed(request)\n",
     ),
     "R7 sotw": Fault(
-        "selection.py",
+        "view.py",
         "                if known.get(resource.name) != resource.version:\n"
         "                    resources[resource.name] = resource\n",
         "                if known.get(resource.name) != resource.version:\n"

@@ -482,7 +482,8 @@ def test_a_group_without_resources_of_the_type_is_answered_as_its_base_is():
     assert_same(cost(act(FEW)), cost(act(10_000)))
 
 
-@pytest.mark.parametrize(("named", "has_own"), [(False, False), (False, True), (True, False)])
+@pytest.mark.parametrize("named", [False, True])
+@pytest.mark.parametrize("has_own", [False, True])
 def test_a_large_change_of_the_base_is_worked_out_once_for_all_groups(named, has_own):
     """For the client of a second group it costs the same whether it is large or small."""
 

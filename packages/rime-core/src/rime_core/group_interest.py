@@ -17,6 +17,7 @@ from rime_core.kept import Kept
 if TYPE_CHECKING:
     from rime_core.overlay import GroupIndex
     from rime_core.update import Update
+    from rime_core.view import View
 
 
 class GroupNames(Names):
@@ -60,6 +61,24 @@ class GroupNames(Names):
     def feeds(self) -> tuple[Names, ...]:
         """Itself, for what changes in the group, and the set of the base."""
         return (self, self.below)
+
+    def _first(self, view: "View") -> "Update | None":
+        """The base's answer, where nothing of the group's own answers to the names or covers what does."""
+        own = self._own
+        if own.has_none_of(self.names):
+            update = self.below.first(own.base)
+            if update is None or own.has_none_of(update.manifest.versions.keys()):
+                return update
+        return super()._first(view)
+
+    def _lacking(self, view: "View", cursor: int) -> "Update | None":
+        """The base's answer, where nothing changed in the group and it covers nothing of what did in the base."""
+        own = self._own
+        if cursor >= self._since and next(super().tail(cursor), None) is None:
+            update = self.below.lacking(own.base, cursor)
+            if update is None or own.has_none_of(update.manifest.versions.keys()):
+                return update
+        return super()._lacking(view, cursor)
 
     def clear(self, ordinal: int) -> None:
         """Forget what changed up to `ordinal`: its one follower has it."""

@@ -16,12 +16,18 @@ from collections.abc import Collection, Iterable, Iterator, MutableMapping
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 from weakref import WeakValueDictionary
 
+from rime_core.parties import BEFORE_INITIAL
+
 if TYPE_CHECKING:
     from rime_core.parties import Reader
     from rime_core.resource import Resource
     from rime_core.set_version import SetVersion
     from rime_core.update import Update
+    from rime_core.view import View
     from rime_core.watches import Watch
+
+_ANSWERS: Final = 64
+"""For how many cursors answers are kept, of one set of names."""
 
 _Key = tuple[int, int]
 _Step = tuple[frozenset[str], frozenset[str]]
@@ -64,6 +70,31 @@ class Names(ABC):
     def clear(self, ordinal: int) -> None:
         """Forget what changed up to `ordinal`: its one follower has it."""
 
+    def first(self, view: "View") -> "Update | None":
+        """What those who hold exactly these names, and have nothing, must be sent; made once for all of them."""
+        shared = self.shared
+        if BEFORE_INITIAL in shared:
+            return shared[BEFORE_INITIAL]
+        update = shared[BEFORE_INITIAL] = self._first(view)
+        return update
+
+    def lacking(self, view: "View", cursor: int) -> "Update | None":
+        """What those who hold exactly these names, and stand at `cursor`, must be sent; made once for all of them."""
+        shared = self.shared
+        if cursor in shared:
+            return shared[cursor]
+        update = self._lacking(view, cursor)
+        if len(shared) >= _ANSWERS:  # of names among which nothing changes: not for ever
+            shared.clear()
+        shared[cursor] = update
+        return update
+
+    def _first(self, view: "View") -> "Update | None":
+        return view.all_among(self)
+
+    def _lacking(self, view: "View", cursor: int) -> "Update | None":
+        return view.since_among(self, cursor)
+
     def touched(self, name: str, ordinal: int) -> None:
         """Record that the resource `name` changed, for followers."""
         self.changed[name] = ordinal
@@ -73,7 +104,11 @@ class Names(ABC):
 
     def holds(self, resource: "Resource") -> bool:
         """Whether `resource` answers to one of the names, by its own or by an alias."""
-        return resource.name in self.names or any(alias in self.names for alias in resource.aliases)
+        return self.hold(resource.name, resource.aliases)
+
+    def hold(self, name: str, aliases: Iterable[str]) -> bool:
+        """Whether one of them is this name, or one of these aliases."""
+        return name in self.names or any(alias in self.names for alias in aliases)
 
     def tail(self, cursor: int) -> Iterator[str]:
         """The names that changed after `cursor`, the latest first."""

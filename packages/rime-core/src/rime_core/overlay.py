@@ -14,6 +14,7 @@ base had.
 """
 
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Final
 
 from rime_core.entry import Entry, Known, Past
@@ -43,6 +44,10 @@ class GroupIndex(Index):
         super().__init__(
             base.type_url, tombstone_limit=tombstone_limit, numbers=base.numbers, interest=GroupInterest(self)
         )
+
+    def has_none_of(self, names: AbstractSet[str]) -> bool:
+        """Whether nothing here has, or had, one of these names, nor has one as an alias; O(the fewer)."""
+        return self.entries.keys().isdisjoint(names) and self._aliases.keys().isdisjoint(names)
 
     def _touch(self, name: str, names: tuple[str, ...], ordinal: int) -> None:
         hidden = self.base.entries.get(name)
@@ -204,7 +209,7 @@ class Overlay(View):
             update = self.base.since(cursor)
             if update is None:
                 return None
-            if not update.full and self.own.entries.keys().isdisjoint(update.manifest.versions.keys()):
+            if not update.full and self.own.has_none_of(update.manifest.versions.keys()):
                 return update
         return super().since(cursor)
 

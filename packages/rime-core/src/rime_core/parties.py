@@ -1,11 +1,15 @@
 """What the lower rooms know of the upper ones: a Store of its writers, an Index of its subscribers, and so on."""
 
 from collections.abc import Collection, Iterator
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from rime_core.resource import Resource
     from rime_core.update import Update
+
+
+BEFORE_INITIAL: Final = -1
+"""The cursor of a Reader that was sent nothing yet."""
 
 
 class Owner(Protocol):

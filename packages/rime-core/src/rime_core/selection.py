@@ -15,20 +15,18 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from rime_core.delivery import IN_FLIGHT, Delivery
+from rime_core.delivery import Delivery
 from rime_core.entry import Known
+from rime_core.parties import BEFORE_INITIAL
 from rime_core.resource import Resource
 from rime_core.set_version import mark_of, of_names, of_star, version_text
 from rime_core.store import Store
 from rime_core.update import Manifest, Update
-from rime_core.view import BEFORE_INITIAL, View
+from rime_core.view import View
 
 if TYPE_CHECKING:
     from rime_core.interest import Names
     from rime_core.parties import Gate
-
-_UNKNOWN: Final = ""
-"""A version that no resource has."""
 
 
 class Selection(Delivery):
@@ -119,17 +117,11 @@ class Selection(Delivery):
         names, cursor = self._names, self._cursor
         if names is None:
             return None
-        if cursor in names.shared:
-            return names.shared[cursor]
-        if names.followers == 1:
+        if cursor not in names.shared and names.followers == 1:
             update = self._particular()
             names.clear(self._view.ordinal)
             return update
-        update = self._compared(self._changed_names(), None)
-        if len(names.shared) >= IN_FLIGHT:  # of a set that nothing changes in: not for ever
-            names.shared.clear()
-        names.shared[cursor] = update
-        return update
+        return names.lacking(self._view, cursor)
 
     def _passes(self, update: Update | None) -> bool:
         """Whether nothing in `update` has to wait."""
@@ -142,12 +134,7 @@ class Selection(Delivery):
             return reversed([name for name, _ in self._view.tail(self._cursor)])
         if names is None:
             return iter(())
-        if self._cursor < names.since:
-            return iter(
-                [resource.name for name in names.names for resource in self._view.matches(name)]
-                + [name for name in names.names if not self._view.matches(name)]
-            )
-        return reversed(list(names.tail(self._cursor)))
+        return self._view.changed_among(names, self._cursor)
 
     def _particular(self) -> Update | None:
         """What this one must be sent, exceptions and all."""
@@ -230,13 +217,7 @@ class Selection(Delivery):
             return self._view.first() if self._star else None
         if self._star or self._absent is not None:
             return self._from_nothing()
-        update: Update | None
-        shared = names.shared
-        if BEFORE_INITIAL in shared:
-            update = shared[BEFORE_INITIAL]
-        else:
-            update = shared[BEFORE_INITIAL] = self._from_nothing()
-        return update
+        return names.first(self._view)
 
     def full_set(self, last: tuple[Resource, ...]) -> Update:
         """All that it wants, as its client is to have it: of what is held, what is in `last`, the set before this."""
@@ -296,16 +277,12 @@ class Selection(Delivery):
         """All that it wants, less what is known, and the names that it asked for and that nothing answers to."""
         resources = self._in_star(known) if self._star else {}
         missing: dict[str, None] = {}
-        for name in self._names.names if self._names is not None else ():
-            matches = self._view.matches(name)
-            for resource in matches:
-                if known.get(resource.name) != resource.version:
-                    resources[resource.name] = resource
-            if not matches:
-                if self._absent is None or name in known:
-                    missing[name] = None
-                else:
-                    resources[name] = self._absent(name)
+        if self._names is not None:
+            named, missing = self._view.answers(self._names, known)
+            resources.update(named)
+        if self._absent is not None:
+            resources.update((name, self._absent(name)) for name in missing if name not in known)
+            missing = {name: None for name in missing if name in known}
         return resources, missing
 
     def _in_star(self, known: Mapping[str, str]) -> dict[str, Resource]:
@@ -350,12 +327,11 @@ class Selection(Delivery):
 
     def _had(self, name: str, entry: Known | None) -> str | None:
         """The version that the client had been sent when its cursor was set; None where it had none."""
-        state = entry.state_at(self._cursor) if entry is not None else None
-        if state is None:
-            # where tombstones were forgotten since, the client may have what is long gone
-            return _UNKNOWN if self._cursor < self._view.floor else None
-        had_in_star = self._star and self._had_star and self._view.described.star and not state.on_demand
-        return state.version if had_in_star or self._names_any(name, state.aliases) else None
+        if self._star and self._had_star and self._view.described.star:
+            state = entry.state_at(self._cursor) if entry is not None else None
+            if state is not None and not state.on_demand:
+                return state.version
+        return self._view.had_among(self._names, name, entry, self._cursor)
 
     def asks_for(self, name: str) -> bool:
         """Whether it wants what has this name, or had it last."""
@@ -379,5 +355,4 @@ class Selection(Delivery):
 
     def _names_any(self, name: str, aliases: Iterable[str]) -> bool:
         """Whether it asked for what has this name and these aliases by one of them."""
-        names = self._names.names if self._names is not None else ()
-        return name in names or any(alias in names for alias in aliases)
+        return self._names is not None and self._names.hold(name, aliases)

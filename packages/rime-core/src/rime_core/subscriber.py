@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Final, Self
 
 from rime_core.errors import ClosedError, UsageError
 from rime_core.interest import Names
+from rime_core.parties import BEFORE_INITIAL
 from rime_core.resource import STAR, Resource, check_name
 from rime_core.selection import Selection
 from rime_core.store import Store
 from rime_core.update import Update
-from rime_core.view import BEFORE_INITIAL, View
+from rime_core.view import View
 
 if TYPE_CHECKING:
     from rime_core.parties import Feed, Gate

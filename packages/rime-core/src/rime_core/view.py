@@ -9,9 +9,10 @@ The view of a Plane of its own is its Index; that of a Plane that stands on anot
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
+from rime_core.parties import BEFORE_INITIAL
 from rime_core.resource import Resource
 from rime_core.update import Update
 
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from rime_core.interest import Names
     from rime_core.type_urls import XdsType
 
-BEFORE_INITIAL: Final = -1
-"""The cursor of who was sent nothing yet."""
+UNKNOWN: Final = ""
+"""A version that no resource has: what the client had is forgotten."""
 
 
 class View(ABC):
@@ -155,3 +156,55 @@ class View(ABC):
         if full:
             return Update(resources, (), ordinal=self.ordinal, full=True, label=self.label)
         return self.update_of(resources, ()) or Update((), (), ordinal=self.ordinal)
+
+    # --- what names give ---------------------------------------------------------------------------------------------
+
+    def changed_among(self, names: "Names", cursor: int) -> Iterator[str]:
+        """The names of what changed after `cursor` and answers, or answered, to one of `names`, in order of change."""
+        if cursor < names.since:
+            matches = {name: self.matches(name) for name in names.names}
+            yield from (resource.name for found in matches.values() for resource in found)
+            yield from (name for name, found in matches.items() if not found)
+        else:
+            yield from reversed(list(names.tail(cursor)))
+
+    def since_among(self, names: "Names", cursor: int) -> Update | None:
+        """What a subscriber of exactly these names must be sent that has everything up to `cursor`."""
+        resources: dict[str, Resource] = {}
+        removed: dict[str, None] = {}
+        for name in self.changed_among(names, cursor):
+            entry = self.entry(name)
+            had = self.had_among(names, name, entry, cursor)
+            resource = entry.resource if entry is not None else None
+            if resource is not None and names.holds(resource):
+                if resource.version != had:
+                    resources[name] = resource
+            elif had is not None:
+                removed[name] = None
+        return self.update_of(tuple(resources.values()), tuple(removed))
+
+    def had_among(self, names: "Names | None", name: str, entry: "Known | None", cursor: int) -> str | None:
+        """The version of `name` that who asked for `names` had at `cursor`; None where it had none."""
+        past = entry.state_at(cursor) if entry is not None else None
+        if past is None:
+            # where tombstones were forgotten since, the client may have what is long gone
+            return UNKNOWN if cursor < self.floor else None
+        return past.version if names is not None and names.hold(name, past.aliases) else None
+
+    def all_among(self, names: "Names") -> Update | None:
+        """What a subscriber of exactly these names must be sent that has nothing."""
+        resources, missing = self.answers(names, {})
+        return self.update_of(tuple(resources.values()), tuple(missing))
+
+    def answers(self, names: "Names", known: Mapping[str, str]) -> tuple[dict[str, Resource], dict[str, None]]:
+        """What answers to `names`, less what is known (name → version), and those of them that nothing answers to."""
+        resources: dict[str, Resource] = {}
+        missing: dict[str, None] = {}
+        for name in names.names:
+            matches = self.matches(name)
+            for resource in matches:
+                if known.get(resource.name) != resource.version:
+                    resources[resource.name] = resource
+            if not matches:
+                missing[name] = None
+        return resources, missing
