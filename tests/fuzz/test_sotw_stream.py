@@ -4,11 +4,12 @@ And whatever it sends, the next client is served as if nothing had been, and not
 """
 
 import tracemalloc
+from collections.abc import Callable
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rime_core import CLUSTER, ENDPOINT, PeerError, Plane
+from rime_core import CLUSTER, ENDPOINT, LISTENER, Client, PeerError, Plane
 from rime_core.delivery import IN_FLIGHT
 from rime_core.node import Node
 from rime_core.protocol.messages import DiscoveryRequest
@@ -28,16 +29,18 @@ requests = st.builds(
 )
 
 
-def run(plane: Plane, stream: SotwStream, steps: list[DiscoveryRequest | int]) -> None:
-    """Requests, and numbers: how the cluster and its assignment change, after which what there is is sent."""
+def run(plane: Plane, stream: SotwStream, steps: list[DiscoveryRequest | int]) -> set[str]:
+    """Requests, and numbers: how the cluster and its assignment change, and what there is is sent; what was sent."""
+    sent = set()
     for step in steps:
         if isinstance(step, int):
             plane.apply(CLUSTER, "a", bytes([step]))
             plane.apply(ENDPOINT, "a", bytes([step // 2]))
-            stream.responses()
+            sent |= {each.name for response in stream.responses() for each in response.update.resources}
         else:
             stream.receive(step)
         stream.events()
+    return sent
 
 
 @settings(max_examples=300, deadline=None)
@@ -50,6 +53,37 @@ def test_any_sequence_of_requests(steps):
     except PeerError as error:
         refused = error.code
         assert refused in {"INVALID_ARGUMENT", "RESOURCE_EXHAUSTED"}
+    stream.close()
+    plane.apply(CLUSTER, "a", b"1")
+    assert_serves(plane)
+
+
+class HalfOfIt:
+    """Refuses listeners, "*", and every name that begins with "a"."""
+
+    def __init__(self, client: Client) -> None:
+        pass
+
+    def type(self, type_url: str) -> str | None:
+        return "no listeners" if type_url == LISTENER else None
+
+    def names(self, _type_url: str) -> Callable[[str], str | None]:
+        return lambda name: "not this one" if name.startswith(("a", "*")) else None
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(["", CLUSTER, ENDPOINT]), st.lists(requests | st.integers(0, 3), max_size=20))
+def test_any_sequence_of_a_client_that_may_have_little(type_url, steps):
+    plane = a_plane()
+    stream = SotwStream(plane.server(authorize=HalfOfIt), type_url=type_url, max_names=3)
+    try:
+        sent = run(plane, stream, [*steps, 0])
+    except PeerError as error:
+        refused = error.code
+        assert refused in {"INVALID_ARGUMENT", "RESOURCE_EXHAUSTED"}
+    else:
+        assert all(subscriber.named <= 3 for subscriber in stream.subscribers().values())
+        assert "a" not in sent
     stream.close()
     plane.apply(CLUSTER, "a", b"1")
     assert_serves(plane)
