@@ -570,6 +570,17 @@ def test_a_full_set_is_what_the_client_is_to_have(plane, names):
     assert said(subscriber.full_set(last.resources))[0] == {"a": b"2", "c": b"1"}
 
 
+def test_what_the_client_had_is_not_kept_where_it_is_not_known_any_more():
+    plane = Plane(tombstones=0)
+    plane.replace(CLUSTER, {"a": b"1", "b": b"1"})
+    subscriber = plane.server().subscribe(CLUSTER, ["a", "b"], gate=Waiting("a"))
+    last = subscriber.initial(at_once=True)
+    plane.remove(CLUSTER, "a")
+    assert subscriber.poll() is None
+    assert said(subscriber.full_set(last.resources))[0] == {"b": b"1"}
+    assert subscriber.version() == plane_version({"b": b"1"})
+
+
 def plane_version(bodies):
     """The version of all in a Plane that has only these."""
     plane = Plane()

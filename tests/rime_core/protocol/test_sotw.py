@@ -2,7 +2,7 @@
 
 import pytest
 
-from rime_core import CLUSTER, ENDPOINT, LISTENER, FellBehindError, PeerError, Plane
+from rime_core import CLUSTER, ENDPOINT, LISTENER, ROUTE, FellBehindError, PeerError, Plane
 from rime_core.node import Node
 from rime_core.protocol.events import Acknowledged, Deferred, Refused, RejectedResponse
 from rime_core.protocol.messages import DiscoveryRequest
@@ -496,3 +496,109 @@ def test_a_lifetime_is_told_to_who_understands_it_and_takes_it_in_a_wrapper(plan
     stream = SotwStream(plane.server())
     stream.receive(DiscoveryRequest(LISTENER, Node(client_features=frozenset(features))))
     assert [response.ttl for response in stream.responses()] == [told]
+
+
+def test_the_late_answer_to_a_response_is_no_repetition(plane, client):
+    client.asking(CLUSTER)
+    client.asking(ENDPOINT, "a", "b")
+    late = client.last[ENDPOINT].nonce
+    plane.apply(ENDPOINT, "b", b"2")
+    plane.apply(CLUSTER, "c", b"a changed")
+    client.take()
+    assert client.asking(ENDPOINT, "a", "b", nonce=late) == []
+    assert client.asking(ENDPOINT, "a", "b") == []
+
+
+def test_one_repetition_is_answered_once(plane, client):
+    client.asking(CLUSTER)
+    client.asking(ENDPOINT, "a", "b")
+    client.ask(ENDPOINT, "a", "b")
+    stale = client.last[ENDPOINT].nonce
+    plane.apply(CLUSTER, "c", b"a changed")
+    plane.apply(ENDPOINT, "b", b"2")
+    client.take()
+    client.ask(ENDPOINT, "a", "b", nonce=stale)
+    assert client.asking(ENDPOINT, "a", "b") == [(ENDPOINT, {"a": b"1"})]
+    plane.apply(CLUSTER, "c", b"a changed again")
+    client.take()
+    assert client.asking(ENDPOINT, "a", "b") == [], "the answer to that"
+
+
+@pytest.mark.parametrize("before", [["a"], ["a", "b"]])
+def test_a_name_that_was_asked_for_since_does_not_warm(plane, client, before):
+    client.asking(CLUSTER)
+    client.asking(ENDPOINT, *before)
+    plane.apply(CLUSTER, "d", b"b")
+    client.take()
+    client.ask(ENDPOINT, "a")
+    plane.apply(ENDPOINT, "a", b"2")
+    client.take()
+    assert client.asking(ENDPOINT, "a", "b") == [(ENDPOINT, {"b": b"1"})]
+    client.ask(ENDPOINT, "a", "b")
+    assert client.asking(ENDPOINT, "a", "b") == []
+
+
+# --- order
+
+
+@pytest.fixture
+def shop():
+    """A Plane in which listeners and routes name clusters."""
+    plane = Plane(references=lambda url, body: [(CLUSTER, body.decode())] if url in (LISTENER, ROUTE) else [])
+    plane.apply(CLUSTER, "c", b"1")
+    plane.apply(LISTENER, "l", b"c")
+    plane.apply(ROUTE, "r", b"c")
+    return plane
+
+
+def test_a_first_full_set_waits_for_nothing(shop):
+    client = Client(shop)
+    client.ask(CLUSTER)
+    client.ask(ROUTE, "r")
+    assert client.asking(LISTENER) == [(CLUSTER, {"c": b"1"}), (LISTENER, {"l": b"c"})]
+    assert client.asking(CLUSTER) == [(ROUTE, {"r": b"c"})]
+
+
+def test_a_set_that_is_accepted_lets_go_what_waited_for_a_part_of_it(shop):
+    client = Client(shop)
+    client.asking(CLUSTER)
+    client.ask(CLUSTER)
+    client.asking(ROUTE, "r")
+    client.ask(ROUTE, "r")
+    shop.apply(CLUSTER, "new", b"1")
+    shop.apply(ROUTE, "r", b"new")
+    client.take()
+    assert client.asking(CLUSTER, error="no") == []
+    shop.apply(CLUSTER, "c", b"2")
+    assert client.take() == [(CLUSTER, {"new": b"1", "c": b"2"})]
+    assert client.asking(CLUSTER) == [(ROUTE, {"r": b"new"})]
+
+
+def test_to_accept_something_else_of_another_type_makes_good_for_nothing(client):
+    client.asking(ENDPOINT, "a")
+    client.ask(ENDPOINT, "a", error="no")
+    client.asking(ENDPOINT, "a", "b")
+    client.ask(ENDPOINT, "a", "b")
+    assert set(client.stream.subscribers()[ENDPOINT].rejected) == {"a"}
+
+
+def test_a_name_that_is_given_up_lets_go_what_it_held(shop):
+    client = Client(shop)
+    client.asking(CLUSTER)
+    client.ask(CLUSTER)
+    client.asking(ROUTE, "r")
+    client.ask(ROUTE, "r")
+    with shop.transaction() as change:
+        change.remove(CLUSTER, "c")
+        change.remove(ROUTE, "r")
+    assert client.take() == [], "the client may use its route still"
+    assert client.asking(ROUTE) == [(CLUSTER, {})]
+
+
+def test_a_version_says_that_the_client_comes_back(plane):
+    for version in ("", "some version"):
+        client = Client(plane)
+        client.ask(LISTENER, version=version)
+        channel = client.stream.channel(LISTENER)
+        assert channel is not None
+        assert channel.knows is bool(version)

@@ -175,7 +175,6 @@ class SotwChannel(Channel[DiscoveryRequest, DiscoveryResponse]):
             super().send(update, batch)
         else:
             self.subscriber.acknowledge_update(update)
-            self.stream.order.acted(self.described.url, update.manifest.versions)
             return
         self._latest = batch[-1].nonce
 
