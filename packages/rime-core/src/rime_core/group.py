@@ -8,9 +8,11 @@ not concern its groups, only those who read them.
 
 from typing import TYPE_CHECKING, Final
 
+from rime_core.index import call_all
 from rime_core.overlay import GroupIndex, Overlay
 from rime_core.snapshot import Covering
 from rime_core.store import Store
+from rime_core.type_urls import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -40,6 +42,8 @@ class GroupStore(Store):
         )
         self._base: Final = base
         self._views: Final[dict[str, Overlay]] = {}
+        self._told: Final[set[Reference]] = set()
+        """What stays while referred to, and the base knows that something here refers to."""
         base.groups[self] = None
 
     # --- reading -----------------------------------------------------------------------------------------------------
@@ -103,6 +107,11 @@ class GroupStore(Store):
         if self._base.groups.pop(self, self) is None:
             for type_url in self.indexes:
                 self._leave(type_url)
+            self._base.outside.leave(self)
+            for name in self._told:
+                self._base.outside.refer_no_more(name)
+                self._base.unreferred(name)
+            call_all(self._base.let_go_unreferred())
 
     def forget_unused(self, type_url: str) -> bool:
         """Forget the Index of a type where it is of no use to anybody; whether it was."""
@@ -111,6 +120,45 @@ class GroupStore(Store):
             del self._views[type_url]
             self._leave(type_url)
         return unused
+
+    # --- what stays while something refers to it ---------------------------------------------------------------------
+
+    def _is_referred(self, name: "Reference") -> bool:
+        """Whether something refers to `name`, here or in the base; not where the base has it too, for that shows then.
+
+        The base is to say when it does not refer to it any more.
+        """
+        index = self._base.indexes.get(name[0])
+        entry = index.entries.get(name[1]) if index is not None else None
+        if entry is not None and entry.resource is not None:
+            return False
+        if name in self._base.referrers:
+            self._base.outside.wait(self, name)
+            return True
+        return name in self.referrers
+
+    def _refer(
+        self,
+        referrer: "Reference",
+        before: "tuple[Reference, ...]",
+        after: "tuple[Reference, ...]",
+        ordinal: int,
+    ) -> None:
+        super()._refer(referrer, before, after, ordinal)
+        for name in (*before, *after):
+            if describe(name[0]).stays_while_referred and (name in self.referrers) != (name in self._told):
+                if name in self._told:
+                    self._told.discard(name)
+                    self._base.outside.refer_no_more(name)
+                    self._base.unreferred(name)
+                else:
+                    self._told.add(name)
+                    self._base.outside.refer(name)
+
+    def _let_go_unreferred(self) -> None:
+        super()._let_go_unreferred()
+        calls = self._base.let_go_unreferred()
+        self._calls += calls
 
     # --- inside ------------------------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from rime_core.change import Change, Preparation, References
 from rime_core.contested import Contested
 from rime_core.errors import ClosedError
 from rime_core.index import Index, call_all
+from rime_core.outside import Outside
 from rime_core.parties import Owner, Reader
 from rime_core.referrers import Referrers
 from rime_core.resource import Digest, Reference, Resource
@@ -58,8 +59,11 @@ class Store:
         """By name, in the order of the configuration."""
         self._contested: Final = Contested()
         self.referrers: Final = Referrers()
+        self.outside: Final = Outside()
         self._unreferred: Final[dict[Reference, HeldRemoval]] = {}
         """Held removals that waited for their referrers, which are gone."""
+        self._released: Final[dict[Store, None]] = {}
+        """Groups whose held removals waited for what is the case now."""
         self._max_removal: Final = max_removal
         self._tombstones: Final = tombstones
         self._report: Final = report
@@ -165,8 +169,7 @@ class Store:
             self._commits += 1
             for index in touched:
                 self._calls += index.woken()
-        if self._unreferred:
-            self._let_go(self._unreferred.values(), sure=True)
+        self._let_go_unreferred()
         if wrote and writer.note_written():
             self._review()
         return touched
@@ -208,7 +211,7 @@ class Store:
                 return False
             self._put(index, name, old, inherited, entry.owner)
             return True
-        if waits is None and index.described.stays_while_referred and key in self.referrers and self.answering:
+        if waits is None and index.described.stays_while_referred and self.answering and self._is_referred(key):
             waits = ("referrers", "something still refers to it")
         if waits is not None:
             if key not in self.held:
@@ -226,6 +229,8 @@ class Store:
         after = new.references if new is not None else ()
         if before or after:
             self._refer((index.type_url, name), before, after, index.ordinal)
+        if new is not None:
+            self._release((index.type_url, name))
 
     def _refer(
         self, referrer: Reference, before: tuple[Reference, ...], after: tuple[Reference, ...], ordinal: int
@@ -234,9 +239,36 @@ class Store:
             for reference in after:
                 self._unreferred.pop(reference, None)
         for reference in self.referrers.change(referrer, before, after, ordinal):
-            held = self.held.get(reference)
-            if held is not None and held.waits_for == "referrers":
-                self._unreferred[reference] = held
+            self.unreferred(reference)
+            self._release(reference)
+
+    def _is_referred(self, name: Reference) -> bool:
+        """Whether something refers to `name`, here or in a group."""
+        return name in self.referrers or name in self.outside
+
+    def unreferred(self, name: Reference) -> None:
+        """Something that referred to `name` does not any more: a removal that waited for that may happen."""
+        held = self.held.get(name)
+        if held is not None and held.waits_for == "referrers" and not self._is_referred(name):
+            self._unreferred[name] = held
+
+    def _release(self, name: Reference) -> None:
+        """What some group may wait for is the case: the removal of its own `name` may happen."""
+        for group in self.outside.released(name):
+            group.unreferred(name)
+            self._released[group] = None
+
+    def _let_go_unreferred(self) -> None:
+        if self._unreferred:
+            self._let_go(self._unreferred.values(), sure=True)
+        while self._released:
+            calls = self._released.popitem()[0].let_go_unreferred()
+            self._calls += calls
+
+    def let_go_unreferred(self) -> list[Callable[[], None]]:
+        """Have the removals happen that waited for their referrers, and call nobody; whom to call."""
+        self._let_go_unreferred()
+        return self._taken_calls()
 
     def _wins(self, writer: Owner, owner: Owner, index: Index, name: str, old: Resource, new: Resource) -> bool:
         """Settle a contested name: who comes first in the configuration has it, the other's content waits."""
@@ -309,8 +341,7 @@ class Store:
     def reviewed(self) -> list[Callable[[], None]]:
         """As `review`, and calls nobody; whom to call."""
         self._review()
-        calls, self._calls = self._calls, []
-        return calls
+        return self._taken_calls()
 
     def _review(self) -> None:
         was_ready, was_complete, lacked = self.answering, self.complete, self._lacks
@@ -332,7 +363,8 @@ class Store:
             self._gate = {}
         if (was_ready, was_complete) != (self.answering, self.complete):
             for group in self.groups:
-                self._calls += group.reviewed()
+                calls = group.reviewed()
+                self._calls += calls
 
     def _is_complete(self) -> bool:
         return not self._lacks
@@ -475,5 +507,8 @@ class Store:
             self._calls.append(partial(self._report, Notice(kind, text)))
 
     def _call(self) -> None:
+        call_all(self._taken_calls())
+
+    def _taken_calls(self) -> list[Callable[[], None]]:
         calls, self._calls = self._calls, []
-        call_all(calls)
+        return calls
