@@ -684,6 +684,20 @@ def test_to_ask_for_what_has_to_wait_is_answered_when_it_need_not(plane):
         assert client.poll() is None
 
 
+def test_of_several_that_answer_to_a_name_those_that_need_not_wait_are_sent_once(plane):
+    plane.apply(CLUSTER, "a", b"1")
+    plane.apply(CLUSTER, "b", b"1", aliases=["a"])
+    gate = Waiting("a")
+    client = reading(plane, [], gate=gate)
+    client.subscriber.add(["a"])
+    assert client.poll() == ({"b": b"1"}, set())
+    assert client.poll() is None
+    gate.names = set()
+    client.subscriber.let_go(["a"])
+    assert client.poll() == ({"a": b"1"}, set())
+    assert client.poll() is None
+
+
 def test_giving_up_what_waits_is_the_end_of_it(plane):
     plane.apply(CLUSTER, "a", b"1")
     named, wildcard = reading(plane, ["a"], gate=Waiting("a")), reading(plane, gate=Waiting("a"))

@@ -296,19 +296,22 @@ class Selection(Delivery):
     def _answer(
         self, owed: dict[str, bool], resources: dict[str, Resource], removed: dict[str, None], gate: "Gate | None"
     ) -> None:
-        """Answer each owed name with its resource, or as missing; one that has to wait stays owed."""
+        """Answer each owed name with its resources, or as missing; one of which all have to wait stays owed."""
         for name, asked in owed.items():
-            found = False
+            found = answered = waits = False
             for resource in self._view.matches(name):
                 if self._visible_resource(resource):
                     found = True
                     if not asked and self._is_refused(resource):
                         continue
                     if resource.name not in resources and self._must_wait(resource, gate):
-                        self._owed[name] = asked
+                        waits = True
                     else:
+                        answered = True
                         resources[resource.name] = resource
                         self._send_late(resource.name)
+            if waits and not answered:
+                self._owed[name] = asked
             if not found and name not in self._kept and (asked or name not in self._held):
                 if self._absent is None or name in removed:
                     removed[name] = None
