@@ -3,7 +3,7 @@
 import pytest
 
 from rime_core import CLUSTER, Plane
-from rime_core.delivery import IN_FLIGHT, Rejected
+from rime_core.delivery import FEW, IN_FLIGHT, MANY, Refusal, Rejected, Rejection
 
 
 @pytest.fixture
@@ -159,6 +159,68 @@ def test_each_rejection_has_its_own_reason(plane, subscriber):
     subscriber.reject(sent(plane, subscriber, a=b"1"), "one")
     subscriber.reject(sent(plane, subscriber, b=b"1"), "two")
     assert {name: rejected.why for name, rejected in subscriber.rejected.items()} == {"a": "one", "b": "two"}
+
+
+# --- rejecting a large response
+
+
+def large(body):
+    return {f"n{each}": body for each in range(FEW + 1)}
+
+
+def test_a_large_response_is_refused_as_each_of_it_would_be(plane, subscriber):
+    subscriber.acknowledge_update(sent(plane, subscriber, **large(b"1")))
+    first = version(plane, "n0")
+    subscriber.reject(sent(plane, subscriber, **large(b"2")), "no")
+    assert subscriber.has_rejected
+    assert subscriber.rejected == dict.fromkeys(large(b""), Rejected(version(plane, "n0"), "no"))
+    assert subscriber.refusal("n7") == Rejected(version(plane, "n7"), "no")
+    assert subscriber.refusal("other") is None
+    assert subscriber.acknowledged("n7") == first
+
+
+def test_of_a_large_response_too_each_next_version_ends_its_rejection(plane, subscriber):
+    subscriber.reject(sent(plane, subscriber, **large(b"1")), "no")
+    subscriber.acknowledge_update(sent(plane, subscriber, n0=b"2"))
+    assert subscriber.refusal("n0") is None
+    assert set(subscriber.rejected) == large(b"").keys() - {"n0"}
+    assert subscriber.acknowledged("n0") == version(plane, "n0")
+
+
+def test_one_and_many_that_were_refused_are_told_apart(plane, subscriber):
+    subscriber.reject(sent(plane, subscriber, a=b"1"), "one")
+    subscriber.reject(sent(plane, subscriber, **large(b"1")), "many")
+    assert subscriber.refusal("a") == Rejected(version(plane, "a"), "one")
+    assert subscriber.refusal("n0") == Rejected(version(plane, "n0"), "many")
+
+
+@pytest.mark.parametrize("responses", [MANY, MANY + 1, MANY + 3])
+def test_however_many_large_responses_are_refused_each_keeps_its_reason(plane, subscriber, responses):
+    for each in range(responses):
+        bodies = {f"{each} {name}": body for name, body in large(b"1").items()}
+        subscriber.reject(sent(plane, subscriber, **bodies), f"reason {each}")
+    assert len(subscriber.rejected) == responses * (FEW + 1)
+    for each in range(responses):
+        name = f"{each} n0"
+        assert subscriber.refusal(name) == Rejected(version(plane, name), f"reason {each}")
+    assert len(subscriber._mass_rejections) == MANY
+
+
+def test_a_rejection_says_nothing_of_removals_nor_of_what_was_sent_since_nor_of_others():
+    rejection = Rejection({"a": "1", "sent since": "2", "gone": None}, "no", 7, {"sent since"})
+    assert rejection.of("a") == Refusal(Rejected("1", "no"), 7)
+    assert [rejection.of(name) for name in ("sent since", "gone", "other")] == [None, None, None]
+
+
+def test_of_a_change_in_parts_each_part_is_acknowledged_for_itself(plane):
+    subscriber = plane.server().subscribe(CLUSTER, max_bytes=500)
+    subscriber.initial()
+    first = sent(plane, subscriber, a=bytes(400), b=bytes(400))
+    second = subscriber.poll()
+    subscriber.acknowledge_update(first)
+    assert (subscriber.acknowledged("a"), subscriber.acknowledged("b")) == (version(plane, "a"), None)
+    subscriber.acknowledge_update(second)
+    assert subscriber.acknowledged("b") == version(plane, "b")
 
 
 # --- bounds
