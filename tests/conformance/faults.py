@@ -60,8 +60,8 @@ FAULTS: dict[str, Fault] = {
     "R11": Fault(_STREAM, "        if error is not None:\n", "        if error:\n"),
     "R12": Fault("selection.py", "if not asked and self._is_refused(resource):", "if False:"),
     "R13": Fault(
-        "delivery.py",
-        "return refusal is not None and refusal.rejected.version == resource.version",
+        "selection.py",
+        "return refusal is not None and resource is not None and refusal.version == resource.version",
         "return refusal is not None",
     ),
     "R14": Fault(

@@ -148,11 +148,15 @@ def test_the_next_version_ends_a_rejection(plane, subscriber):
     assert subscriber.rejected == {}
 
 
-def test_a_removal_cannot_be_rejected(plane, subscriber):
+def test_a_rejected_removal_is_recorded_and_not_repeated(plane, subscriber):
     subscriber.acknowledge_update(sent(plane, subscriber, a=b"1"))
-    subscriber.reject(sent(plane, subscriber, a=None), "no")
+    first = version(plane, "a")
+    subscriber.reject(sent(plane, subscriber, a=None), "no", nonce="n", at=3.0)
+    assert subscriber.rejected == {"a": Rejected(None, "no", "n", 3.0)}
+    assert subscriber.acknowledged("a") == first
+    assert sent(plane, subscriber, b=b"1").removed == ()
+    assert sent(plane, subscriber, a=b"1").resources[0].name == "a"
     assert subscriber.rejected == {}
-    assert subscriber.acknowledged("a") is None
 
 
 def test_each_rejection_has_its_own_reason(plane, subscriber):
@@ -235,7 +239,7 @@ def test_a_client_that_never_acknowledges_costs_a_bounded_number_of_manifests(pl
 
 def test_what_is_in_flight_keeps_no_body(plane, subscriber):
     update = sent(plane, subscriber, a=b"1")
-    assert subscriber._in_flight == [update.manifest]
+    assert [flight.manifest for flight in subscriber._flights] == [update.manifest]
     assert update.manifest.versions == {"a": version(plane, "a")}
 
 

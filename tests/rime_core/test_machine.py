@@ -43,6 +43,10 @@ class Asking:
     rejected: dict[str, str] = field(default_factory=dict)
     told: dict[str, str] = field(default_factory=dict)
     """What the server knows of that."""
+    once: dict[str, str] = field(default_factory=dict)
+    """What was told to be rejected together with others: nobody knows for which."""
+    healing: dict[str, str] = field(default_factory=dict)
+    """What of that may be sent once more."""
     asked: set[str] = field(default_factory=set)
     """Names that must be answered whatever was sent."""
     starred: set[str] = field(default_factory=set)
@@ -72,7 +76,8 @@ class Client:
         self.unanswered, self.nonces, self.wakes = [], set(), 0
         for url, asking in self.types.items():
             asking.begun = False
-            asking.rejected, asking.told, asking.asked, asking.starred, asking.warming = {}, {}, set(), set(), set()
+            asking.rejected, asking.told, asking.once, asking.healing = {}, {}, {}, {}
+            asking.asked, asking.starred, asking.warming = set(), set(), set()
             if not with_known:
                 asking.have = {}
             asking.sent = {name: version for name, (version, _) in asking.have.items()}
@@ -128,7 +133,7 @@ class Client:
                 self.forget(asking, name)
 
     def forget(self, asking: Asking, name: str) -> None:
-        for mapping in (asking.sent, asking.have, asking.rejected, asking.told):
+        for mapping in (asking.sent, asking.have, asking.rejected, asking.told, asking.once, asking.healing):
             mapping.pop(name, None)
         asking.asked.discard(name)
 
@@ -136,8 +141,17 @@ class Client:
         url, nonce, accepted, versions = self.unanswered.pop(which)
         self.old_nonces.append(nonce)
         asking = self.types[url]
-        if not accepted:
-            asking.told.update((name, to) for name, to in versions.items() if to and asking.sent.get(name) == to)
+        resources = {name: to for name, to in versions.items() if to}
+        for name, to in resources.items():
+            if accepted:
+                for mapping in (asking.told, asking.once, asking.healing):
+                    if mapping.get(name) == to:
+                        del mapping[name]
+            elif asking.sent.get(name) == to:
+                if len(resources) == 1 or asking.once.get(name) == to:
+                    asking.told[name] = to
+                elif asking.told.get(name) != to:
+                    asking.once[name] = asking.healing[name] = to
         self.request(url, [], [], nonce, None if accepted else "no")
 
     # --- what it is sent
@@ -175,10 +189,10 @@ class Client:
             assert resource.type_url == response.type_url, "R6"
             assert asking.wants(resource.name, resource.on_demand)
             excused = resource.name in asking.asked or resource.name in asking.starred
-            warmed = resource.name in asking.warming
+            again = resource.name in asking.warming or asking.healing.get(resource.name) == resource.version
             if not excused:
                 assert asking.told.get(resource.name) != resource.version, "R12: rejected, and sent again"
-                assert asking.sent.get(resource.name) != resource.version or warmed, "sent what it has"
+                assert asking.sent.get(resource.name) != resource.version or again, "sent what it has"
         for name in update.removed:
             known = name in asking.sent or name in asking.asked or name in asking.warming
             assert known or self.forgetful, "removed what it never had"
@@ -204,12 +218,16 @@ class Client:
                 asking.rejected.pop(resource.name, None)
             else:
                 asking.rejected[resource.name] = resource.version
-            asking.told.pop(resource.name, None)
+            asking.healing.pop(resource.name, None)
+            for mapping in (asking.told, asking.once):
+                if mapping.get(resource.name) != resource.version:
+                    mapping.pop(resource.name, None)
         for name in update.removed:
             asking.sent.pop(name, None)
             asking.asked.discard(name)
             asking.rejected.pop(name, None)
-            asking.told.pop(name, None)
+            for mapping in (asking.told, asking.once, asking.healing):
+                mapping.pop(name, None)
             asking.have.pop(name, None)
         self.unanswered.append((response.type_url, response.nonce, accepts, dict(update.manifest.versions)))
 

@@ -1,233 +1,365 @@
 """Delivery: what became of what one client was sent.
 
 Sent, acknowledged and rejected are three facts. They are kept for whole responses, by their manifests (names and
-versions, no bodies), so that acknowledging is O(1) for any interest; a client that reads and never acknowledges costs
-at most `IN_FLIGHT` of them, and what it has not acknowledged merges into "since the last one that it did".
+versions, no bodies), so that acknowledging is O(1) for any interest, and nothing is kept by name for a client that
+accepts what it gets.
+
+What the client accepted last of a name is known without a map of all names. It is what the client was sent last, but
+for the names in the responses that it has not accepted (`Flight`); of such a name it is what it had been sent before
+the first of these, and that was the state of the Plane at the cursor at that time (`Flight.prior`), which the Index
+remembers for as long as somebody stands on it. By name are kept (`_behind`): the names of small responses that were
+rejected, what was held back and sent late, and what was asked for later than at first.
+
+A rejection is for good: the version is not sent again until another one was sent, the name was given up, or the client
+took it after all (it asked for it again). Of a response that was rejected for some of its resources, nothing is known
+of the others, until they are sent again and accepted.
+
+A client that reads and never acknowledges costs `IN_FLIGHT` manifests; what is older merges into "since then", and
+counts as accepted as soon as something later is, since a client answers in order.
 """
 
 from collections.abc import Collection, Iterator, Mapping
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from rime_core.resource import Resource
+from rime_core.flight import Flight, Reason, common
+from rime_core.parties import BEFORE_INITIAL
 from rime_core.update import Manifest, Update
+from rime_core.view import View
 
 IN_FLIGHT: Final = 64
 """How many unacknowledged updates are told apart; Envoy withholds an acknowledgement for up to 15 s while it warms."""
 
-
 FEW: Final = 64
-"""Up to how many names a rejection is kept by name; that of more is kept as one, shared by all who refused the same."""
+"""Up to how many names a rejection is kept by name; that of more is kept as one, whose names all share who refused
+the same.
+"""
 
 MANY: Final = 4
 """How many rejections of many names are kept as one each; older ones are kept by name."""
 
+_NOTHING_KNOWN: Final[Mapping[str, str]] = MappingProxyType({})
+
 
 class Rejected(NamedTuple):
-    """A version that the client refused, and the reason that it gave."""
+    """A version that the client refused (None: the removal), and the reason that it gave."""
 
-    version: str
+    version: str | None
     why: str
+    nonce: str = ""
+    at: float | None = None
 
 
-class Refusal(NamedTuple):
-    """The same, and the ordinal up to which the client had settled what it was sent before."""
+class Had(NamedTuple):
+    """The version that the client accepted last of a name (None: nothing), and an ordinal at which that was so."""
 
-    rejected: Rejected
-    since: int
+    version: str | None
+    ordinal: int
 
 
-class Rejection:
-    """A response of many names that was refused; `over`: the names for which something else was sent since."""
-
-    __slots__ = ("over", "since", "versions", "why")
-
-    def __init__(self, versions: Mapping[str, str | None], why: str, since: int, over: set[str]) -> None:
-        self.versions: Final = versions
-        self.why: Final = why
-        self.since: Final = since
-        # a refused removal is not repeated in any case
-        self.over: Final = over | {name for name, version in versions.items() if version is None}
-
-    def of(self, name: str) -> Refusal | None:
-        """What it says of one name."""
-        version = self.versions.get(name)
-        return (
-            Refusal(Rejected(version, self.why), self.since) if version is not None and name not in self.over else None
-        )
+NOTHING: Final = Had(None, BEFORE_INITIAL)
 
 
 class Delivery:
     """The part of a Subscriber that keeps account of its client."""
 
-    __slots__ = ("_acknowledged", "_cursor", "_in_flight", "_late", "_mass_rejections", "_partly", "_rejected")
+    __slots__ = (
+        "_behind",
+        "_cursor",
+        "_flights",
+        "_held",
+        "_known",
+        "_lost",
+        "_masses",
+        "_prior",
+        "_rejected",
+        "_view",
+    )
 
-    def __init__(self, cursor: int) -> None:
-        self._cursor = cursor
+    def __init__(self, view: View) -> None:
+        self._view: Final = view
+        self._cursor = BEFORE_INITIAL
         """The ordinal up to which everything of its interest was sent."""
-        self._acknowledged = 0
-        """The ordinal up to which everything that was sent is settled, as of the last acknowledgement."""
-        self._in_flight: list[Manifest] = []
-        self._partly: dict[Manifest, set[str]] | None = None
-        """What is missing of updates that are acknowledged one resource at a time."""
-        self._late: dict[str, str | None] | None = None
-        """What was held back and sent since: name → the version that the client has until it accepts the other."""
-        self._rejected: dict[str, Refusal] = {}
-        self._mass_rejections: list[Rejection] = []
+        self._prior = BEFORE_INITIAL
+        """The cursor before that."""
+        self._known: Mapping[str, str] = _NOTHING_KNOWN
+        """What the client brought from an earlier stream, until the first answer is settled."""
+        self._held: dict[str, str | None] = {}
+        """Name → the version that the client was sent (None: nothing) while it is not sent what the Plane has."""
+        self._flights: list[Flight] = []
+        """What the client has not accepted, in the order in which it was sent."""
+        self._masses = 0
+        """How many of these are refused as a whole."""
+        self._lost: int | None = None
+        """The cursor before the first of those that are not told apart any more."""
+        self._behind: dict[str, Had] = {}
+        """What the client accepted last, of names of which neither the cursor nor a flight tells it."""
+        self._rejected: dict[str, Rejected] = {}
+        """All names in it are in `_behind` too."""
+
+    # --- acknowledging -----------------------------------------------------------------------------------------------
 
     def acknowledge(self, name: str, version: str) -> None:
         """The client has applied this one resource; what was never sent, or is no longer in flight, is ignored."""
-        for place, manifest in enumerate(self._in_flight):
-            if manifest.versions.get(name) == version:
-                if self._partly is None:
-                    self._partly = {}
-                left = self._partly.get(manifest)
-                if left is None:
-                    left = {each for each, sent in manifest.versions.items() if sent is not None}
-                    self._partly[manifest] = left
-                left.discard(name)
-                # of an update that only removes nothing can be acknowledged by name; what came later was applied later
-                settled = [earlier for earlier in self._in_flight[:place] if _only_removes(earlier)]
-                for each in settled if left else (*settled, manifest):
-                    self.acknowledge_update(each)
-                return
+        for place, flight in enumerate(self._flights):
+            versions = flight.manifest.versions
+            if not flight.on_its_way or versions.get(name) != version:
+                continue
+            if flight.left is None:
+                flight.left = {each for each, sent in versions.items() if sent is not None}
+            flight.left.discard(name)
+            # of an update that only removes nothing can be acknowledged by name; what came later was applied later
+            settled = [each for each in self._flights[:place] if each.on_its_way and _only_removes(each.manifest)]
+            if not flight.left:
+                settled.append(flight)
+            elif flight.says(name):
+                flight.over.add(name)
+                self._accept(flight.manifest, (name,), place)
+            for each in settled:
+                self.acknowledge_update(each.manifest)
+            return
 
     def acknowledge_update(self, update: Update | Manifest) -> None:
         """The client has applied all of `update`; one that is not in flight is ignored. O(1) for any interest."""
-        manifest = update if isinstance(update, Manifest) else update.manifest
-        in_flight = self._in_flight
-        oldest = bool(in_flight) and in_flight[0] is manifest
-        self._land(manifest)
-        if self._late:
-            for name in manifest.versions:
-                self._late.pop(name, None)
-        if oldest and not in_flight:
-            self._acknowledged = self._cursor
-        elif oldest and in_flight[0].ordinal > manifest.ordinal:
-            self._acknowledged = max(self._acknowledged, manifest.ordinal)
+        place = self._place(update)
+        if place is not None:
+            flight = self._flights.pop(place)
+            self._accept(flight.manifest, frozenset(flight.names()) if flight.over else flight.manifest.versions, place)
+            self._forget_known()
 
-    def forgive(self) -> Collection[str]:
-        """The client has accepted a full set: nothing is refused any more of what was; the names."""
-        names = self.rejected.keys()
-        self._rejected.clear()
-        self._mass_rejections.clear()
-        return names
+    def acknowledged(self, name: str) -> str | None:
+        """The version of `name` that the client is known to have applied last; None where there is none."""
+        return self._accepted(name).version
 
-    def _refuse(self, manifest: Manifest, why: str, over: set[str]) -> None:
-        """The client refused what is in flight; `over`: names for which something else was sent since."""
-        rejection = Rejection(manifest.versions, why, self._acknowledged, over)
-        self._land(manifest)
-        if len(manifest.versions) <= FEW:
-            self._keep_by_name(rejection)
-            return
-        self._mass_rejections.append(rejection)
-        if len(self._mass_rejections) > MANY:
-            self._keep_by_name(self._mass_rejections.pop(0))
-
-    def _land(self, manifest: Manifest) -> None:
-        """It is in flight no longer."""
-        if manifest in self._in_flight:
-            self._in_flight.remove(manifest)
-        if self._partly is not None:
-            self._partly.pop(manifest, None)
+    def has_before(self, name: str, ordinal: int) -> bool:
+        """Whether the client may still have `name` as it was before `ordinal`."""
+        return self._accepted(name).ordinal < ordinal
 
     @property
     def in_flight(self) -> int:
         """How many updates were sent and neither acknowledged nor rejected, up to `IN_FLIGHT`."""
-        return len(self._in_flight)
+        return sum(flight.on_its_way for flight in self._flights)
+
+    # --- rejecting ---------------------------------------------------------------------------------------------------
+
+    def reject(
+        self,
+        update: Update | Manifest,
+        why: str,
+        names: Collection[str] | None = None,
+        *,
+        nonce: str = "",
+        at: float | None = None,
+    ) -> None:
+        """The client refused `update`: none of its versions is sent again; the next version of each is.
+
+        One that is not in flight is ignored, and so is a name for which something else was sent since. Where `names`
+        are given, only these, and what it removes, were the reason; of the others nothing is known (`repeat`).
+        `nonce` and `at` are kept with the reason, for who asks.
+        """
+        place = self._place(update)
+        if place is None:
+            return
+        flight = self._flights[place]
+        reason = Reason(why, nonce, at)
+        versions = flight.manifest.versions
+        if names is None and len(versions) > FEW:
+            flight.on_its_way, flight.reason = False, reason
+            self._masses += 1
+        else:
+            refused = [
+                name
+                for name, version in versions.items()
+                if (names is None or version is None or name in names) and flight.says(name)
+            ]
+            few = len(versions) <= FEW
+            for name in list(flight.names()) if few else refused:
+                self._behind.setdefault(name, self._accepted(name))
+            for name in refused:
+                self._refuse(name, Rejected(versions[name], *reason), place)
+            if few:
+                del self._flights[place]
+            else:
+                flight.on_its_way = False
+                flight.over.update(refused)
+        self._tidy()
+        self._forget_known()
+
+    def forgive(self) -> Collection[str]:
+        """The client has accepted a full set: nothing is refused any more of what was; the names."""
+        names = self.rejected.keys()
+        for name in names:
+            self._behind.pop(name, None)
+        self._rejected.clear()
+        self._flights = [flight for flight in self._flights if flight.reason is None]
+        self._masses = 0
+        return names
 
     @property
     def rejected(self) -> Mapping[str, Rejected]:
-        """Name → version and reason, of what the client refused last and nothing else was sent for since."""
-        found = {name: refusal.rejected for name, refusal in self._rejected.items()}
-        for rejection in self._mass_rejections:
-            for name in rejection.versions:
-                refusal = rejection.of(name)
-                if refusal is not None:
-                    found[name] = refusal.rejected
+        """Name → version and reason, of what the client refused and did not accept since; until something else is sent
+        for it.
+        """
+        found = dict(self._rejected)
+        for flight in self._flights:
+            if flight.reason is not None:
+                for name in flight.names():
+                    refusal = self.refusal(name)
+                    if refusal is not None:
+                        found[name] = refusal
         return found
 
     @property
     def has_rejected(self) -> bool:
-        """Whether there is anything that the client refused, and nothing else was sent for since."""
-        return bool(self._rejected or self._mass_rejections)
+        """Whether there is anything that the client refused."""
+        return bool(self._rejected or self._masses)
 
     def refusal(self, name: str) -> Rejected | None:
-        """What the client refused last of `name`, where nothing else was sent for it since."""
-        if not self._rejected and not self._mass_rejections:
-            return None
-        refusal = self._refusal(name)
-        return refusal.rejected if refusal is not None else None
+        """What the client refused of `name`, where nothing else was sent for it since."""
+        refusal = self._rejected.get(name)
+        if refusal is not None or not self._masses:
+            return refusal
+        sent = set()
+        for flight in reversed(self._flights):
+            if flight.says(name):
+                version = flight.manifest.versions[name]
+                sent.add(version)
+                if len(sent) > 1:
+                    return None
+                if flight.reason is not None:
+                    return Rejected(version, *flight.reason)
+        return None
 
-    def has_before(self, name: str, ordinal: int) -> bool:
-        """Whether the client may still have `name` as it was before `ordinal`."""
-        return (self._late is not None and name in self._late) or self.settled(name) < ordinal
+    # --- what must remain known --------------------------------------------------------------------------------------
 
     def pins(self) -> Iterator[int]:
         """The ordinals at which this client's state must remain known."""
         yield self._cursor
-        yield self._acknowledged
-        for manifest in self._in_flight:
-            yield manifest.ordinal
-        for refusal in self._rejected.values():
-            yield refusal.since
-        for rejection in self._mass_rejections:
-            yield rejection.since
+        yield self._prior
+        if self._lost is not None:
+            yield self._lost
+        for flight in self._flights:
+            yield flight.prior
 
-    def settled(self, name: str) -> int:
-        """The ordinal up to which what was sent of `name` is acknowledged."""
-        refusal = self._refusal(name)
-        if refusal is not None:
-            return refusal.since
-        settled = self._acknowledged
-        if len(self._in_flight) >= IN_FLIGHT:
-            return settled
-        for manifest in self._in_flight:
-            if name in manifest.versions:
-                left = self._partly.get(manifest) if self._partly is not None else None
-                if left is None or name in left:
-                    return settled
-                settled = max(settled, manifest.ordinal)
-        return self._cursor
+    # --- inside ------------------------------------------------------------------------------------------------------
 
     def _sent(self, update: Update) -> Update:
-        in_flight = self._in_flight
-        if len(in_flight) >= IN_FLIGHT:
-            # what is acknowledged after this no longer says anything of the oldest, only of those since
-            self._land(in_flight[0])
-        in_flight.append(update.manifest)
+        """It is on its way now."""
+        flights = self._flights
+        if len(flights) >= IN_FLIGHT:
+            on_their_way = [flight for flight in flights if flight.on_its_way]
+            if len(on_their_way) >= IN_FLIGHT:
+                self._lose(on_their_way[0])
+        flights.append(Flight(update.manifest, self._prior))
+        if self._rejected:
+            versions = update.manifest.versions
+            for name in common(self._rejected, versions):
+                if self._rejected[name].version != versions[name]:
+                    del self._rejected[name]
         return update
 
-    def _refusal(self, name: str) -> Refusal | None:
-        refusal = self._rejected.get(name)
-        for rejection in self._mass_rejections:
-            refusal = _after(refusal, rejection.of(name))
-        return refusal
+    def _accepted(self, name: str) -> Had:
+        """What the client accepted last of `name`."""
+        if name in self._behind:
+            return self._behind[name]
+        ordinal = self._cursor
+        first = next((flight for flight in self._flights if flight.says(name)), None)
+        if first is not None:
+            ordinal = first.prior
+        elif name in self._held:
+            return Had(self._held[name], BEFORE_INITIAL)
+        if self._lost is not None:
+            ordinal = min(ordinal, self._lost)
+        if ordinal == BEFORE_INITIAL:
+            return Had(self._known.get(name), ordinal)
+        entry = self._view.entry(name)
+        state = entry.state_at(ordinal) if entry is not None else None
+        return Had(state.version if state is not None else None, ordinal)
 
-    def _refused(self, resource: Resource) -> bool:
-        refusal = self._refusal(resource.name)
-        return refusal is not None and refusal.rejected.version == resource.version
+    def _accept(self, manifest: Manifest, names: Collection[str], place: int) -> None:
+        """The client has `names` as in `manifest`, which was sent before the flights from `place` on."""
+        versions, later = manifest.versions, self._flights[place:]
+        if place:
+            for flight in self._flights[:place]:
+                flight.drop(names)
+            self._tidy()
+        for name in common(self._rejected, names) if self._rejected else ():
+            if self._rejected[name].version == versions[name]:  # it asked for it again, and took it
+                del self._rejected[name]
+        for name in common(self._behind, names) if self._behind else ():
+            if name in self._rejected or any(flight.says(name) for flight in later):
+                self._behind[name] = Had(versions[name], manifest.ordinal)
+            else:
+                del self._behind[name]
+        if self._lost is not None:
+            self._lost = None
+            for name in [name for name in self._behind if name not in self._rejected]:
+                if not any(flight.says(name) for flight in self._flights):
+                    del self._behind[name]
 
-    def _supersede(self, name: str) -> None:
-        """Something else was sent for `name`, or it was given up: what was refused before no longer counts."""
+    def _refuse(self, name: str, rejected: Rejected, place: int) -> None:
+        """`name` was refused in the flight at `place`, unless something else was sent for it since."""
+        before = self._rejected.get(name)
+        if (before is None or before.version == rejected.version) and not any(
+            flight.says(name) and flight.manifest.versions[name] != rejected.version
+            for flight in self._flights[place + 1 :]
+        ):
+            self._rejected[name] = rejected
+
+    def _give_up(self, name: str) -> None:
+        """The client gave the name up: what was sent, accepted or refused of it counts no longer."""
+        self._behind.pop(name, None)
         self._rejected.pop(name, None)
-        for rejection in tuple(self._mass_rejections):
-            if name in rejection.versions:
-                rejection.over.add(name)
-                if len(rejection.over) == len(rejection.versions):
-                    self._mass_rejections.remove(rejection)
+        for flight in self._flights:
+            if flight.says(name):
+                flight.over.add(name)
+        self._tidy()
 
-    def _keep_by_name(self, rejection: Rejection) -> None:
-        for name in rejection.versions:
-            refusal = _after(self._rejected.get(name), rejection.of(name))
-            if refusal is not None:
-                self._rejected[name] = refusal
+    def _lose(self, flight: Flight) -> None:
+        """It is told apart no longer: it counts as accepted when something later is."""
+        versions = flight.manifest.versions
+        names = common(self._held, versions)
+        for earlier in self._flights:
+            if earlier is flight:
+                break
+            refused = common(earlier.manifest.versions, versions)
+            names += refused
+            for name in refused:
+                self._behind.setdefault(name, self._accepted(name))
+            earlier.over.update(refused)
+        for name in names:
+            self._behind.setdefault(name, self._accepted(name))
+        if self._lost is None:
+            self._lost = flight.prior
+        self._flights.remove(flight)
+        self._tidy()
 
+    def _tidy(self) -> None:
+        """Keep no rejected flight that says nothing, and few that do."""
+        rejected = [flight for flight in self._flights if not flight.on_its_way]
+        if not rejected:
+            return
+        for flight in rejected[:-MANY]:
+            for name in flight.names():
+                self._behind.setdefault(name, self._accepted(name))
+                refusal = self.refusal(name)
+                if refusal is not None:
+                    self._rejected.setdefault(name, refusal)
+            flight.over.update(flight.manifest.versions)
+        self._flights = [flight for flight in self._flights if flight.on_its_way or not flight.is_empty]
+        self._masses = sum(flight.reason is not None for flight in self._flights)
 
-def _after(earlier: Refusal | None, later: Refusal | None) -> Refusal | None:
-    """The later one, and what the client had before the earlier."""
-    if earlier is None or later is None:
-        return later or earlier
-    return Refusal(later.rejected, earlier.since)
+    def _forget_known(self) -> None:
+        if self._known and self._lost is None and all(flight.prior != BEFORE_INITIAL for flight in self._flights):
+            self._known = _NOTHING_KNOWN
+
+    def _place(self, update: Update | Manifest) -> int | None:
+        """Where it is among the flights; None where it is not on its way."""
+        manifest = update if isinstance(update, Manifest) else update.manifest
+        for place, flight in enumerate(self._flights):
+            if flight.manifest is manifest and flight.on_its_way:
+                return place
+        return None
 
 
 def _only_removes(manifest: Manifest) -> bool:

@@ -11,17 +11,17 @@ worked out for one only where there are:
 - versions that it rejected.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from rime_core.delivery import Delivery
+from rime_core.delivery import NOTHING, Delivery
 from rime_core.entry import Known
 from rime_core.parties import BEFORE_INITIAL
 from rime_core.resource import Resource
 from rime_core.set_version import mark_of, of_names, of_star, version_text
 from rime_core.store import Store
-from rime_core.update import Manifest, Update
+from rime_core.update import Update
 from rime_core.view import View
 
 if TYPE_CHECKING:
@@ -37,20 +37,17 @@ class Selection(Delivery):
         "_all_owed",
         "_gate",
         "_had_star",
-        "_held",
         "_kept",
         "_names",
         "_owed",
         "_released",
         "_star",
         "_store",
-        "_view",
     )
 
     def __init__(self, store: Store, view: View, gate: "Gate | None", absent: Callable[[str], Resource] | None) -> None:
-        super().__init__(BEFORE_INITIAL)
+        super().__init__(view)
         self._store: Final = store
-        self._view: Final = view
         self._gate: Final = gate
         self._absent: Final = absent
         """What answers for a name that it asks for and that does not exist; None: the name as removed."""
@@ -61,8 +58,6 @@ class Selection(Delivery):
         self._owed: dict[str, bool] = {}
         """Name → whether it is answered even where the client rejected what there is (it asked)."""
         self._all_owed = False
-        self._held: dict[str, str | None] = {}
-        """Name → the version that the client has (None: nothing) while it is not sent what the Plane has."""
         self._kept: dict[str, None] = {}
         """Those that are held because the Plane's view is not complete."""
         self._released: dict[str, None] = {}
@@ -72,35 +67,30 @@ class Selection(Delivery):
         """Whether it wants what has this name and these aliases; "*" wants everything."""
         return self._star or self._names_any(name, aliases)
 
-    def reject(self, update: Update | Manifest, why: str, names: Collection[str] | None = None) -> None:
-        """The client refused `update`: none of its versions is sent again; the next version of each is.
+    def _ask_anew(self, resources: Iterable[Resource]) -> None:
+        """It wants these too from now on: of those that it did not see until now it has nothing."""
+        if self._cursor != BEFORE_INITIAL:
+            for resource in resources:
+                if not self._visible_resource(resource):
+                    self._behind.setdefault(resource.name, NOTHING)
 
-        One that is not in flight is ignored, and so is a name for which something else was sent since. Where `names`
-        are given, only these were the reason, and of the others nothing is said.
-        """
-        manifest = update if isinstance(update, Manifest) else update.manifest
-        if manifest not in self._in_flight:
-            return
-        over: set[str] = set() if names is None else {name for name in manifest.versions if name not in names}
-        if self._cursor > manifest.ordinal:
-            over |= self._overtaken(manifest)
-        self._refuse(manifest, why, over)
-
-    def _overtaken(self, manifest: Manifest) -> set[str]:
-        """The names in `manifest` for which something else was sent since."""
-        overtaken = set()
-        for name in manifest.versions:
-            entry = self._view.entry(name)
-            sent = entry.state_at(self._cursor) if entry is not None else None
-            if sent is None or sent.ordinal > manifest.ordinal:
-                overtaken.add(name)
-        return overtaken
+    def _repeated(self, versions: Mapping[str, str]) -> Update | None:
+        """What was sent of these names, where it still is what there is, and is not on its way again."""
+        on_its_way = [flight for flight in self._flights if flight.on_its_way]
+        resources = []
+        for name, version in versions.items():
+            resource = self._visible(self._view.entry(name))
+            if resource is None or resource.version != version or self._is_refused(resource):
+                continue
+            if name not in self._held and not any(flight.says(name) for flight in on_its_way):
+                resources.append(resource)
+        return self._view.update_of(tuple(resources), ())
 
     def _due(self) -> Update | None:
         """What must be sent now."""
         if (
             self._rejected
-            or self._mass_rejections
+            or self._masses
             or self._held
             or self._owed
             or self._all_owed
@@ -159,7 +149,7 @@ class Selection(Delivery):
                 continue
             if (resource.version if resource is not None else None) != had and not self._is_refused(resource):
                 if gate is not None and gate.holds(name, resource, had):
-                    self._held[name] = had
+                    self._hold(name, had)
                     self._kept.pop(name, None)
                     continue
                 if resource is not None:
@@ -186,15 +176,19 @@ class Selection(Delivery):
         had = self._held.get(resource.name)
         if gate is None or not gate.holds(resource.name, resource, had):
             return False
-        self._held[resource.name] = had
+        self._hold(resource.name, had)
         return True
+
+    def _hold(self, name: str, had: str | None) -> None:
+        """It is not sent for now, and the client has what it was sent before: `had`."""
+        if self._lost is not None:
+            self._behind.setdefault(name, self._accepted(name))
+        self._held[name] = had
 
     def _send_late(self, name: str) -> None:
         """It is sent now; where it was held, the client has what it had until it accepts this."""
         if name in self._held:
-            if self._late is None:
-                self._late = {}
-            self._late.setdefault(name, self._held[name])
+            self._behind.setdefault(name, self._accepted(name))
             self._forget_held(name)
 
     def _forget_held(self, name: str) -> None:
@@ -320,12 +314,10 @@ class Selection(Delivery):
                 self._send_late(name)
 
     def _is_refused(self, resource: Resource | None) -> bool:
-        return resource is not None and self._refused(resource)
+        refusal = self.refusal(resource.name) if resource is not None else None
+        return refusal is not None and resource is not None and refusal.version == resource.version
 
     def _shared(self, resources: dict[str, Resource], removed: dict[str, None]) -> Update | None:
-        if self._rejected or self._mass_rejections:
-            for name in (*resources, *removed):
-                self._supersede(name)
         return self._view.update_of(tuple(resources.values()), tuple(removed))
 
     def _had(self, name: str, entry: Known | None) -> str | None:

@@ -103,9 +103,12 @@ class Subscriber(Selection):
         wanted = self._checked(names)
         if STAR in wanted:
             del wanted[STAR]
+            if not self._star:
+                self._ask_anew(each for each in self._view.present() if self._view.in_star(each))
             self._move(True, self._names)
             self._all_owed = True
         if wanted:
+            self._ask_anew(resource for name in wanted for resource in self._view.matches(name))
             self._step(frozenset(wanted), frozenset())
             self._owed.update(dict.fromkeys(wanted, True))
         try:
@@ -133,6 +136,8 @@ class Subscriber(Selection):
             self._owed = {name: asked for name, asked in self._owed.items() if name in held}
             for name in [name for name in self._held if name not in held]:
                 self._forget_held(name)
+            for name in [name for name in self._behind if not self.asks_for(name)]:
+                self._give_up(name)
         if not gone:
             return
         self._step(frozenset(), gone)
@@ -144,9 +149,7 @@ class Subscriber(Selection):
             self._owed.pop(name, None)
             if not self._star:
                 self._forget_held(name)
-                if self._late is not None:
-                    self._late.pop(name, None)
-                self._supersede(name)
+                self._give_up(name)
         self._store.tell_watchers()
 
     def resend(self, names: Iterable[str]) -> bool:
@@ -182,13 +185,17 @@ class Subscriber(Selection):
             ClosedError: after `close()`.
         """
         self._begin()
+        if known:
+            self._known = known
         update = self.everything() if at_once else self._first(known or {})
         if update is None:
             update = Update((), (), ordinal=self._view.ordinal)
         # what was asked for since it was made is answered although it is known
         self._owed = {name: asked for name, asked in self._owed.items() if not self._answers(update, name)}
         self._all_owed = False
-        return self._taken(update) or update
+        sent = self._taken(update)
+        self._forget_known()
+        return sent or update
 
     def resume(self) -> None:
         """In place of `initial()`: the client has all that it wants as it is now, and accepted it.
@@ -210,6 +217,18 @@ class Subscriber(Selection):
             self._store.keepers[self] = None
             self._arm()
         return self._store.complete
+
+    def repeat(self, versions: Mapping[str, str]) -> Update | None:
+        """Send these versions once more, in an update of their own: what a rejected one carried besides the reason.
+
+        None where nothing of it is to be sent any more. Call it when `poll()` gave None; where the update is split, the
+        rest of it comes from `poll()`.
+
+        Raises:
+            ClosedError: after `close()`.
+        """
+        self._check_open()
+        return self._taken(self._repeated(versions))
 
     def poll(self) -> Update | None:
         """What must be sent now, or None. Never what was sent already, unless it was asked for again.
@@ -251,17 +270,6 @@ class Subscriber(Selection):
 
     # --- its state ----------------------------------------------------------------------------------------------------
 
-    def acknowledged(self, name: str) -> str | None:
-        """The version of `name` that the client is known to have applied; None where there is none."""
-        if self._late is not None and name in self._late:
-            return self._late[name]
-        settled = self.settled(name)
-        if name in self._held and settled >= self._cursor:
-            return self._held[name]
-        entry = self._view.entry(name)
-        state = entry.state_at(settled) if entry is not None else None
-        return state.version if state is not None else None
-
     @property
     def kept(self) -> frozenset[str]:
         """The names that the client knows and the Plane lacks, kept until the Plane's view is complete."""
@@ -291,7 +299,7 @@ class Subscriber(Selection):
             self._view.leave(self._names)
             self._names = None
         self._store.unsubscribed(self, self._view)
-        self._in_flight = []
+        self._flights = []
         self._rest = None
         if self._waiter is not None:
             self._waiter()
@@ -366,8 +374,6 @@ class Subscriber(Selection):
         """
         if not self._star and self._cursor >= names.since and next(names.tail(self._cursor), None) is None:
             self._cursor = self._view.observed = self._view.ordinal
-            if not self._in_flight:
-                self._acknowledged = self._cursor
 
     def _move(self, star: bool, names: Names | None) -> None:
         """Listen to another feed; who was armed stays so."""
@@ -394,6 +400,7 @@ class Subscriber(Selection):
     def _taken(self, update: Update | None) -> Update | None:
         """Account for `update` as sent, and listen for what comes next."""
         view = self._view
+        self._prior = self._cursor
         self._cursor = view.observed = view.ordinal
         self._had_star = self._star
         if self._wake is not None or self._waiter is not None:
@@ -401,8 +408,6 @@ class Subscriber(Selection):
         if self._kept:
             self._store.keepers[self] = None
         if not update:
-            if not self._in_flight:
-                self._acknowledged = self._cursor
             return None
         if self._max_bytes is not None and not update.full and len(update.parts(self._max_bytes)) > 1:
             self._rest = _parts(update, self._max_bytes)

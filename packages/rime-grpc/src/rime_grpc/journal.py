@@ -70,12 +70,12 @@ class Journal:
         """What the protocol tells."""
         for event in events:
             match event:
-                case RejectedResponse(type_url, nonce, versions, message):
+                case RejectedResponse(type_url, nonce, versions, message, culprits):
                     log.warning(
                         "%s rejected %s %s: %s",
                         self,
                         describe(type_url).plural,
-                        _listed(versions),
+                        _listed(culprits or versions),
                         message,
                         extra={"event": "rejected", "type_url": type_url, "nonce": nonce},
                     )

@@ -18,13 +18,15 @@ class Acknowledged:
 class RejectedResponse:
     """The client refused a response; `versions` are those it carried, none where it was too long ago to be known.
 
-    `message` is the client's, redacted and cut.
+    `message` is the client's, redacted and cut; `culprits` are the names that it gives as the reason, none where it
+    gives none.
     """
 
     type_url: str
     nonce: str
     versions: Mapping[str, str | None]
     message: str
+    culprits: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

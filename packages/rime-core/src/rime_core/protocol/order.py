@@ -300,8 +300,9 @@ class Order:
     def _stands_on(self, channel: "Channel[Any, Any]", referrer: Reference, ended: int | None) -> _Reason | None:
         """Why the client still depends on what `referrer` refers to, or did until the ordinal `ended`."""
         subscriber, described, name = channel.subscriber, channel.described, referrer[1]
-        # who rejected what replaces it has it, however long that lasts
-        patience = self._patience.silence if subscriber.refusal(name) is None else None
+        # who rejected what replaces it has it, however long that lasts; who rejected its removal may have it
+        refusal = subscriber.refusal(name)
+        patience = None if refusal is not None and refusal.version is not None else self._patience.silence
         if ended is None:
             return _Reason("in service", (referrer,), patience)
         if name in subscriber.held or subscriber.has_before(name, ended):

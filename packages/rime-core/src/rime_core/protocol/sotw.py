@@ -73,6 +73,11 @@ class SotwChannel(Channel[DiscoveryRequest, DiscoveryResponse]):
         """A full set is never split."""
         return None if self.described.full_set else super().max_bytes
 
+    @property
+    def heals(self) -> bool:
+        """A full set comes whole, with what was rejected as well."""
+        return not self.described.full_set
+
     def begin(self, request: DiscoveryRequest) -> Iterable[str]:
         """A version counts in a type's first request only; its nonce is of another stream (R5)."""
         self._known = request.version

@@ -29,6 +29,7 @@ from rime_core.plane import Plane
 from rime_core.protocol.allowance import MAX_NAMES, Allowance
 from rime_core.protocol.events import Acknowledged, Event, RejectedResponse, UnknownType
 from rime_core.protocol.order import Order, Patience
+from rime_core.protocol.rejection import Healing, Rejection, culprits
 from rime_core.resource import Resource, check_name
 from rime_core.server import Server
 from rime_core.subscriber import Subscriber
@@ -87,6 +88,7 @@ class Channel(ABC, Generic[Request, Response]):
         "described",
         "first_number",
         "flights",
+        "healing",
         "knows",
         "stream",
         "subscriber",
@@ -106,6 +108,8 @@ class Channel(ABC, Generic[Request, Response]):
         """The number of the last response of its first answer."""
         self.flights: dict[str, Flight] = {}
         """Nonce → what is on its way, oldest first."""
+        self.healing: Final = Healing()
+        """What is sent once more because of a rejection."""
         self._place = _NOWHERE
         """(ordinal, part) of the last shared response."""
 
@@ -150,6 +154,11 @@ class Channel(ABC, Generic[Request, Response]):
         """Where to split what it sends; None: nowhere."""
         return self.stream.max_response_bytes
 
+    @property
+    def heals(self) -> bool:
+        """Whether what was rejected for the sake of something else is sent once more."""
+        return True
+
     def wake(self) -> None:
         """There may be something to send."""
         self.stream.changed(self)
@@ -158,15 +167,29 @@ class Channel(ABC, Generic[Request, Response]):
         """Take an acknowledgement or a rejection; a nonce that is not in flight means nothing (R21, R22)."""
         flight = self.flights.pop(nonce, None)
         if error is not None:
-            if flight is not None:
-                self.subscriber.reject(flight.manifest, error[:MAX_REASON])
             versions = flight.manifest.versions if flight is not None else {}
-            self.stream.tell(RejectedResponse(self.described.url, nonce, versions, error[:MAX_MESSAGE]))
+            named = culprits(error, versions)
+            if flight is not None:
+                self._reject(flight.manifest, nonce, error, named)
+            self.stream.tell(RejectedResponse(self.described.url, nonce, versions, error[:MAX_MESSAGE], named))
         elif flight is not None:
             self.subscriber.acknowledge_update(flight.manifest)
+            self.healing.accepted(flight.manifest)
             self.stream.tell(Acknowledged(self.described.url, nonce))
         if flight is not None:
             self.stream.order.settled(self, flight, accepted=error is None)
+        if self.healing:
+            self.stream.changed(self)
+
+    def _reject(self, manifest: Manifest, nonce: str, error: str, named: Collection[str]) -> None:
+        """The client refused it, and `named` is why."""
+        subscriber = self.subscriber
+        refused = None
+        if self.heals:
+            before = subscriber.rejected if subscriber.has_rejected else {}
+            twice = [name for name, each in before.items() if manifest.versions.get(name) == each.version]
+            refused = self.healing.rejected(manifest, named, twice)
+        subscriber.reject(manifest, error[:MAX_REASON], refused, nonce=nonce, at=self.stream.now)
 
     def ask(self, names: list[str]) -> list[str]:
         """The client asks for `names`: those that it may have; the others are answered as missing."""
@@ -176,6 +199,7 @@ class Channel(ABC, Generic[Request, Response]):
         """The client gives up `names`."""
         self.allowance.forget(names)
         self.subscriber.discard(names)
+        self.healing.given_up(names)
         self.stream.order.given_up(self.described.url, names)
 
     def collect(self, batch: list[Response]) -> None:
@@ -191,6 +215,11 @@ class Channel(ABC, Generic[Request, Response]):
             self.stream.order.answered(self)
         for update in self._updates():
             self.send(update, batch)
+        while self.healing and len(self.flights) < IN_FLIGHT // 2:  # the others when these are settled
+            again = self.subscriber.repeat(self.healing.next())
+            while again is not None:
+                self.send(again, batch)
+                again = self.subscriber.poll()
 
     def _updates(self) -> Iterator[Update]:
         """What its subscriber has to send, and that what was refused is missing."""
@@ -222,6 +251,7 @@ class Channel(ABC, Generic[Request, Response]):
     def carry(self, news: Update, update: Update, batch: list[Response]) -> None:
         """Add a response with `update` to the batch, by which the client learns `news`."""
         nonce, shared = self._nonce(news, update)
+        self.healing.sent(news.manifest)
         batch.append(self.respond(update, nonce, shared=shared))
         warmed_by = self.described.warmed_by
         if warmed_by is not None:
@@ -363,6 +393,17 @@ class Stream(ABC, Generic[Request, Response]):
     def subscribers(self) -> Mapping[str, Subscriber]:
         """The client's Subscriber of each type, by type URL: what it wants, was sent, acknowledged and rejected."""
         return {url: channel.subscriber for url, channel in self._channels.items()}
+
+    def rejections(self) -> Iterator[Rejection]:
+        """What the client rejected of each type and did not accept since, until something else is sent for it."""
+        for url, channel in self._channels.items():
+            for name, (version, why, nonce, at) in channel.subscriber.rejected.items():
+                yield Rejection(url, name, version, nonce, why, at, channel.subscriber.acknowledged(name))
+
+    @property
+    def now(self) -> float | None:
+        """The time of its clock; None where it has none."""
+        return self._clock() if self._clock is not None else None
 
     def close(self) -> None:
         """Give everything up. Closing twice is fine."""

@@ -1,0 +1,66 @@
+"""Flight: a response that one client has not accepted; it is on its way, or was rejected."""
+
+from collections.abc import Collection, Iterator
+from typing import Final, NamedTuple
+
+from rime_core.update import Manifest
+
+
+class Reason(NamedTuple):
+    """Why something was refused: in the client's words, by which nonce, and when by the stream's clock."""
+
+    why: str
+    nonce: str
+    at: float | None
+
+
+class Carried:
+    """What a response carried, less what does not count any more (`over`)."""
+
+    __slots__ = ("manifest", "over")
+
+    def __init__(self, manifest: Manifest, over: Collection[str] = ()) -> None:
+        self.manifest: Final = manifest
+        self.over: Final = set(over)
+
+    def says(self, name: str) -> bool:
+        """Whether it says something of `name`."""
+        return name in self.manifest.versions and name not in self.over
+
+    def names(self) -> Iterator[str]:
+        """The names of which it says something."""
+        return (name for name in self.manifest.versions if name not in self.over)
+
+    def drop(self, names: Collection[str]) -> None:
+        """Of `names` it says nothing any more."""
+        self.over.update(common(names, self.manifest.versions))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it says nothing of any name."""
+        return len(self.over) == len(self.manifest.versions)
+
+
+class Flight(Carried):
+    """A response that the client has not accepted: it is on its way, or was rejected.
+
+    `prior` is the cursor before it was sent. `reason` is why all of it is refused; a rejected one that has none was
+    rejected for what does not count any more.
+    """
+
+    __slots__ = ("left", "on_its_way", "prior", "reason")
+
+    def __init__(self, manifest: Manifest, prior: int) -> None:
+        super().__init__(manifest)
+        self.prior: Final = prior
+        self.on_its_way = True
+        self.reason: Reason | None = None
+        self.left: set[str] | None = None
+        """What is not acknowledged yet, where that is done one resource at a time."""
+
+
+def common(one: Collection[str], other: Collection[str]) -> list[str]:
+    """The names in both, at the cost of the shorter."""
+    if len(one) > len(other):
+        one, other = other, one
+    return [name for name in one if name in other]
