@@ -3,7 +3,7 @@
 import pytest
 
 from rime_core import CLUSTER, Plane
-from rime_core.delivery import FEW, IN_FLIGHT, MANY, Refusal, Rejected, Rejection
+from rime_core.delivery import FEW, IN_FLIGHT, MANY, Rejected
 
 
 @pytest.fixture
@@ -207,13 +207,19 @@ def test_however_many_large_responses_are_refused_each_keeps_its_reason(plane, s
     for each in range(responses):
         name = f"{each} n0"
         assert subscriber.refusal(name) == Rejected(version(plane, name), f"reason {each}")
-    assert len(subscriber._mass_rejections) == MANY
+    assert len(subscriber._flights) == MANY
 
 
-def test_a_rejection_says_nothing_of_removals_nor_of_what_was_sent_since_nor_of_others():
-    rejection = Rejection({"a": "1", "sent since": "2", "gone": None}, "no", 7, {"sent since"})
-    assert rejection.of("a") == Refusal(Rejected("1", "no"), 7)
-    assert [rejection.of(name) for name in ("sent since", "gone", "other")] == [None, None, None]
+def test_a_late_rejection_of_many_says_nothing_of_what_was_sent_since_nor_of_others(plane, subscriber):
+    subscriber.acknowledge_update(sent(plane, subscriber, gone=b"1"))
+    many = sent(plane, subscriber, **large(b"1"), gone=None)
+    sent(plane, subscriber, n0=b"2")
+    subscriber.reject(many, "no")
+    assert subscriber.rejected == {
+        **{name: Rejected(version(plane, "n1"), "no") for name in large(b"") if name != "n0"},
+        "gone": Rejected(None, "no"),
+    }
+    assert subscriber.refusal("n0") is None
 
 
 def test_of_a_change_in_parts_each_part_is_acknowledged_for_itself(plane):
