@@ -24,7 +24,7 @@ help:
 	@echo "make demo KEEP=1  the same, and leave it running"
 	@echo "make test         all tests; ARGS='tests/rime_core -k R28' picks some"
 	@echo "make check        lint, formatting, types, and which package may import which"
-	@echo "make mutation     every small change to the core, which its tests must find (half an hour)"
+	@echo "make mutation     every small change to the core, which its tests must find (hours: see CONTRIBUTING.md)"
 	@echo "make mutation ARGS='delivery protocol/hold'  in some modules"
 	@echo "make mutation-rules  only: for each rule of the protocol, a fault that its tests must find (3 min)"
 	@echo "make dist         build the wheels into $(DIST)/"

@@ -7,7 +7,6 @@ file. A mutant that no longer exists, or that a test finds, fails `make mutation
 from tests.mutation.mutants import Known
 
 SAME_LENGTH = "the two are of one length by construction; `strict` only says so"
-ORDERED_SET = "a dict for its order: what stands at a key is never read"
 
 EQUIVALENT: tuple[Known, ...] = (
     Known(

@@ -122,7 +122,8 @@ def test_what_is_wrong_names_the_plugin_the_key_and_what_was_expected(method, va
 def test_an_option_that_nobody_reads_is_refused():
     read = OptionReader("file", {"quiet": "1s"})
     read.duration("settle", default=0.0)
-    with pytest.raises(UsageError, match=r"^file: there is no option 'quiet'; its options: settle$"):
+    read.flag("follow", default=False)
+    with pytest.raises(UsageError, match=r"^file: there is no option 'quiet'; its options: follow, settle$"):
         read.finish()
 
 

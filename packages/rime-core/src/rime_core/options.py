@@ -119,7 +119,7 @@ class OptionReader:
         """Refuse the keys that were given and never read."""
         for key in self._options:
             if key not in self._read:
-                near = difflib.get_close_matches(key, self._read, n=1)
+                near = difflib.get_close_matches(key, self._read)
                 known = ", ".join(sorted(self._read)) or "none"
                 hint = f"did you mean {near[0]!r}?" if near else f"its options: {known}"
                 raise UsageError(f"{self._kind}: there is no option {key!r}; {hint}")
