@@ -670,18 +670,32 @@ def test_to_ask_for_a_name_whose_removal_waits_tells_that_it_is_gone(plane):
     assert client.subscriber.held == {}
 
 
-def test_to_ask_for_what_has_to_wait_is_answered_when_it_need_not(plane):
+@pytest.mark.parametrize("names", [["a"], [STAR]])
+def test_to_ask_for_what_has_to_wait_is_answered_when_it_need_not(plane, names):
     plane.apply(CLUSTER, "a", b"1")
     gate = Waiting("a")
     client = reading(plane, [], gate=gate)
-    for names in (["a"], [STAR]):
-        gate.names = {"a"}
-        client.subscriber.add(names)
-        assert client.poll() is None
-        gate.names = set()
-        client.subscriber.let_go(["a"])
-        assert client.poll() == ({"a": b"1"}, set())
-        assert client.poll() is None
+    client.subscriber.add(names)
+    assert client.poll() is None
+    assert client.subscriber.held == {"a": None}
+    gate.names = set()
+    client.subscriber.let_go(["a"])
+    assert client.poll() == ({"a": b"1"}, set())
+    assert client.poll() is None
+
+
+@pytest.mark.parametrize("names", [["a"], [STAR]])
+@pytest.mark.parametrize("again", [["a"], [STAR], ["a", STAR]])
+def test_to_ask_again_for_what_the_client_was_sent_need_not_wait(plane, names, again):
+    plane.apply(CLUSTER, "a", b"1")
+    client = reading(plane, names, gate=Waiting("a"))
+    client.subscriber.let_go(["a"])
+    client.subscriber._gate.names = set()
+    client.poll()
+    client.subscriber._gate.names = {"a"}
+    client.subscriber.add(again)
+    assert client.poll() == ({"a": b"1"}, set())
+    assert client.subscriber.held == {}
 
 
 def test_of_several_that_answer_to_a_name_those_that_need_not_wait_are_sent_once(plane):

@@ -3,6 +3,7 @@
 import pytest
 
 from rime_core import CLUSTER, ENDPOINT, LISTENER, ROUTE, SECRET, Plane
+from rime_core.delivery import IN_FLIGHT
 from rime_core.protocol.delta import DeltaStream
 from rime_core.protocol.events import Held, LetGo
 from rime_core.protocol.messages import DeltaRequest
@@ -171,6 +172,33 @@ def test_an_assignment_may_be_acknowledged_before_the_route_comes(plane, envoy):
     envoy.ask("endpoint", "new")
     envoy.take()
     envoy.answer("endpoint")
+    put(plane, route_r="2 cluster:new")
+    assert envoy.take() == ["route:r"]
+
+
+def test_a_cluster_that_was_sent_long_ago_and_not_acknowledged_is_waited_for(plane, envoy):
+    put(plane, cluster_new="1 endpoint:new")
+    envoy.take()
+    for number in range(2 * IN_FLIGHT):
+        put(plane, cluster_old=f"{number + 2} endpoint:old")
+        envoy.take()
+    put(plane, route_r="2 cluster:new")
+    assert envoy.take() == []
+    assert envoy.holds() == ["route 'r' waits for cluster 'new' (warming)"]
+    envoy.stream.receive(DeltaRequest(CLUSTER, nonce=envoy.open["cluster"].pop()))
+    assert envoy.take() == ["route:r"], "who acknowledges the last has accepted what came long before it"
+
+
+def test_an_assignment_counts_however_many_were_acknowledged_since(plane, envoy):
+    put(plane, cluster_new="1 endpoint:new", endpoint_new="1")
+    envoy.take()
+    envoy.ask("endpoint", "new")
+    envoy.take()
+    envoy.answer("endpoint")
+    for number in range(2 * IN_FLIGHT):
+        put(plane, endpoint_old=f"{number + 2}")
+        envoy.take()
+        envoy.answer("endpoint")
     put(plane, route_r="2 cluster:new")
     assert envoy.take() == ["route:r"]
 

@@ -266,6 +266,21 @@ def test_who_comes_back_with_the_present_version_is_sent_nothing(plane, client, 
         assert Client(plane).asking(type_url, *names, version=known) != []
 
 
+def test_who_rejected_something_is_offered_it_when_it_comes_back(plane, client):
+    client.asking(ENDPOINT, "a", "b")
+    client.asking(ENDPOINT, "a", "b")
+    plane.apply(ENDPOINT, "a", b"bad")
+    client.take()
+    client.ask(ENDPOINT, "a", "b", error="no")
+    plane.apply(ENDPOINT, "b", b"2")
+    client.take()
+    client.ask(ENDPOINT, "a", "b")
+    version = client.last[ENDPOINT].version
+    back = Client(plane)
+    back.ask(ENDPOINT, "a", "b", version=version)
+    assert back.take() == [(ENDPOINT, {"a": b"bad", "b": b"2"})]
+
+
 def test_a_version_counts_in_a_first_request_only(plane, client):
     client.asking(ENDPOINT, "a")
     again = Client(plane)
@@ -557,6 +572,22 @@ def test_a_first_full_set_waits_for_nothing(shop):
     client.ask(ROUTE, "r")
     assert client.asking(LISTENER) == [(CLUSTER, {"c": b"1"}), (LISTENER, {"l": b"c"})]
     assert client.asking(CLUSTER) == [(ROUTE, {"r": b"c"})]
+
+
+@pytest.mark.parametrize(("before", "after"), [(["*"], ["*", "l"]), (["l"], ["*", "l"]), (["l"], ["l", "m"])])
+def test_what_the_client_has_stays_in_its_set_however_else_it_is_asked_for(shop, before, after):
+    client = Client(shop)
+    shop.apply(LISTENER, "m", b"none")
+    client.asking(CLUSTER)
+    client.asking(LISTENER, *before)
+    client.asking(CLUSTER)
+    client.asking(LISTENER, *before)
+    shop.apply(CLUSTER, "c", b"2")
+    client.take()
+    ((_, found),) = client.asking(LISTENER, *after)
+    assert found == {"l": b"c", "m": b"none"}
+    shop.apply(LISTENER, "m", b"another")
+    assert client.take() == [(LISTENER, {"l": b"c", "m": b"another"})]
 
 
 def test_a_set_that_is_accepted_lets_go_what_waited_for_a_part_of_it(shop):

@@ -35,6 +35,7 @@ class Selection(Delivery):
     __slots__ = (
         "_absent",
         "_all_owed",
+        "_anew",
         "_gate",
         "_had_star",
         "_kept",
@@ -62,6 +63,8 @@ class Selection(Delivery):
         """Those that are held because the Plane's view is not complete."""
         self._released: dict[str, None] = {}
         """Those that need not wait any more."""
+        self._anew: set[str] | None = None
+        """Of what it asked for since it was last sent something: what it did not see before."""
 
     def wants(self, name: str, aliases: Iterable[str]) -> bool:
         """Whether it wants what has this name and these aliases; "*" wants everything."""
@@ -73,6 +76,9 @@ class Selection(Delivery):
             for resource in resources:
                 if not self._visible_resource(resource):
                     self._behind.setdefault(resource.name, NOTHING)
+                    if self._anew is None:
+                        self._anew = set()
+                    self._anew.add(resource.name)
 
     def _repeated(self, versions: Mapping[str, str]) -> Update | None:
         """What was sent of these names, where it still is what there is, and is not on its way again."""
@@ -172,11 +178,20 @@ class Selection(Delivery):
         return self._shared(resources, removed)
 
     def _must_wait(self, resource: Resource, gate: "Gate | None") -> bool:
-        """Whether what was asked for, and so is sent whatever the client has, has to wait all the same."""
-        had = self._held.get(resource.name)
-        if gate is None or not gate.holds(resource.name, resource, had):
+        """Whether what was asked for, and so is sent whatever the client has, has to wait all the same.
+
+        Not where the client was sent just this: waiting would protect nothing.
+        """
+        name = resource.name
+        if gate is None:
             return False
-        self._hold(resource.name, had)
+        if name in self._held:
+            had = self._held[name]
+        else:
+            had = None if self._anew is not None and name in self._anew else self._had(name, self._view.entry(name))
+        if had == resource.version or not gate.holds(name, resource, had):
+            return False
+        self._hold(name, had)
         return True
 
     def _hold(self, name: str, had: str | None) -> None:

@@ -403,6 +403,7 @@ class Subscriber(Selection):
         self._prior = self._cursor
         self._cursor = view.observed = view.ordinal
         self._had_star = self._star
+        self._anew = None
         if self._wake is not None or self._waiter is not None:
             self._arm()
         if self._kept:

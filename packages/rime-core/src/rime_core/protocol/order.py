@@ -25,7 +25,7 @@ each, or without references, only the order of a batch is left.
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from rime_core.delivery import IN_FLIGHT
 from rime_core.protocol.events import Event, Held, LetGo
@@ -84,7 +84,9 @@ class Order:
         """What is waited for → what is held for it."""
         self._expired: Final[set[Reference]] = set()
         self._assignments: Final[list[Flight]] = []
-        """The assignments that were acknowledged while a cluster is on its way."""
+        """The assignments that were acknowledged while a cluster is on its way, the latest of them."""
+        self._earlier: Final[dict[str, int]] = {}
+        """Name → number of the response that brought it, of those before."""
         self._drained: Final[list[tuple[int, float]]] = []
         """(ordinal, time) of the listeners' changes that were acknowledged."""
         self._returning: Final = Returning(channel)
@@ -130,14 +132,21 @@ class Order:
         described = channel.described
         if described.warmed_by is not None and not channel.flights:
             self._assignments.clear()
+            self._earlier.clear()
         if accepted:
             if described.drains and (flight.number > channel.first_number or self._returning.came_back):
-                _remember(self._drained, (flight.manifest.ordinal, self._now()))
+                self._drained.append((flight.manifest.ordinal, self._now()))
+                del self._drained[:-IN_FLIGHT]
             self._returning.accepted(channel, flight, self._now())
             warmed = self._channel(CLUSTER)
             if described.url == ENDPOINT and warmed is not None and warmed.flights:
-                _remember(self._assignments, flight)
-        self.acted(described.url, flight.manifest.versions)
+                if len(self._assignments) >= IN_FLIGHT:
+                    oldest = self._assignments.pop(0)
+                    self._earlier.update(dict.fromkeys(oldest.manifest.versions, oldest.number))
+                self._assignments.append(flight)
+        # of many on their way the oldest are not told apart, and an acknowledgement may be theirs too
+        every = described.warmed_by is not None and len(channel.flights) >= IN_FLIGHT - 1
+        self.acted(described.url, (STAR,) if every else flight.manifest.versions)
 
     def given_up(self, type_url: str, names: Collection[str]) -> None:
         """The client gives up `names`."""
@@ -251,22 +260,29 @@ class Order:
         subscriber = channel.subscriber
         sent = [flight for flight in channel.flights.values() if cluster in flight.manifest.versions]
         key = (CLUSTER, cluster)
+        present = subscriber.present(cluster)
         if sent:
             latest = sent[-1]
             if latest.manifest.versions[cluster] is None:
                 return None
-            present = subscriber.present(cluster)
             assignments = [each for each in present.references if each[0] == ENDPOINT] if present is not None else []
             if assignments and all(self._has_assignment(name, latest.number) for _, name in assignments):
                 return None
             return _Reason("warming", (key, *assignments), self._patience.warming)
-        if subscriber.refusal(cluster) is not None and subscriber.acknowledged(cluster) is None:
+        refused = subscriber.refusal(cluster) is not None
+        if refused and subscriber.acknowledged(cluster) is None:
             return _Reason("rejected", (key,), self._patience.warming if had is None else None)
+        # it may be on its way for longer than responses are told apart: then what was accepted says
+        forgotten = len(channel.flights) >= IN_FLIGHT and not refused and subscriber.asks_for(cluster)
+        if forgotten and present is not None and subscriber.acknowledged(cluster) != present.version:
+            return _Reason("warming", (key,), self._patience.warming)
         return None
 
     def _has_assignment(self, name: str, since: int) -> bool:
         """Whether the client has acknowledged the assignment that was sent after its cluster."""
-        return any(flight.number > since and name in flight.manifest.versions for flight in self._assignments)
+        return self._earlier.get(name, 0) > since or any(
+            flight.number > since and name in flight.manifest.versions for flight in self._assignments
+        )
 
     def _referred(self, described: XdsType, name: str) -> _Reason | None:
         """What of that the client still has refers to `name`."""
@@ -350,16 +366,6 @@ class Order:
 
     def _now(self) -> float:
         return self._clock() if self._clock is not None else 0.0
-
-
-_Item = TypeVar("_Item")
-
-
-def _remember(items: list[_Item], item: _Item) -> None:
-    """Keep the latest `IN_FLIGHT`."""
-    items.append(item)
-    if len(items) > IN_FLIGHT:
-        del items[0]
 
 
 class Gate:

@@ -19,6 +19,7 @@ refers to it any more (R54); a name that does not exist is not answered.
 **Versions.** A response carries the version of all that the client wants (`rime_core.set_version`), or the label that
 the user gave it. A client that comes back with the present one is sent nothing (R64); content alone decides that. A
 response that is not the last of several at once has a version that no state has: its client does not have all yet.
+Nor has one that rejected something, so a response beside that has such a version too.
 
 **Warming.** Envoy warms a changed cluster until its assignment comes, and asks for it by repeating its last request. So
 a repetition is answered with the names that something was sent for since; nothing goes unasked (gRPC does not warm). A
@@ -190,6 +191,8 @@ class SotwChannel(Channel[DiscoveryRequest, DiscoveryResponse]):
             version = self.subscriber.version()
             if not update.last:
                 version += f"+{update.part}"
+            elif self.subscriber.has_rejected and not self.described.full_set:
+                version += "+rejected"
         return DiscoveryResponse(self.described.url, update, version, nonce, shared, self.stream.tells_ttl)
 
     # --- inside ------------------------------------------------------------------------------------------------------
