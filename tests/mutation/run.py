@@ -75,9 +75,11 @@ def lay_out(chosen: Sequence[str], *, fresh: bool) -> None:
     _copy(SOURCES, LAID_OUT)
     only = ", ".join(f'"src/{PACKAGE}/{module}.py"' for module in chosen)
     deselected = ", ".join(f'"--deselect=tests/rime_core/{test}"' for test in DESELECTED)
-    (PROJECT / "pyproject.toml").write_text(SETTINGS.format(only=only, deselected=deselected), encoding="utf-8")
+    settings = SETTINGS.format(only=only, deselected=deselected)
+    same_choice = (PROJECT / "pyproject.toml").is_file() and (PROJECT / "pyproject.toml").read_text("utf-8") == settings
+    (PROJECT / "pyproject.toml").write_text(settings, encoding="utf-8")
     shutil.rmtree(PROJECT / "mutants/tests", ignore_errors=True)
-    if not same_tests:  # which test reaches which function must be found out again
+    if not (same_tests and same_choice):  # which test reaches which function must be found out again
         (PROJECT / "mutants/mutmut-stats.json").unlink(missing_ok=True)
     for module in chosen:
         file = MUTATED / f"{module}.py"

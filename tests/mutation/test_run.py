@@ -109,6 +109,14 @@ def test_which_test_reaches_what_is_kept_until_a_test_changes(project):
     assert not reaches.exists()
 
 
+def test_which_test_reaches_what_is_found_out_anew_for_other_modules(project):
+    run.lay_out(["kept"], fresh=False)
+    reaches = project / "mutants/mutmut-stats.json"
+    reaches.write_text("{}", encoding="utf-8")
+    run.lay_out(["change"], fresh=False)
+    assert not reaches.exists()
+
+
 def test_a_module_that_was_not_chosen_before_is_mutated_now(project):
     plain, done = (project / "mutants/src/rime_core" / name for name in ("kept.py", "change.py"))
     run.lay_out(["kept"], fresh=False)
