@@ -162,6 +162,14 @@ def test_a_closed_group_leaves_its_base(base, group):
     assert base.apply(CLUSTER, "a", b"2")
 
 
+def test_a_writer_of_a_closed_group_that_watched_can_be_given_up(base, group):
+    writer = group.writer("source")
+    writer.watch(CLUSTER, lambda *_: None)
+    group.close()
+    writer.abandon()
+    assert CLUSTER not in base.store.indexes
+
+
 def test_closing_the_base_closes_what_stands_on_it(base, group):
     client = reading(group)
     group.apply(CLUSTER, "a", b"1")

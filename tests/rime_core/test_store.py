@@ -35,53 +35,6 @@ def names(plane, type_url=CLUSTER):
     return set(plane.snapshot()[type_url])
 
 
-# --- readiness
-
-
-def test_a_plane_is_ready_when_every_writer_is(plane):
-    one, other = plane.writer("one"), plane.writer("other", allow_empty=True)
-    one.apply(CLUSTER, "a", b"1")
-    one.ready()
-    assert not plane.answering
-    other.ready()
-    assert plane.answering
-    assert plane.complete
-
-
-def test_opened_it_answers_although_not_everything_is_here(plane, notices):
-    plane.writer("slow")
-    plane.open()
-    assert plane.answering
-    assert not plane.complete
-    assert notices.of("incomplete") == [
-        "removals are held while this lasts: slow has not delivered its first state yet"
-    ]
-
-
-def test_an_empty_first_state_is_ready_and_not_complete_until_something_is_written(plane):
-    writer = plane.writer("folder")
-    writer.ready()
-    assert plane.answering
-    assert not plane.complete
-    writer.apply(CLUSTER, "a", b"1")
-    assert plane.complete
-    writer.remove(CLUSTER, "a")
-    assert plane.complete, "now it is known that there was something"
-
-
-def test_an_empty_first_state_is_complete_where_that_was_asked_for(plane):
-    plane.writer("folder", allow_empty=True).ready()
-    assert plane.complete
-
-
-def test_a_source_whose_names_are_all_anothers_has_delivered(plane):
-    first, second = plane.writer("first"), plane.writer("second")
-    for writer in (first, second):
-        writer.apply(CLUSTER, "a", writer.name.encode())
-        writer.ready()
-    assert plane.complete
-
-
 # --- removals only from a complete view
 
 
@@ -150,18 +103,6 @@ def test_nothing_is_held_before_anybody_was_answered(plane):
     writer = plane.writer("source")
     writer.apply(CLUSTER, "a", b"1")
     assert writer.remove(CLUSTER, "a") is True
-
-
-def test_what_is_lacking_is_reported_once_each(source, notices):
-    source.incomplete(["a.yaml"])
-    source.incomplete(["a.yaml", "b.yaml"])
-    source.incomplete(["b.yaml"])
-    source.incomplete([])
-    assert notices.of("incomplete") == [
-        "removals are held while this lasts: a.yaml",
-        "removals are held while this lasts: b.yaml",
-    ]
-    assert notices[-1].kind == "complete"
 
 
 def test_clients_are_told_of_the_held_removals_in_one_update(plane, source):

@@ -118,7 +118,8 @@ class GroupStore(Store):
         unused = super().forget_unused(type_url)
         if unused:
             del self._views[type_url]
-            self._leave(type_url)
+            if self in self._base.groups:
+                self._leave(type_url)
         return unused
 
     # --- what stays while something refers to it ---------------------------------------------------------------------

@@ -11,7 +11,6 @@ held: the resource stays in service, the status says what holds it, and it goes 
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from typing import Final
 
 from rime_core.change import Change, Preparation, References
@@ -20,16 +19,17 @@ from rime_core.errors import ClosedError
 from rime_core.index import Index, call_all
 from rime_core.outside import Outside
 from rime_core.parties import Owner, Reader
+from rime_core.readiness import Readiness
 from rime_core.referrers import Referrers
 from rime_core.resource import Digest, Reference, Resource
 from rime_core.snapshot import Snapshot
-from rime_core.status import HeldRemoval, Notice, NoticeKind, PlaneStatus, WaitsFor, WriterStatus
+from rime_core.status import HeldRemoval, Notice, PlaneStatus, WaitsFor, WriterStatus
 from rime_core.type_urls import check_type_url
 from rime_core.view import View
 from rime_core.watches import Watcher, Watches
 
 
-class Store:
+class Store(Readiness):
     """What the handles on one set of resources share; see `Plane` for the arguments. It belongs to one thread."""
 
     def __init__(
@@ -41,22 +41,13 @@ class Store:
         tombstones: int,
         report: Callable[[Notice], None] | None,
     ) -> None:
+        super().__init__(report)
         self.indexes: Final[dict[str, Index]] = {}
         self.digest: Final = digest
         self.references: Final = references
         self.preparation: Final = Preparation(self.indexes, digest, references)
         self.closed = False
-        self.groups: Final[dict[Store, None]] = {}
-        """The stores that stand on this one."""
-        self.answering = True
-        """Whether clients are answered: every writer has delivered its first state, or the wait is over."""
-        self.complete = True
-        """Whether every writer has delivered its first state and none lacks anything; removals wait for it."""
         self.held: Final[dict[Reference, HeldRemoval]] = {}
-        self.keepers: Final[dict[Reader, None]] = {}
-        """The subscribers that keep something until the view is complete."""
-        self.writers: Final[dict[str, Owner]] = {}
-        """By name, in the order of the configuration."""
         self._contested: Final = Contested()
         self.referrers: Final = Referrers()
         self.outside: Final = Outside()
@@ -66,16 +57,9 @@ class Store:
         """Groups whose held removals waited for what is the case now."""
         self._max_removal: Final = max_removal
         self._tombstones: Final = tombstones
-        self._report: Final = report
         self._watches: Final = Watches(report)
         self._commits = 0
-        self._opened = False
-        self._lacks: tuple[str, ...] = ()
         self._snapshot: Snapshot | None = None
-        self._gate: dict[Callable[[], None], None] = {}
-        """Whom to call once the Plane is ready."""
-        self._calls: list[Callable[[], None]] = []
-        """Whom to call once the present change is done."""
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
@@ -83,11 +67,6 @@ class Store:
     def sequence(self) -> int:
         """How many commits changed something."""
         return self._commits
-
-    @property
-    def lacks(self) -> tuple[str, ...]:
-        """Why the view is not complete, a line each; empty where it is."""
-        return self._lacks
 
     def referrers_of(self, name: Reference) -> Iterator[tuple[Reference, int | None]]:
         """Who refers to `name`, and who did until which ordinal of its type (`Referrers.of`)."""
@@ -138,7 +117,7 @@ class Store:
         for index in touched:
             index.label = label
         if self._calls:
-            self._call()
+            call_all(self._taken_calls())
         return bool(touched)
 
     def _commit(self, writer: Owner, changes: Sequence[Change], *, sure: bool) -> Collection[Index]:
@@ -332,73 +311,15 @@ class Store:
             if self._commit(writer, changes, sure=sure):
                 self._tell("removal-released", f"{len(changes)} held removals of {writer.name} have happened")
 
-    # --- readiness ---------------------------------------------------------------------------------------------------
-
-    def review(self) -> None:
-        """See anew whether clients may be answered and whether removals may happen."""
-        call_all(self.reviewed())
-
-    def reviewed(self) -> list[Callable[[], None]]:
-        """As `review`, and calls nobody; whom to call."""
-        self._review()
-        return self._taken_calls()
-
-    def _review(self) -> None:
-        was_ready, was_complete, lacked = self.answering, self.complete, self._lacks
-        self._lacks = tuple(line for writer in self.writers.values() for line in writer.lacks)
-        self.complete = self._is_complete()
-        self.answering = self._is_answering()
-        if self.answering and self._lacks and (self._lacks != lacked or not was_ready):
-            for line in self._lacks:
-                if line not in lacked or not was_ready:
-                    self._tell("incomplete", f"removals are held while this lasts: {line}")
-        if self.complete and not was_complete:
-            if lacked:
-                self._tell("complete", "everything can be read")
-            self._let_go([held for held in self.held.values() if held.waits_for == "complete view"], sure=False)
-            self._calls += [keeper.nudge for keeper in self.keepers]
-            self.keepers.clear()
-        if self.answering and not was_ready:
-            self._calls += self._gate
-            self._gate = {}
-        if (was_ready, was_complete) != (self.answering, self.complete):
-            for group in self.groups:
-                calls = group.reviewed()
-                self._calls += calls
-
-    def _is_complete(self) -> bool:
-        return not self._lacks
-
-    def _is_answering(self) -> bool:
-        return self._opened or all(writer.is_ready for writer in self.writers.values())
-
-    def when_ready(self, callback: Callable[[], None]) -> None:
-        """Call `callback` once the Plane is ready, at once where it is; asking twice is asking once."""
-        if self.answering:
-            callback()
-        else:
-            self._gate[callback] = None
-
-    def not_when_ready(self, callback: Callable[[], None]) -> None:
-        """Take that back."""
-        self._gate.pop(callback, None)
-
-    # --- for its handles ---------------------------------------------------------------------------------------------
-
-    def add_writer(self, writer: Owner) -> None:
-        """Take in one more writer; the store is ready, and complete, only when it says so."""
-        self.writers[writer.name] = writer
-        self.review()
-
-    def open(self) -> None:
-        """Answer clients although not every writer has delivered its first state: the wait is over."""
-        self._opened = True
-        self.review()
-
     def release(self) -> None:
         """Let go the removals that are held because they were too many at once."""
         self._let_go([held for held in self.held.values() if held.waits_for == "release"], sure=True)
-        self._call()
+        call_all(self._taken_calls())
+
+    def _completed(self) -> None:
+        self._let_go([held for held in self.held.values() if held.waits_for == "complete view"], sure=False)
+
+    # --- for its handles ---------------------------------------------------------------------------------------------
 
     def check_open(self) -> None:
         """Raise unless the store is open.
@@ -412,8 +333,7 @@ class Store:
     def close(self) -> None:
         """Close every Subscriber; nothing can be written or subscribed to any more. Twice is fine."""
         self.closed = True
-        for group in tuple(self.groups):
-            group.close()
+        super().close()
         for index in tuple(self.indexes.values()):
             for subscriber in tuple(index.subscribers):
                 subscriber.nudge()  # a stream looks, and finds that it is over
@@ -501,14 +421,3 @@ class Store:
             if entry.resource is not None and entry.owner is writer
         ]
         return [*owned, *self._contested.names(writer, type_url)]
-
-    def _tell(self, kind: NoticeKind, text: str) -> None:
-        if self._report is not None:
-            self._calls.append(partial(self._report, Notice(kind, text)))
-
-    def _call(self) -> None:
-        call_all(self._taken_calls())
-
-    def _taken_calls(self) -> list[Callable[[], None]]:
-        calls, self._calls = self._calls, []
-        return calls
