@@ -23,6 +23,14 @@ def test_a_plane_without_writers_is_ready_and_complete(plane):
     assert plane.snapshot()[CLUSTER] == {}
 
 
+def test_it_is_read_while_somebody_subscribes_here_or_in_a_group(plane):
+    group, other = (Plane(base=plane) for _ in range(2))
+    with group.server().subscribe(CLUSTER):
+        assert [each.is_read for each in (plane, group, other)] == [True, True, False]
+    assert not plane.is_read
+    assert not group.is_read
+
+
 def test_each_commit_that_changes_something_is_counted(plane):
     plane.apply(CLUSTER, "a", b"1")
     plane.apply(CLUSTER, "a", b"1")

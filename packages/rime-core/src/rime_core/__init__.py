@@ -21,6 +21,7 @@ from rime_core.errors import (
     SourceError,
     UsageError,
 )
+from rime_core.groups import Groups
 from rime_core.node import Certificate, Client, Node, Peer
 from rime_core.options import OptionReader
 from rime_core.plane import Plane
@@ -65,6 +66,7 @@ __all__ = [
     "ClosedError",
     "ConflictError",
     "FellBehindError",
+    "Groups",
     "HeldRemoval",
     "Node",
     "Notice",

@@ -120,6 +120,11 @@ class Plane(Writer):
         return self.store.snapshot()
 
     @property
+    def is_read(self) -> bool:
+        """Whether anybody subscribes to something of it; clients of its groups read it too."""
+        return any(index.subscribers for index in self.store.indexes.values())
+
+    @property
     def sequence(self) -> int:
         """How many commits changed something."""
         return self.store.sequence
