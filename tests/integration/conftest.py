@@ -56,13 +56,13 @@ class Stage:
     async def upstream(self, name):
         return await self.enter(upstream(name))
 
-    async def rime(self, source=None, at="127.0.0.1:0", config=None):
-        """A `rime serve` that is ready; `config` is the text of a `rime.toml`."""
+    async def rime(self, source=None, at="127.0.0.1:0", config=None, more=()):
+        """A `rime serve` that is ready; `config`: the text of a `rime.toml`, `more`: sources besides the folder."""
         self._started += 1
         file = self._folder / f"rime-{self._started}.toml" if config is not None else None
         if file is not None:
             file.write_text(config)
-        started = Rime(source or self.conf, self._folder / f"rime-{self._started}", at=at, config=file)
+        started = Rime(source or self.conf, self._folder / f"rime-{self._started}", at=at, config=file, more=more)
         self._stack.callback(started.kill)
         await started.ready()
         return started

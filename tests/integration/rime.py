@@ -17,7 +17,7 @@ def rime(*arguments):
 class Rime:
     """A running `rime serve`; `log` is what it has logged so far, one mapping a record."""
 
-    def __init__(self, source, out, *, at="127.0.0.1:0", config=None):
+    def __init__(self, source, out, *, at="127.0.0.1:0", config=None, more=()):
         self._out = out.with_suffix(".out")
         self._err = out.with_suffix(".log")
         with self._out.open("w") as stdout, self._err.open("w") as stderr:
@@ -25,6 +25,7 @@ class Rime:
                 [
                     *(sys.executable, "-m", "rime_app", "serve"),
                     *("--source", f"file:{source}", "--transport", f"grpc:{at}"),
+                    *(flag for each in more for flag in ("--source", each)),
                     *(("--config", str(config)) if config is not None else ()),
                     *("--log", "json", "--log-level", "debug"),
                 ],
