@@ -103,6 +103,19 @@ class Wire(ABC):
     async def next(self) -> Response:
         """The next response; an error where the stream has ended."""
 
+    @abstractmethod
+    def later(self, seconds: float) -> None:
+        """So much time passes before the next response."""
+
+
+class Clock:
+    """A time that passes when a test says so."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
 
 class Client(ABC):
     """A client that does just what a test says, and checks what must hold of every response."""
@@ -248,11 +261,16 @@ class SotwClient(Client):
 class BareWire(Wire):
     """Calls the state machine itself."""
 
-    def __init__(self, stream: DeltaStream | SotwStream) -> None:
+    def __init__(self, stream: DeltaStream | SotwStream, clock: "Clock") -> None:
         self.stream: Any = stream
+        self._clock = clock
         self.unknown: list[str] = []
         self._code: str | None = None
         self._taken: deque[Response] = deque()
+
+    def later(self, seconds: float) -> None:
+        self._take()
+        self._clock.now += seconds
 
     async def send(self, request: DeltaRequest | DiscoveryRequest) -> None:
         if self._code is not None:
@@ -320,6 +338,9 @@ class GrpcWire(Wire):
         if request.error is not None:
             message.error_detail.message = request.error
         await self._call.write(message.SerializeToString())
+
+    def later(self, seconds: float) -> None:
+        """It passes by itself."""
 
     async def next(self) -> Response:
         try:
@@ -393,9 +414,11 @@ class Connections:
         delta = self.variant == "delta"
         client: type[Client] = DeltaClient if delta else SotwClient
         if self.way == "bare":
-            stream = DeltaStream(server) if delta else SotwStream(server)
+            clock = Clock()
+            variant = DeltaStream if delta else SotwStream
+            stream = variant(server, clock=clock, patience=CONFIG.patience)
             try:
-                yield client(BareWire(stream))
+                yield client(BareWire(stream, clock))
             finally:
                 stream.close()
             return

@@ -20,6 +20,7 @@ class Fault:
 _STREAM = "protocol/stream.py"
 _DELTA = "protocol/delta.py"
 _SOTW = "protocol/sotw.py"
+_HEARTBEAT = "protocol/heartbeat.py"
 _SUBSCRIPTION = "protocol/subscription.py"
 
 FAULTS: dict[str, Fault] = {
@@ -66,8 +67,8 @@ FAULTS: dict[str, Fault] = {
     ),
     "R14": Fault(
         _STREAM,
-        "        elif self._changed:\n",
-        "        elif self._changed and not any(each.subscriber.rejected for each in self._channels.values()):\n",
+        "            if self._changed:\n",
+        "            if self._changed and not any(each.subscriber.rejected for each in self._channels.values()):\n",
     ),
     "R15": Fault(
         "selection.py",
@@ -186,13 +187,21 @@ FAULTS: dict[str, Fault] = {
         "return [name for names in self._awaited.pop(type_url, ()) for name in names]",
         "return []",
     ),
-    "R72": Fault(_DELTA, "        self.subscriber.resend(names)\n", "        pass\n"),
+    "R72": Fault(_DELTA, "        self.subscriber.resend(self._needed(names))\n", "        pass\n"),
     "R73": Fault(_DELTA, "return TTL in features", "return True"),
     "R74": Fault("resource.py", "    if ttl is not None:\n        version +=", "    if False:\n        version +="),
+    "R75": Fault(_HEARTBEAT, "self._channel.subscriber.acknowledged(name) == version", "True"),
+    "R76": Fault(_HEARTBEAT, "SHARE: Final = 0.4", "SHARE: Final = 0.6"),
     "R77": Fault(_DELTA, "if self.described.asked_by_alias else None", "if False else None"),
-    "R78": Fault("type_urls.py", "        parent_of=VIRTUAL_HOST,\n", ""),
+    "R78": Fault("type_urls.py", "parent=ROUTE", "parent=CLUSTER"),
     "R79": Fault("selection.py", "if self._absent is None or name in removed:", "if self._view.described.order != 1:"),
-    "R4 sotw": Fault(_STREAM, 'nonce = f"~{self.stream.number}"', 'nonce = "~"'),
+    "R73 sotw": Fault(_SOTW, "TTL in features and not WRAPPED.isdisjoint(features)", "TTL in features"),
+    "R76 sotw": Fault(
+        _SOTW,
+        "self.refresh(heartbeats, subscriber.full_set(self._set), batch)",
+        "self.refresh(heartbeats, heartbeats, batch)",
+    ),
+    "R4 sotw": Fault(_STREAM, 'return f"~{self.stream.number}"', 'return "~"'),
     "R5 sotw": Fault(
         _SOTW,
         "        return self._listed(request)\n",

@@ -795,6 +795,107 @@ async def test_R74_a_changed_lifetime_brings_the_resource_again(plane, client):
     assert len({response.versions()["a"] for response in (before, longer, endless)}) == 3
 
 
+async def begun(plane, client, *names):
+    """What `client` was sent of these clusters, which live for a second each, and acknowledged."""
+    for name in names:
+        plane.apply(CLUSTER, name, b"1", ttl=1)
+    await client.ask(CLUSTER, node=LIFETIMES)
+    first = await client.receive()
+    await client.ack(first)
+    return first
+
+
+async def next_heartbeat(client):
+    """The next response, after half of a lifetime of one second."""
+    client.wire.later(0.5)
+    return await client.receive()
+
+
+async def test_R75_a_heartbeat_has_the_version_that_was_acknowledged_and_no_body(plane, client):
+    plane.apply(CLUSTER, "stays", b"1")
+    first = await begun(plane, client, "a")
+    heartbeat = await next_heartbeat(client)
+    assert (heartbeat.bodiless, heartbeat.ttls) == ({"a"}, {"a": 1})
+    assert heartbeat.versions() == {"a": first.versions()["a"]}
+    await client.ack(heartbeat)
+    plane.apply(CLUSTER, "a", b"2", ttl=1)
+    second = await client.receive()
+    await client.ack(second)
+    assert (await next_heartbeat(client)).versions() == second.versions() != first.versions()
+
+
+async def test_R75_not_the_version_that_was_rejected(plane, client):
+    await begun(plane, client, "a", "b")
+    plane.apply(CLUSTER, "a", b"2", ttl=1)
+    await client.nack(await client.receive())
+    for _ in range(2):
+        assert (await next_heartbeat(client)).bodiless == {"b"}
+
+
+async def test_R75_not_what_is_on_its_way_until_it_is_acknowledged(plane, client):
+    await begun(plane, client, "a")
+    plane.apply(CLUSTER, "b", b"1", ttl=1)
+    on_its_way = await client.receive()
+    for _ in range(2):
+        assert (await next_heartbeat(client)).bodiless == {"a"}
+    await client.ack(on_its_way)
+    assert (await client.receive()).bodiless == {"b"}
+    assert (await next_heartbeat(client)).bodiless == {"a", "b"}
+
+
+async def test_R75_not_what_the_client_gave_up_or_is_gone(plane, client):
+    for name in ("a", "b", "c"):
+        plane.apply(ENDPOINT, name, b"1", ttl=1)
+    await client.ask(ENDPOINT, ["a", "b", "c"], node=LIFETIMES)
+    await client.ack(await client.receive(), remove=["b"])
+    await client.nothing()
+    plane.remove(ENDPOINT, "c")
+    await client.ack(await client.receive())
+    assert (await next_heartbeat(client)).bodiless == {"a"}
+
+
+async def test_R75_a_rejected_heartbeat_brings_the_resource_once(plane, client):
+    await begun(plane, client, "a", "b")
+    heartbeat = await next_heartbeat(client)
+    await client.nack(heartbeat)
+    again = await client.receive()
+    assert (again.bodiless, again.versions()) == (frozenset(), heartbeat.versions())
+    await client.ack(again)
+    plane.apply(CLUSTER, "b", b"2", ttl=1)
+    await client.ack(await client.receive())
+    heartbeat = await next_heartbeat(client)
+    assert heartbeat.bodiless == {"a", "b"}
+    await client.nack(heartbeat)
+    again = await client.receive()
+    assert (again.bodiless, set(again.resources)) == (frozenset(), {"b"})
+    await client.ack(again)
+    assert (await next_heartbeat(client)).bodiless == {"b"}
+
+
+async def test_R76_heartbeats_come_before_half_of_the_lifetime_is_over(plane, client):
+    await begun(plane, client, "a")
+    for _ in range(3):
+        heartbeat = await next_heartbeat(client)
+        assert heartbeat.bodiless == {"a"}
+        await client.ack(heartbeat)
+
+
+async def test_R76_also_of_what_came_between_two_of_them(plane, client):
+    await begun(plane, client, "a")
+    client.wire.later(0.2)
+    plane.apply(CLUSTER, "b", b"1", ttl=1)
+    await client.ack(await client.receive())
+    assert (await next_heartbeat(client)).bodiless == {"a", "b"}
+
+
+async def test_R76_who_comes_back_may_have_little_time_left(plane, connect):
+    plane.apply(CLUSTER, "a", b"1", ttl=3600)
+    known = {name: resource.version for name, resource in plane.snapshot()[CLUSTER].items()}
+    async with connect() as client:
+        await client.ask(CLUSTER, known=known, node=LIFETIMES)
+        assert (await client.only()).bodiless == {"a"}
+
+
 # --- on demand
 
 
@@ -892,6 +993,25 @@ async def test_R78_not_those_that_the_client_rejected(plane, client):
     await client.nothing()
     plane.apply(ROUTE, "r", b"2")
     assert (await client.only()).type_url == ROUTE
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_R78_also_where_the_client_comes_back_to_a_changed_one(plane, connect, at_once):
+    plane.apply(ROUTE, "r", b"1")
+    plane.apply(ROUTE, "same", b"1")
+    plane.apply(VIRTUAL_HOST, "r/a.example", b"1")
+    plane.apply(VIRTUAL_HOST, "same/a.example", b"1")
+    routes, hosts = (
+        {name: resource.version for name, resource in plane.snapshot()[url].items()} for url in (ROUTE, VIRTUAL_HOST)
+    )
+    plane.apply(ROUTE, "r", b"2")
+    async with connect() as client:
+        await client.ask(ROUTE, list(routes), known=routes)
+        if not at_once:
+            assert set((await client.only()).resources) == {"r"}
+        await client.ask(VIRTUAL_HOST, list(hosts), known=hosts)
+        *_, offered = await client.rest()
+        assert (offered.type_url, set(offered.resources)) == (VIRTUAL_HOST, {"r/a.example"})
 
 
 async def test_R79_an_unknown_cluster_on_demand_is_reported_at_once(plane, client):

@@ -6,13 +6,18 @@ list as it was, plus or minus names. Where a test says `nonce=""` the client spe
 
 import pytest
 
-from rime_core import CLUSTER, ENDPOINT, LISTENER, ROUTE, SCOPED_ROUTE, SECRET, Plane
+from rime_core import CLUSTER, ENDPOINT, LISTENER, ROUTE, SCOPED_ROUTE, SECRET, Node, Plane
 from tests.conformance.clients import EndedError, naming
 from tests.conformance.test_rules import is_resent, waiting_for
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.variants("sotw")]
 
 OWN = "type.googleapis.com/example.config.v1.Thing"
+
+LIFETIMES = Node(
+    "n", client_features=frozenset({"xds.config.supports-resource-ttl", "xds.config.supports-resource-in-sotw"})
+)
+"""A client that understands lifetimes, in this variant."""
 
 FULL_SETS = [CLUSTER, LISTENER, SCOPED_ROUTE, OWN]
 
@@ -501,3 +506,63 @@ async def test_R72_also_where_that_crossed_a_response(plane, client):
     await client.nothing()
     await client.ask(ENDPOINT)
     assert names_of(await client.only()) == {"e"}
+
+
+# --- lifetimes
+
+
+async def test_R73_a_lifetime_is_told_in_a_wrapper_to_those_who_take_one(plane, client):
+    plane.apply(CLUSTER, "a", b"1", ttl=30)
+    plane.apply(CLUSTER, "stays", b"1")
+    await client.ask(CLUSTER, node=LIFETIMES)
+    response = await client.receive()
+    assert (response.ttls, names_of(response)) == ({"a": 30}, {"a", "stays"})
+
+
+async def test_R73_a_lifetime_is_not_told_to_those_who_take_no_wrapper(plane, client):
+    plane.apply(CLUSTER, "a", b"1", ttl=30)
+    await client.ask(CLUSTER, node=Node("n", client_features=frozenset({"xds.config.supports-resource-ttl"})))
+    response = await client.receive()
+    assert (response.ttls, names_of(response)) == ({}, {"a"})
+
+
+async def test_R76_a_set_is_renewed_as_a_whole_before_half_of_the_lifetime_is_over(plane, client):
+    plane.apply(CLUSTER, "a", b"1", ttl=1)
+    plane.apply(CLUSTER, "stays", b"1")
+    await client.ask(CLUSTER, node=LIFETIMES)
+    first = await client.receive()
+    await client.ask(CLUSTER)
+    for _ in range(2):
+        client.wire.later(0.5)
+        again = await client.receive()
+        assert (again.resources, again.ttls, again.version) == (first.resources, {"a": 1}, first.version)
+        await client.ask(CLUSTER)
+
+
+async def test_R76_other_types_by_what_has_a_lifetime(plane, client):
+    plane.apply(ENDPOINT, "a", b"1", ttl=1)
+    plane.apply(ENDPOINT, "stays", b"1")
+    await client.want(ENDPOINT, "a", "stays", node=LIFETIMES)
+    await client.receive()
+    await client.ask(ENDPOINT)
+    for _ in range(2):
+        client.wire.later(0.5)
+        again = await client.receive()
+        assert (names_of(again), again.ttls) == ({"a"}, {"a": 1})
+        await client.ask(ENDPOINT)
+
+
+async def test_R76_not_a_set_that_was_rejected(plane, client):
+    plane.apply(CLUSTER, "a", b"1", ttl=1)
+    plane.apply(ENDPOINT, "e", b"1", ttl=1)
+    await client.ask(CLUSTER, node=LIFETIMES)
+    await client.want(ENDPOINT, "e")
+    for response in (await client.receive(), await client.receive()):
+        await client.ask(response.type_url)
+    plane.apply(CLUSTER, "a", b"2", ttl=1)
+    await client.nack(await client.receive())
+    await client.nothing()
+    for _ in range(2):
+        client.wire.later(0.5)
+        assert (await client.receive()).type_url == ENDPOINT
+        await client.ask(ENDPOINT)

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import pytest
 
 from rime_core import CLUSTER, ENDPOINT, Plane
+from rime_core.node import TTL, Node
 from rime_core.protocol.delta import DeltaStream
 from rime_core.protocol.messages import DeltaRequest, DiscoveryRequest
 from rime_core.protocol.sotw import SotwStream
@@ -380,6 +381,37 @@ def test_the_first_answer_is_worked_out_once(worlds):
         return act
 
     assert_same(cost(act(worlds[FEW])), cost(act(worlds[MANY])))
+
+
+@pytest.mark.parametrize("in_group", [False, True])
+def test_heartbeats_are_worked_out_once_for_all(in_group):
+    """For the second who needs them, they cost the same however many there are."""
+
+    def act(resources):
+        plane = Plane()
+        for number in range(resources):
+            plane.apply(CLUSTER, f"n{number}", b"", ttl=10)
+        if in_group:
+            plane = Plane(base=plane)
+        now = [0.0]
+        node = Node(client_features=frozenset({TTL}))
+        first, second = (DeltaStream(plane.server(), clock=lambda: now[0]) for _ in range(2))
+        for stream in (first, second):
+            stream.receive(DeltaRequest(CLUSTER, node))
+            stream.receive(DeltaRequest(CLUSTER, nonce=stream.responses()[0].nonce))
+
+        def renew(stream=first):
+            (response,) = stream.responses()
+            assert len(response.update.resources) == resources
+            stream.receive(DeltaRequest(CLUSTER, nonce=response.nonce))
+
+        def before():
+            now[0] += 10
+            renew()
+
+        return cost(lambda: renew(second), before=before, warm=3)
+
+    assert_same(act(FEW), act(1_000))
 
 
 def test_a_change_costs_the_same_whoever_named_others():

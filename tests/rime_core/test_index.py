@@ -202,3 +202,18 @@ def test_one_that_raises_does_not_keep_the_others_from_being_called():
     with pytest.raises(RuntimeError, match="first"):
         call_all([lambda: fail("first"), lambda: fail("second"), lambda: called.append("third")])
     assert called == ["first", "second", "third"]
+
+
+def test_it_knows_which_names_have_which_lifetime(kept):
+    kept.put("a", "b", ttl=10)
+    kept.put("c", ttl=20)
+    kept.put("d")
+    assert {ttl: list(names) for ttl, names in kept.index.lifetimes.items()} == {10: ["a", "b"], 20: ["c"]}
+    kept.put("a", body=b"y", ttl=10)
+    kept.put("b", ttl=20)
+    kept.put("c")
+    assert {ttl: list(names) for ttl, names in kept.index.lifetimes.items()} == {10: ["a"], 20: ["b"]}
+    kept.plane.remove(CLUSTER, "a")
+    assert list(kept.index.lifetimes) == [20]
+    kept.put("a", ttl=10)
+    assert {each.name for each in kept.index.with_ttl(10)} == {"a"}

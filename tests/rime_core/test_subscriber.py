@@ -303,6 +303,12 @@ def test_what_answers_for_a_missing_name_is_only_for_who_asked_for_that(hosts):
     assert plain.poll().removed == ("r/b",)
 
 
+def test_a_missing_name_that_the_client_has_is_removed(hosts):
+    subscriber = hosts.server().subscribe(VIRTUAL_HOST, ["r/b", "r/c"], absent=absent)
+    update = subscriber.initial({"r/b": "1"})
+    assert (update.resources, update.removed) == ((absent("r/c"),), ("r/b",))
+
+
 def test_clients_that_ask_for_the_same_missing_name_are_given_the_same_update(hosts):
     updates = []
     for _ in range(2):
@@ -322,17 +328,14 @@ def test_a_name_that_is_gone_and_asked_for_at_once_is_removed(hosts):
     assert (update.resources, update.removed) == ((), ("r/a",))
 
 
-def test_what_stands_under_a_name_is_sent_again_where_it_was_asked_for_and_is_there(hosts):
+def test_what_stands_under_a_name_is_found_where_it_was_asked_for_and_is_there(hosts):
     hosts.apply(VIRTUAL_HOST, "r/b", b"1", aliases=["r/x/c"])
     hosts.apply(VIRTUAL_HOST, "r/d", b"1")
     subscriber = hosts.server().subscribe(VIRTUAL_HOST, ["r/a", "r/x/c", "r/missing", "r"])
     subscriber.initial()
-    subscriber.resend_under({"r"})
-    assert said(subscriber.poll()) == ({"r/a": b"1"}, set())
-    subscriber.resend_under({"r/x", "other"})
-    assert said(subscriber.poll()) == ({"r/b": b"1"}, set())
-    subscriber.resend_under({"other"})
-    assert subscriber.poll() is None
+    assert subscriber.under({"r"}) == ["r/a"]
+    assert subscriber.under({"r/x", "other"}) == ["r/x/c"]
+    assert subscriber.under({"other"}) == []
 
 
 def test_who_asks_whether_all_can_be_read_is_woken_when_it_can():
@@ -382,3 +385,41 @@ def test_a_name_that_is_given_up_without_an_answer(plane, names):
     assert client.poll() is None, "nor is what was asked for just before"
     plane.apply(CLUSTER, "a", b"2")
     assert client.poll() == (({"a": b"2"}, set()) if STAR in names else None)
+
+
+# --- lifetimes
+
+
+@pytest.fixture
+def living(plane):
+    plane.apply(CLUSTER, "a", b"1", ttl=10)
+    plane.apply(CLUSTER, "stays", b"1")
+    return plane
+
+
+def names_in(update):
+    return [resource.name for resource in update.resources]
+
+
+def test_what_renews_all_is_for_who_holds_all_and_accepted_it(living):
+    client = Client(living)
+    subscriber = client.subscriber
+    assert subscriber.renewal_of_all(10) is None, "nothing was sent"
+    update = subscriber.initial()
+    assert subscriber.renewal_of_all(10) is None, "it is on its way"
+    subscriber.acknowledge_update(update)
+    assert names_in(subscriber.renewal_of_all(10)) == ["a"]
+    assert subscriber.renewal_of_all(20) is None
+    living.apply(CLUSTER, "b", b"1", ttl=10)
+    assert subscriber.renewal_of_all(10) is None, "there is something else"
+    subscriber.reject(subscriber.poll(), "no")
+    assert subscriber.renewal_of_all(10) is None, "it was rejected"
+
+
+@pytest.mark.parametrize("names", [[], ["a"], [STAR, "a"]])
+def test_who_holds_names_is_renewed_by_name(living, names):
+    subscriber = living.server().subscribe(CLUSTER, names)
+    subscriber.acknowledge_update(subscriber.initial())
+    assert subscriber.renewal_of_all(10) is None
+    assert [resource.name for resource in subscriber.with_ttl(10)] == (["a"] if names else [])
+    assert list(subscriber.lifetimes) == [10]

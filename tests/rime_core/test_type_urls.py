@@ -14,7 +14,7 @@ from rime_core import (
     check_type_url,
     describe,
 )
-from rime_core.type_urls import is_known
+from rime_core.type_urls import CHILDREN, is_known
 
 OWN = "type.example/acme.v1.Widget"
 
@@ -104,4 +104,5 @@ def test_a_type_url_is_text(value):
 
 def test_virtual_hosts_are_asked_for_by_alias_and_belong_to_routes():
     assert [each.url for each in TYPES if each.asked_by_alias] == [VIRTUAL_HOST]
-    assert {each.url: each.parent_of for each in TYPES if each.parent_of} == {ROUTE: VIRTUAL_HOST}
+    assert {each.url: each.parent for each in TYPES if each.parent} == {VIRTUAL_HOST: ROUTE}
+    assert CHILDREN == {ROUTE: VIRTUAL_HOST}

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from rime_core import SourceError, UsageError
+from rime_core.node import TTL
 from rime_envoy_api import make_bootstrap, message_class, parse
 from rime_envoy_api.rules import violations
 from rime_envoy_api.tree import read_yaml
@@ -25,7 +26,7 @@ def test_without_a_file_it_is_the_control_plane_and_nothing_else():
     (node,) = read_yaml(make_bootstrap(address="127.0.0.1:18000", node_id="front-1", node_cluster="front"))
 
     assert plain(node) == {
-        "node": {"id": "front-1", "cluster": "front"},
+        "node": {"id": "front-1", "cluster": "front", "client_features": [TTL]},
         "static_resources": {
             "clusters": [
                 {
@@ -252,3 +253,9 @@ def test_what_is_no_bootstrap(text, message):
         make_bootstrap(text, origin="envoy.yaml")
 
     assert str(caught.value) == message
+
+
+def test_the_node_announces_lifetimes_once_beside_what_it_announces_itself():
+    for features in (["mine"], ["mine", TTL]):
+        bootstrap = made(f"node: {{id: a, client_features: {features}}}")
+        assert list(bootstrap.node.client_features) == ["mine", TTL]

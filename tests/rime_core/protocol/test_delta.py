@@ -60,6 +60,19 @@ def test_what_a_cluster_waits_for_is_sent_to_who_knows_it_and_asks_later(plane):
     assert taken(stream, request) == [(ENDPOINT, ["e"], [])]
 
 
+def test_what_a_client_brings_as_unknown_it_does_not_have():
+    stream = DeltaStream(Plane().server())
+    (response,) = begun_with(stream, "unknown")
+    assert (response.update.removed, len(response.update.resources)) == ((), 1)
+    (response,) = begun_with(DeltaStream(Plane().server()), "1")
+    assert (response.update.removed, len(response.update.resources)) == (("r/a",), 0)
+
+
+def begun_with(stream, version):
+    stream.receive(DeltaRequest(VIRTUAL_HOST, subscribe=["r/a"], initial_versions={"r/a": version}))
+    return stream.responses()
+
+
 class Rules:
     """Refuses what begins with an x."""
 

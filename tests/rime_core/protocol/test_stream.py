@@ -300,7 +300,7 @@ def test_more_names_than_a_client_may_ask_for_end_its_stream(plane):
         begun(plane, DeltaRequest(SECRET, subscribe=["a", "b", "c"]), max_names=2)
 
 
-def test_hosts_of_a_route_are_offered_again_only_to_who_has_been_answered_about_hosts(plane):
+def test_hosts_of_a_route_are_sent_once_with_a_first_answer(plane):
     plane.apply(VIRTUAL_HOST, "a/host", b"1")
     stream = begun(plane, DeltaRequest(ROUTE, subscribe=["a"]))
     stream.responses()

@@ -50,9 +50,11 @@ class Index(View):
         "groups",
         "interest",
         "label",
+        "lifetimes",
         "numbers",
         "observed",
         "ordinal",
+        "renewals",
         "resources",
         "shared",
         "subscribers",
@@ -103,6 +105,10 @@ class Index(View):
         """Content → the Update that carries it; for the present ordinal only."""
         self.version: SetVersion | None = None
         """That of what "*" gives; kept from when somebody asks for it (`rime_core.set_version.of_star`)."""
+        self.lifetimes: Final[dict[float, dict[str, None]]] = {}
+        """Seconds → the names of the resources with this lifetime."""
+        self.renewals: dict[float, Update | None] = {}
+        """Lifetime → what renews it for those who hold "*"; for the present ordinal only."""
         self._aliases: Final[dict[str, dict[str, None]]] = {}
         self._tombstones: Final[deque[tuple[str, int]]] = deque()
         self._snapshot: Mapping[str, Resource] | None = None
@@ -130,7 +136,11 @@ class Index(View):
             self.shared.clear()
         if self.updates:
             self.updates.clear()
+        if self.renewals:
+            self.renewals.clear()
         self._snapshot = None
+        if (old.ttl if old is not None else None) != (resource.ttl if resource is not None else None):
+            self._relive(name, old, resource)
         if old is None or resource is None:
             self._count(name, old, resource, ordinal)
         names: tuple[str, ...] = (name,)
@@ -182,6 +192,15 @@ class Index(View):
         for alias in after:
             self._aliases.setdefault(alias, {})[name] = None
         return tuple(dict.fromkeys((*before, *after)))
+
+    def _relive(self, name: str, old: Resource | None, new: Resource | None) -> None:
+        if old is not None and old.ttl is not None:
+            named = self.lifetimes[old.ttl]
+            del named[name]
+            if not named:
+                del self.lifetimes[old.ttl]
+        if new is not None and new.ttl is not None:
+            self.lifetimes.setdefault(new.ttl, {})[name] = None
 
     def _touch(self, name: str, names: tuple[str, ...], ordinal: int) -> None:
         for each in names:
@@ -247,6 +266,14 @@ class Index(View):
         if update is None:
             update = self.updates[content] = Update(resources, removed, ordinal=self.ordinal, label=self.label)
         return update
+
+    def renewal(self, ttl: float) -> Update | None:
+        """What renews the lifetime `ttl` for a subscriber of "*" alone that has everything; made once for all."""
+        try:
+            return self.renewals[ttl]
+        except KeyError:
+            update = self.renewals[ttl] = super().renewal(ttl)
+            return update
 
     def follow(self, names: Iterable[str]) -> Names:
         """The set of these names, for one who is interested in them."""

@@ -8,8 +8,8 @@ TTL: Final = "xds.config.supports-resource-ttl"
 """The feature of a client for which resources may have lifetimes (R73)."""
 
 WRAPPED: Final = frozenset({"xds.config.resource-in-sotw", "xds.config.supports-resource-in-sotw"})
-"""That of one which takes a resource in a wrapper in state-of-the-world; Envoy's list of features has the first name,
-its document of the protocol the second. Envoy announces it by itself, and nothing of lifetimes unless it is told to.
+"""That of one which takes a resource in a wrapper in state-of-the-world: Envoy's list of features has the first name,
+its document of the protocol the second. Envoy can do both, and announces what its bootstrap says.
 """
 
 

@@ -213,6 +213,10 @@ class Overlay(View):
                 return update
         return super().since(cursor)
 
+    def renewal(self, ttl: float) -> Update | None:
+        """What renews the lifetime `ttl` for a subscriber of "*" alone that has everything."""
+        return super().renewal(ttl) if self.own.ordinal else self.base.renewal(ttl)
+
     def update_of(self, resources: tuple[Resource, ...], removed: tuple[str, ...]) -> Update | None:
         """The one Update with this content, at this moment; None where there is nothing in it."""
         if not resources and not removed:

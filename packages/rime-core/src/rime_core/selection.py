@@ -11,7 +11,7 @@ worked out for one only where there are:
 - versions that it rejected.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -354,6 +354,32 @@ class Selection(Delivery):
         """What there is of this name now; None: nothing."""
         entry = self._view.entry(name)
         return entry.resource if entry is not None else None
+
+    # --- lifetimes ---------------------------------------------------------------------------------------------------
+
+    @property
+    def lifetimes(self) -> Collection[float]:
+        """The lifetimes that there are, in seconds; usually none."""
+        feeds = self._view.feeds
+        return feeds[0].lifetimes if len(feeds) == 1 else {ttl for feed in feeds for ttl in feed.lifetimes}
+
+    def with_ttl(self, ttl: float) -> Iterator[Resource]:
+        """What it is to have that has this lifetime, in seconds."""
+        return (resource for resource in self._view.with_ttl(ttl) if self._visible_resource(resource))
+
+    def update_with(self, resources: Iterable[Resource]) -> Update | None:
+        """The one Update with these; None where there are none."""
+        return self._view.update_of(tuple(resources), ())
+
+    def renewal_of_all(self, ttl: float) -> Update | None:
+        """What renews the lifetime `ttl` of all that it is to have, where it holds "*" alone and its client accepted
+        everything; made once for all of them. None where it is to be found out by name.
+        """
+        if self._names is not None or not self._star or self._cursor != self._view.ordinal:
+            return None
+        if self._held or self._flights or self._behind or self._rejected:
+            return None
+        return self._view.renewal(ttl)
 
     def _visible(self, entry: Known | None) -> Resource | None:
         """The resource of `entry` where this subscriber is to have it."""

@@ -165,10 +165,10 @@ class Subscriber(Selection):
             self.nudge()
         return bool(wanted)
 
-    def resend_under(self, parents: Collection[str]) -> None:
-        """Send once more what it asked for as `<parent>/<...>` and is there; its client forgot it (R78)."""
+    def under(self, parents: Collection[str]) -> list[str]:
+        """The names that it asked for as `<parent>/<...>`, of what is there."""
         under = [name for name in self.names if name.rpartition("/")[0] in parents]
-        self.resend([name for name in under if self._view.matches(name)])
+        return [name for name in under if self._view.matches(name)]
 
     # --- what to send ------------------------------------------------------------------------------------------------
 

@@ -31,8 +31,8 @@ class XdsType:
     to it, since Envoy handles that badly (R59). `full_set`: a state-of-the-world response holds all that its client
     needs, for the client deletes what is left out (R51, R53). `asked_by_alias`: the client looks for the name that it
     asked for among the aliases of the answer, and waits on where a name that does not exist is reported as removed
-    (R77). `parent_of`: the type of what is named `<name of one of these>/<...>` and forgotten by the client when that
-    one changes (R78).
+    (R77). `parent`: its names are `<name of one of that type>/<...>`, and the client forgets it when that one
+    changes (R78).
 
     For the order in which one client is sent things (`protocol.order`): `waits_for` is the type that one of these waits
     for where it names one that is on its way (R71). `referred_by` are the types that may refer to one of these, which
@@ -55,7 +55,7 @@ class XdsType:
     drains: bool = False
     full_set: bool = False
     asked_by_alias: bool = False
-    parent_of: str | None = None
+    parent: str | None = None
 
 
 _NAMING_CLUSTERS = (EXTENSION_CONFIG, LISTENER, SCOPED_ROUTE, ROUTE, VIRTUAL_HOST)
@@ -102,11 +102,15 @@ TYPES: tuple[XdsType, ...] = (
         waits_for=CLUSTER,
         referred_by=(LISTENER, SCOPED_ROUTE),
         outlives_removal=True,
-        parent_of=VIRTUAL_HOST,
     ),
-    XdsType(VIRTUAL_HOST, "virtual-hosts", "virtual-host", "vhds", 7, waits_for=CLUSTER, asked_by_alias=True),
+    XdsType(
+        VIRTUAL_HOST, "virtual-hosts", "virtual-host", "vhds", 7, waits_for=CLUSTER, asked_by_alias=True, parent=ROUTE
+    ),
     XdsType(RUNTIME, "runtimes", "runtime", "rtds", 8),
 )
+
+CHILDREN = {each.parent: each.url for each in TYPES if each.parent is not None}
+"""Type URL → that of which it is the parent."""
 
 _BY_URL = {xds_type.url: xds_type for xds_type in TYPES}
 _BY_SHORT_NAME = {

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from rime_core.parties import BEFORE_INITIAL
-from rime_core.resource import Resource
+from rime_core.resource import Resource, heartbeat_of
 from rime_core.update import Update
 
 if TYPE_CHECKING:
@@ -98,6 +98,22 @@ class View(ABC):
     @abstractmethod
     def update_of(self, resources: tuple[Resource, ...], removed: tuple[str, ...]) -> Update | None:
         """The one Update with this content, at this moment; None where there is nothing in it."""
+
+    # --- lifetimes ---------------------------------------------------------------------------------------------------
+
+    def with_ttl(self, ttl: float) -> Iterator[Resource]:
+        """The resources with this lifetime, in seconds."""
+        names = {name: None for feed in self.feeds for name in feed.lifetimes.get(ttl, ())}
+        for name in names:
+            entry = self.entry(name)
+            resource = entry.resource if entry is not None else None
+            if resource is not None and resource.ttl == ttl:
+                yield resource
+
+    def renewal(self, ttl: float) -> Update | None:
+        """What renews the lifetime `ttl` for a subscriber of "*" alone that has everything."""
+        resources = (resource for resource in self.with_ttl(ttl) if self.in_star(resource))
+        return self.update_of(tuple(heartbeat_of(resource) for resource in resources), ())
 
     # --- who asks for what -------------------------------------------------------------------------------------------
 

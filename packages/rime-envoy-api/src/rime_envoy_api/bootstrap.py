@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from rime_core.errors import SourceError, UsageError
+from rime_core.node import TTL
 from rime_core.type_urls import CLUSTER
 from rime_envoy_api.convert import convert, locate
 from rime_envoy_api.document import Fault, read_documents, show_path
@@ -72,7 +73,8 @@ def make_bootstrap(
     `text` is the bootstrap that somebody has, and `origin` what people call it. What cannot come from a control plane
     stays: the node, admin, statistics, tracing, the overload manager, runtime layers, extensions, secrets that the file
     holds, and those of its clusters that one of these needs. `parse` reads the clusters and listeners of the same file.
-    `node_id` and `node_cluster` are used where the file says nothing.
+    `node_id` and `node_cluster` are used where the file says nothing. The node announces that it understands lifetimes
+    of resources, which Envoy does and does not say by itself.
 
     With `tls_ca` Envoy connects over TLS, and accepts a certificate that one of the authorities in this file has signed
     for `tls_server_name`, a DNS name, an IP address or a URI such as spiffe://...; where that is empty, for the host of
@@ -89,6 +91,7 @@ def make_bootstrap(
     _keep_what_is_needed(bootstrap)
     bootstrap.node.id = bootstrap.node.id or node_id
     bootstrap.node.cluster = bootstrap.node.cluster or node_cluster
+    bootstrap.node.client_features.extend({TTL} - set(bootstrap.node.client_features))
     cluster = _free_name(bootstrap)
     filled = {
         "cluster": cluster,

@@ -56,7 +56,8 @@ class DeltaChannel(Channel[DeltaRequest, DeltaResponse]):
         """What it wants and does not know; an empty "*" is told too, for Envoy is not ready without (R44)."""
         known = self._known
         update = self.subscriber.initial(known)
-        self.subscriber.resend([name for name in self.stream.awaited(self.described.url) if name in known])
+        needed = self._needed(self.stream.awaited(self.described.url))
+        self.subscriber.resend([name for name in needed if name in known])
         nothing = self.allowance.star_refused
         if nothing:
             self.allowance.miss(name for name in known if not self.subscriber.asks_for(name))
@@ -81,8 +82,18 @@ class DeltaChannel(Channel[DeltaRequest, DeltaResponse]):
         return Update(answers, removed, ordinal=self.subscriber.cursor)
 
     def warm(self, names: Iterable[str]) -> None:
-        """They are sent again: Envoy keeps a changed cluster warming, for 15 s, and does not ask (R63, R72)."""
-        self.subscriber.resend(names)
+        """They are sent again, for Envoy does not ask: it keeps a changed cluster warming, for 15 s (R63, R72), and
+        forgets the hosts of a changed route configuration (R78).
+        """
+        self.subscriber.resend(self._needed(names))
+
+    def _needed(self, names: Iterable[str]) -> Iterable[str]:
+        return names if self.described.parent is None else self.subscriber.under(frozenset(names))
+
+    def renew(self, heartbeats: Update, batch: list[DeltaResponse]) -> None:
+        """As they are."""
+        for part in heartbeats.parts(self.stream.max_response_bytes):
+            self.refresh(part, part, batch)
 
     def respond(self, update: Update, nonce: str, *, shared: bool) -> DeltaResponse:
         """The update as it is."""

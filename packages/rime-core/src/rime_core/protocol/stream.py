@@ -28,12 +28,13 @@ from rime_core.node import Client, Node, Peer
 from rime_core.plane import Plane
 from rime_core.protocol.allowance import MAX_NAMES, Allowance
 from rime_core.protocol.events import Acknowledged, Event, RejectedResponse, UnknownType
+from rime_core.protocol.heartbeat import Heartbeats
 from rime_core.protocol.order import Order, Patience
 from rime_core.protocol.rejection import Healing, Rejection, culprits
 from rime_core.resource import Resource, check_name
 from rime_core.server import Server
 from rime_core.subscriber import Subscriber
-from rime_core.type_urls import XdsType, check_type_url, describe, is_known
+from rime_core.type_urls import CHILDREN, XdsType, check_type_url, describe, is_known
 from rime_core.update import Manifest, Update
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ _EVENTS: Final = 1000
 
 _NOWHERE: Final = (-1, -1)
 
+_NOTHING: Final = Manifest(-1, {})
+
 
 class _Request(Protocol):
     """What is read of a request whatever the variant."""
@@ -76,6 +79,8 @@ class Flight(NamedTuple):
 
     manifest: Manifest
     number: int
+    renews: Mapping[str, str | None] | None = None
+    """The names and versions of a heartbeat; it carries nothing else."""
 
 
 class Channel(ABC, Generic[Request, Response]):
@@ -89,6 +94,7 @@ class Channel(ABC, Generic[Request, Response]):
         "first_number",
         "flights",
         "healing",
+        "heartbeats",
         "knows",
         "stream",
         "subscriber",
@@ -110,6 +116,8 @@ class Channel(ABC, Generic[Request, Response]):
         """Nonce → what is on its way, oldest first."""
         self.healing: Final = Healing()
         """What is sent once more because of a rejection."""
+        self.heartbeats: Heartbeats | None = None
+        """What keeps the lifetimes of what the client has from ending; None where it is not told any."""
         self._place = _NOWHERE
         """(ordinal, part) of the last shared response."""
 
@@ -140,7 +148,13 @@ class Channel(ABC, Generic[Request, Response]):
 
     @abstractmethod
     def warm(self, names: Iterable[str]) -> None:
-        """Something was sent that its client keeps warming until it gets `names`, changed or not."""
+        """Something was sent for which its client needs `names`, changed or not; or, of a type with a parent, what is
+        under `names`.
+        """
+
+    @abstractmethod
+    def renew(self, heartbeats: Update, batch: list[Response]) -> None:
+        """Add what renews the lifetimes of what is in `heartbeats` to the batch."""
 
     # --- what all share ----------------------------------------------------------------------------------------------
 
@@ -166,6 +180,10 @@ class Channel(ABC, Generic[Request, Response]):
     def settle(self, nonce: str, error: str | None) -> None:
         """Take an acknowledgement or a rejection; a nonce that is not in flight means nothing (R21, R22)."""
         flight = self.flights.pop(nonce, None)
+        heartbeats = self.heartbeats
+        if heartbeats is not None and flight is not None and flight.renews is not None:
+            self._renewed(heartbeats, nonce, flight.renews, error)
+            return
         if error is not None:
             versions = flight.manifest.versions if flight is not None else {}
             named = culprits(error, versions)
@@ -178,6 +196,8 @@ class Channel(ABC, Generic[Request, Response]):
             self.stream.tell(Acknowledged(self.described.url, nonce))
         if flight is not None:
             self.stream.order.settled(self, flight, accepted=error is None)
+            if heartbeats is not None and heartbeats.settled(flight.manifest.versions):
+                self.stream.changed(self)
         if self.healing:
             self.stream.changed(self)
 
@@ -191,6 +211,17 @@ class Channel(ABC, Generic[Request, Response]):
             refused = self.healing.rejected(manifest, named, twice)
         subscriber.reject(manifest, error[:MAX_REASON], refused, nonce=nonce, at=self.stream.now)
 
+    def _renewed(
+        self, heartbeats: Heartbeats, nonce: str, versions: Mapping[str, str | None], error: str | None
+    ) -> None:
+        """A heartbeat of `versions` was accepted, or rejected."""
+        if error is None:
+            heartbeats.accepted(versions)
+            self.stream.tell(Acknowledged(self.described.url, nonce))
+        else:
+            self.subscriber.resend(heartbeats.rejected(versions))
+            self.stream.tell(RejectedResponse(self.described.url, nonce, versions, error[:MAX_MESSAGE]))
+
     def ask(self, names: list[str]) -> list[str]:
         """The client asks for `names`: those that it may have; the others are answered as missing."""
         return self.allowance.granted(names)
@@ -201,6 +232,11 @@ class Channel(ABC, Generic[Request, Response]):
         self.subscriber.discard(names)
         self.healing.given_up(names)
         self.stream.order.given_up(self.described.url, names)
+
+    def watch(self) -> None:
+        """See whether something that the client has has a lifetime."""
+        if self.heartbeats is not None:
+            self.heartbeats.watch()
 
     def collect(self, batch: list[Response]) -> None:
         """Add what there is to send to the batch."""
@@ -258,25 +294,35 @@ class Channel(ABC, Generic[Request, Response]):
             names = news.references.get(warmed_by, ())
             if names:
                 self.stream.warm(warmed_by, names)
-        if self.described.parent_of is not None:
-            children = self.stream.channel(self.described.parent_of)
-            if children is not None and children.answered:
-                children.subscriber.resend_under(frozenset(resource.name for resource in news.resources))
+        if self.described.url in CHILDREN:
+            self.stream.warm(CHILDREN[self.described.url], tuple(resource.name for resource in news.resources))
+
+    def refresh(self, heartbeats: Update, update: Update, batch: list[Response]) -> None:
+        """Add a response with `update` to the batch, by which what is in `heartbeats` is renewed."""
+        nonce = self._own_nonce()
+        self._fly(nonce, Flight(_NOTHING, self.stream.number, heartbeats.manifest.versions))
+        batch.append(self.respond(update, nonce, shared=False))
 
     def _nonce(self, news: Update, update: Update) -> tuple[str, bool]:
         """The nonce of the response that carries `update`, and whether all streams have it; it is in flight now."""
-        self.stream.number += 1
+        nonce = self._own_nonce()
         place = (update.ordinal, update.part)
         shared = place > self._place
         if shared:
             self._place = place
             nonce = f"{self.described.plural}.{update.ordinal}.{update.part}"
-        else:
-            nonce = f"~{self.stream.number}"
+        self._fly(nonce, Flight(news.manifest, self.stream.number))
+        return nonce, shared
+
+    def _own_nonce(self) -> str:
+        """A nonce for the next response, by its number on this stream."""
+        self.stream.number += 1
+        return f"~{self.stream.number}"
+
+    def _fly(self, nonce: str, flight: Flight) -> None:
         if len(self.flights) >= IN_FLIGHT:
             del self.flights[next(iter(self.flights))]
-        self.flights[nonce] = Flight(news.manifest, self.stream.number)
-        return nonce, shared
+        self.flights[nonce] = flight
 
 
 class Stream(ABC, Generic[Request, Response]):
@@ -368,12 +414,17 @@ class Stream(ABC, Generic[Request, Response]):
             self.order.tick()
         if not self._server.ready:
             self._server.when_ready(self._signal)
-        elif self._changed:
+        else:
             self._woken = True  # what one type's answer brings about in another is part of this batch
-            for channel in self._channels.values():
-                if channel in self._changed:
-                    self._changed.discard(channel)
-                    channel.collect(batch)
+            since = self.number
+            if self._changed:
+                for channel in self._channels.values():
+                    if channel in self._changed:
+                        self._changed.discard(channel)
+                        channel.collect(batch)
+                        channel.watch()
+            if self.tells_ttl:
+                self._renew(since, batch)
         self._woken = False
         if self._changed and self._server.ready:
             self._signal()
@@ -382,7 +433,11 @@ class Stream(ABC, Generic[Request, Response]):
     @property
     def due(self) -> float | None:
         """The time of the clock at which `responses()` must be called although `wake` was not; None: never."""
-        return self.order.due
+        due = self.order.due
+        if self.tells_ttl and self._server.ready:
+            for channel in self._channels.values():
+                due = _earlier(due, channel.heartbeats.due if channel.heartbeats is not None else None)
+        return due
 
     def events(self) -> list[Event]:
         """What happened since the last call, oldest first."""
@@ -499,15 +554,29 @@ class Stream(ABC, Generic[Request, Response]):
         )
         self._channels[type_url] = channel
         self._channels = dict(sorted(self._channels.items(), key=_order))
+        if self.tells_ttl and self._clock is not None:
+            channel.heartbeats = Heartbeats(channel, self._clock, overdue=channel.knows)
         if channel.knows:
             self.order.returned()
         self.changed(channel)
+
+    def _renew(self, since: int, batch: list[Response]) -> None:
+        """Add what must be renewed now to the batch; `since`: the number of the last response before it."""
+        for channel in self._channels.values():
+            if channel.heartbeats is not None:
+                heartbeats = channel.heartbeats.take(since)
+                if heartbeats is not None:
+                    channel.renew(heartbeats, batch)
 
     def _signal(self) -> None:
         if not self._woken and not self._closed:
             self._woken = True
             if self._wake is not None:
                 self._wake()
+
+
+def _earlier(one: float | None, other: float | None) -> float | None:
+    return other if one is None else one if other is None else min(one, other)
 
 
 def named(names: Iterable[str]) -> list[str]:
