@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import pytest
 
-from rime_core import CLUSTER, ENDPOINT, Plane
+from rime_core import CLUSTER, ENDPOINT, Plane, Subscriber
 from rime_core.node import TTL, Node
 from rime_core.protocol.delta import DeltaStream
 from rime_core.protocol.messages import DeltaRequest, DiscoveryRequest
@@ -512,6 +512,26 @@ def test_a_group_without_resources_of_the_type_is_answered_as_its_base_is():
         return act
 
     assert_same(cost(act(FEW)), cost(act(10_000)))
+
+
+def test_the_first_answer_to_names_of_which_a_group_has_nothing_is_the_bases():
+    def act(named):
+        family = Family(2, named)
+        names = family.names[1:]
+        family.reading(family.base, names)
+        opened: list[Subscriber] = []
+
+        def open_another():
+            while opened:
+                opened.pop().close()
+            opened.append(family.groups[0].server().subscribe(CLUSTER, names))
+
+        def act():
+            assert len(opened[0].initial().resources) == named - 1
+
+        return cost(act, before=open_another, warm=3)
+
+    assert_same(act(FEW), act(2_000))
 
 
 @pytest.mark.parametrize("named", [False, True])

@@ -135,6 +135,16 @@ def test_who_joins_a_set_behind_its_followers_lacks_nothing(base, groups, where)
         assert client.poll() == ({"b": b"1"}, {"d"})
 
 
+def test_who_comes_to_a_set_by_giving_names_up_lacks_nothing(groups):
+    group, other = groups[:2]
+    group.apply(CLUSTER, "z", b"own")
+    reading(other, ["a", "b"])
+    late, _ = (reading(group, NAMES) for _ in range(2))
+    group.apply(CLUSTER, "b", b"own")
+    late.subscriber.discard(["c"])
+    assert late.poll() == ({"b": b"own"}, set())
+
+
 def test_who_joins_who_was_alone_lacks_nothing_that_was_cleared(groups):
     group = groups[0]
     alone, late = reading(group, [*NAMES, "d"]), reading(group, NAMES)

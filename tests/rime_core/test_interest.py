@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rime_core import CLUSTER, Plane
 from rime_core.interest import NameSet, NameSets
 
 
@@ -118,6 +119,16 @@ def test_what_was_given_up_is_no_longer_among_its_changes(interest):
     names.touched("b", 1)
     step(interest, names, discard=["b"])
     assert list(names.tail(0)) == []
+
+
+def test_answers_are_kept_for_a_bounded_number_of_cursors():
+    plane = Plane()
+    plane.apply(CLUSTER, "a", b"1")
+    view = plane.store.view(CLUSTER)
+    names = view.follow(["a"])
+    for cursor in range(200):
+        assert names.lacking(view, cursor) is names.lacking(view, cursor)
+    assert len(names.shared) <= 64
 
 
 # --- nothing is kept of what is gone

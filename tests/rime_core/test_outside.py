@@ -43,6 +43,20 @@ def test_a_secret_of_the_base_stays_while_a_group_refers_to_it(base, groups):
     assert SECRET not in base.snapshot()
 
 
+def test_what_is_held_still_is_told_of_once():
+    told: list[str] = []
+    base = Plane(references=names, report=lambda notice: told.append(notice.kind))
+    group = Plane(base=base)
+    base.apply(SECRET, "s", b"key")
+    base.apply(LISTENER, "l", b"s")
+    group.apply(LISTENER, "l", b"s")
+    base.remove(SECRET, "s")
+    base.remove(LISTENER, "l")
+    assert told == ["removal-held"]
+    group.remove(LISTENER, "l")
+    assert told == ["removal-held", "removal-released"]
+
+
 def test_whose_own_references_end_while_a_group_refers_to_it_stays(base, groups):
     base.apply(SECRET, "s", b"key")
     base.apply(LISTENER, "l", b"s")

@@ -162,9 +162,19 @@ def test_who_asked_for_an_alias_of_what_is_covered_is_told_nothing_when_that_cha
     group = family.groups[0]
     family.base.apply(CLUSTER, "a", b"base", aliases=["x"])
     put(group, a="own")
+    assert reading(family.base, ["x"]).has == {"a": b"base"}
     client = reading(group, ["x"])
+    assert client.has == {}
     family.base.apply(CLUSTER, "a", b"new", aliases=["x"])
     assert client.poll() is None
+
+
+def test_an_alias_that_both_have_is_answered_by_both(family):
+    group = family.groups[0]
+    family.base.apply(CLUSTER, "a", b"base", aliases=["x"])
+    group.apply(CLUSTER, "b", b"own", aliases=["x"])
+    for plane, has in ((family.base, {"a": b"base"}), (group, {"a": b"base", "b": b"own"})):
+        assert reading(plane, ["x"]).has == has
 
 
 def test_the_aliases_of_a_name_are_those_of_both(family):
