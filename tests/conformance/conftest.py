@@ -3,15 +3,9 @@
 import pytest
 import pytest_asyncio
 
-from rime_core import CLUSTER, ENDPOINT, Plane
+from rime_core import Plane
+from tests.conformance.bodies import refers
 from tests.conformance.clients import Connections, naming
-
-
-def refers(type_url: str, body: bytes) -> list[tuple[str, str]]:
-    """A cluster `eds:NAME…` refers to the assignment NAME, anything else to nothing."""
-    if type_url == CLUSTER and body.startswith(b"eds:"):
-        return [(ENDPOINT, body.split(b":")[1].decode())]
-    return []
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 """For each rule a fault, one line of code, that turns its test red: a test that no fault can fail proves nothing.
 
-`R12` is for the tests in test_rules.py, `R12 sotw` for those in test_sotw_rules.py. `make mutation-rules` puts each
-into a copy of the sources and runs the tests of its rule. `before` must stand in the file exactly once (test_page.py
-sees to it).
+`R12` is for the tests in test_rules.py and test_order_rules.py, `R12 sotw` for those in test_sotw_rules.py.
+`make mutation-rules` puts each into a copy of the sources and runs the tests of its rule. `before` must stand in the
+file exactly once (test_page.py sees to it).
 """
 
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ class Fault:
 _STREAM = "protocol/stream.py"
 _DELTA = "protocol/delta.py"
 _SOTW = "protocol/sotw.py"
+_ORDER = "protocol/order.py"
 _HEARTBEAT = "protocol/heartbeat.py"
 _SUBSCRIPTION = "protocol/subscription.py"
 
@@ -187,6 +188,15 @@ FAULTS: dict[str, Fault] = {
         "return [name for names in self._awaited.pop(type_url, ()) for name in names]",
         "return []",
     ),
+    "R65": Fault("type_urls.py", '        "cds",\n        1,\n', '        "cds",\n        9,\n'),
+    "R66": Fault("type_urls.py", '"endpoint", "eds", 2', '"endpoint", "eds", 0'),
+    "R67": Fault("type_urls.py", '"listener", "lds", 4', '"listener", "lds", 1'),
+    "R68": Fault("type_urls.py", '        "rds",\n        6,\n', '        "rds",\n        3,\n'),
+    "R69": Fault("type_urls.py", '"virtual-host", "vhds", 7', '"virtual-host", "vhds", 3'),
+    "R70": Fault(
+        "protocol/order.py", "        if resource is None and described.referred_by:\n", "        if False:\n"
+    ),
+    "R71": Fault("protocol/order.py", "            if type_url == described.waits_for:\n", "            if False:\n"),
     "R72": Fault(_DELTA, "        self.subscriber.resend(self._needed(names))\n", "        pass\n"),
     "R73": Fault(_DELTA, "return TTL in features", "return True"),
     "R74": Fault("resource.py", "    if ttl is not None:\n        version +=", "    if False:\n        version +="),
@@ -195,6 +205,7 @@ FAULTS: dict[str, Fault] = {
     "R77": Fault(_DELTA, "if self.described.asked_by_alias else None", "if False else None"),
     "R78": Fault("type_urls.py", "parent=ROUTE", "parent=CLUSTER"),
     "R79": Fault("selection.py", "if self._absent is None or name in removed:", "if self._view.described.order != 1:"),
+    "R91": Fault("change.py", "        if entry is None:\n            check_name(name)\n", "        body.decode()\n"),
     "R73 sotw": Fault(_SOTW, "TTL in features and not WRAPPED.isdisjoint(features)", "TTL in features"),
     "R76 sotw": Fault(
         _SOTW,

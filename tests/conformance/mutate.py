@@ -28,8 +28,8 @@ def is_found(rule: str, fault: Fault) -> bool:
         file.write_text(text.replace(fault.before, fault.after), encoding="utf-8")
         command = [sys.executable, "-m", "pytest", "-q", "-x", "--no-header", "-p", "no:cacheprovider"]
         number, _, variant = rule.partition(" ")
-        tests = "test_sotw_rules.py" if variant else "test_rules.py"
-        command += [f"tests/conformance/{tests}", "-k", f"{number}_ and bare", "--timeout", "20"]
+        files = ["test_sotw_rules.py"] if variant else ["test_rules.py", "test_order_rules.py"]
+        command += [*(f"tests/conformance/{file}" for file in files), "-k", f"{number}_ and bare", "--timeout", "20"]
         run = subprocess.run(
             command, cwd=ROOT, env={**os.environ, "PYTHONPATH": where}, capture_output=True, text=True, check=False
         )

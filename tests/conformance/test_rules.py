@@ -1,7 +1,8 @@
 """The rules of the xDS protocol, each by its number: `pytest -k R28`.
 
 Those that hold for both variants alike are marked `both` and run over both, the others over the incremental one; what
-is particular to state-of-the-world is in test_sotw_rules.py. docs/protocol.md lists all in words.
+is particular to state-of-the-world is in test_sotw_rules.py, what is about the order of types in test_order_rules.py.
+docs/protocol.md lists all in words.
 
 Where nothing else is said, a client subscribes to endpoints by name, as Envoy does; `c` is a cluster that waits for the
 assignment `e`. A change of the Plane that must come after a request has been read is preceded by `nothing()`.
@@ -21,6 +22,7 @@ from rime_core import (
     Node,
     Plane,
 )
+from tests.conformance.bodies import waiting_for
 from tests.conformance.clients import EndedError, naming
 
 pytestmark = pytest.mark.asyncio
@@ -31,11 +33,6 @@ OWN = "type.googleapis.com/example.config.v1.Thing"
 
 LIFETIMES = Node("n", client_features=frozenset({"xds.config.supports-resource-ttl"}))
 """A client that understands lifetimes."""
-
-
-def waiting_for(name: str, content: str = "") -> bytes:
-    """The body of a cluster that waits for the assignment `name`."""
-    return f"eds:{name}:{content}".encode()
 
 
 async def is_resent(plane, client, name: str) -> bool:
@@ -717,49 +714,6 @@ async def test_R63_also_where_the_requests_come_one_after_the_other(plane, conne
         assert set((await client.only()).resources) == {"e"}
 
 
-# --- order
-
-
-async def test_R72_a_changed_cluster_brings_its_assignment_again(plane, client):
-    plane.apply(CLUSTER, "c", waiting_for("e", "1"))
-    plane.apply(CLUSTER, "static", b"1")
-    plane.apply(ENDPOINT, "e", b"1")
-    await client.ask(CLUSTER)
-    await client.ask(ENDPOINT, ["e"])
-    for response in await client.rest():
-        await client.ack(response)
-    plane.apply(CLUSTER, "c", waiting_for("e", "2"))
-    clusters, endpoints = await client.rest()
-    assert (clusters.type_url, set(clusters.resources)) == (CLUSTER, {"c"})
-    assert (endpoints.type_url, endpoints.resources["e"][1]) == (ENDPOINT, b"1")
-    plane.apply(CLUSTER, "static", b"2")
-    assert (await client.only()).type_url == CLUSTER
-
-
-async def test_R72_a_missing_assignment_is_reported_again(plane, client):
-    plane.apply(CLUSTER, "c", waiting_for("missing", "1"))
-    await client.ask(CLUSTER)
-    await client.ask(ENDPOINT, ["missing"])
-    await client.rest()
-    plane.apply(CLUSTER, "c", waiting_for("missing", "2"))
-    _, endpoints = await client.rest()
-    assert endpoints.removed == ["missing"]
-
-
-async def test_R72_an_assignment_that_changed_too_is_sent_once(plane, client):
-    plane.apply(CLUSTER, "c", waiting_for("e", "1"))
-    plane.apply(ENDPOINT, "e", b"1")
-    await client.ask(CLUSTER)
-    await client.ask(ENDPOINT, ["e"])
-    await client.rest()
-    with plane.transaction() as change:
-        change.apply(ENDPOINT, "e", b"2")
-        change.apply(CLUSTER, "c", waiting_for("e", "2"))
-    clusters, endpoints = await client.rest()
-    assert clusters.type_url == CLUSTER
-    assert endpoints.resources["e"][1] == b"2"
-
-
 # --- lifetimes
 
 
@@ -1034,3 +988,17 @@ async def test_R79_after_a_reconnect_too(plane, connect):
         await client.ask(CLUSTER, ["*", "on demand", "unknown"], known=known)
         response = await client.only()
         assert (set(response.resources), response.removed) == (set(), ["unknown"])
+
+
+# --- what a client makes of a resource
+
+
+@both
+async def test_R91_the_client_judges_what_it_is_sent(plane, client):
+    plane.apply(LISTENER, "no message at all", b"\xff\xff")
+    await client.ask(LISTENER)
+    response = await client.only()
+    assert response.resources["no message at all"][1] == b"\xff\xff"
+    await client.nack(response)
+    plane.apply(LISTENER, "no message at all", b"another")
+    assert (await client.only()).resources["no message at all"][1] == b"another"

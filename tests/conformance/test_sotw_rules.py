@@ -7,8 +7,9 @@ list as it was, plus or minus names. Where a test says `nonce=""` the client spe
 import pytest
 
 from rime_core import CLUSTER, ENDPOINT, LISTENER, ROUTE, SCOPED_ROUTE, SECRET, Node, Plane
+from tests.conformance.bodies import waiting_for
 from tests.conformance.clients import EndedError, naming
-from tests.conformance.test_rules import is_resent, waiting_for
+from tests.conformance.test_rules import is_resent
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.variants("sotw")]
 
