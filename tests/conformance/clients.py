@@ -26,10 +26,16 @@ from rime_core.protocol.delta import DeltaStream
 from rime_core.protocol.events import UnknownType
 from rime_core.protocol.messages import DeltaRequest, DeltaResponse, DiscoveryRequest, DiscoveryResponse
 from rime_core.protocol.order import Patience
+from rime_core.protocol.progress import progress
 from rime_core.protocol.sotw import SotwStream
 from rime_envoy_api import message_class
 
 ADS = "/envoy.service.discovery.v3.AggregatedDiscoveryService/"
+
+CSDS = "/envoy.service.status.v3.ClientStatusDiscoveryService/FetchClientStatus"
+
+STATES = ["missing", "synced", "not sent", "sent", "rejected"]
+"""By their numbers in Envoy's ConfigStatus."""
 
 FENCE = "type.googleapis.com/example.config.v1.Fence"
 
@@ -106,6 +112,10 @@ class Wire(ABC):
     @abstractmethod
     def later(self, seconds: float) -> None:
         """So much time passes before the next response."""
+
+    @abstractmethod
+    async def states(self) -> dict[str, str]:
+        """What is told of this client to who runs rime: the name of each resource, and its state (R90)."""
 
 
 class Clock:
@@ -291,6 +301,9 @@ class BareWire(Wire):
             raise AssertionError("nothing comes")
         return self._taken.popleft()
 
+    async def states(self) -> dict[str, str]:
+        return {each.name: each.state for each in progress(self.stream) if each.type_url != FENCE}
+
     def _take(self) -> None:
         if self._code is None:
             self._taken += [_seen(response) for response in self.stream.responses()]
@@ -316,8 +329,20 @@ def _seen(response: DeltaResponse | DiscoveryResponse) -> Response:
 class GrpcWire(Wire):
     """A real grpcio client."""
 
-    def __init__(self, call: "grpc.aio.StreamStreamCall[bytes, bytes]") -> None:
-        self._call = call
+    def __init__(self, channel: grpc.aio.Channel, method: str) -> None:
+        self._channel = channel
+        self._call: grpc.aio.StreamStreamCall[bytes, bytes] = channel.stream_stream(ADS + method)()
+
+    def close(self) -> None:
+        self._call.cancel()
+
+    async def states(self) -> dict[str, str]:
+        """By CSDS."""
+        answer = await self._channel.unary_unary(CSDS)(b"")
+        (client,) = message_class("envoy.service.status.v3.ClientStatusResponse").FromString(answer).config
+        return {
+            each.name: STATES[each.config_status] for each in client.generic_xds_configs if each.type_url != FENCE
+        }
 
     async def send(self, request: DeltaRequest | DiscoveryRequest) -> None:
         if isinstance(request, DeltaRequest):
@@ -422,13 +447,13 @@ class Connections:
             finally:
                 stream.close()
             return
-        method = ADS + ("DeltaAggregatedResources" if delta else "StreamAggregatedResources")
+        method = "DeltaAggregatedResources" if delta else "StreamAggregatedResources"
         async with (
             rime_grpc.serve(server, "127.0.0.1:0", CONFIG) as bound,
             grpc.aio.insecure_channel(bound.address) as channel,
         ):
-            call: grpc.aio.StreamStreamCall[bytes, bytes] = channel.stream_stream(method)()
+            wire = DeltaGrpcWire(channel, method) if delta else SotwGrpcWire(channel, method)
             try:
-                yield client((DeltaGrpcWire if delta else SotwGrpcWire)(call))
+                yield client(wire)
             finally:
-                call.cancel()
+                wire.close()

@@ -205,6 +205,7 @@ FAULTS: dict[str, Fault] = {
     "R77": Fault(_DELTA, "if self.described.asked_by_alias else None", "if False else None"),
     "R78": Fault("type_urls.py", "parent=ROUTE", "parent=CLUSTER"),
     "R79": Fault("selection.py", "if self._absent is None or name in removed:", "if self._view.described.order != 1:"),
+    "R90": Fault("protocol/progress.py", "if rejection is not None and rejection", "if False and rejection"),
     "R91": Fault("change.py", "        if entry is None:\n            check_name(name)\n", "        body.decode()\n"),
     "R73 sotw": Fault(_SOTW, "TTL in features and not WRAPPED.isdisjoint(features)", "TTL in features"),
     "R76 sotw": Fault(

@@ -22,7 +22,7 @@ from rime_core import (
     Node,
     Plane,
 )
-from tests.conformance.bodies import waiting_for
+from tests.conformance.bodies import to, waiting_for
 from tests.conformance.clients import EndedError, naming
 
 pytestmark = pytest.mark.asyncio
@@ -990,7 +990,34 @@ async def test_R79_after_a_reconnect_too(plane, connect):
         assert (set(response.resources), response.removed) == (set(), ["unknown"])
 
 
-# --- what a client makes of a resource
+# --- what is told of a client, and what it makes of a resource
+
+
+@both
+async def test_R90_what_became_of_each_resource_is_told(plane, client):
+    plane.apply(CLUSTER, "c", b"1")
+    plane.apply(ENDPOINT, "e", b"1")
+    await client.ask(CLUSTER)
+    response = await client.receive()
+    await client.ask(ENDPOINT, ["e"])
+    endpoints = await client.receive()
+    assert await client.wire.states() == {"c": "sent", "e": "sent"}
+    await client.ack(response)
+    await client.nack(endpoints)
+    await client.ask(ENDPOINT, ["missing"])
+    await client.rest()
+    assert await client.wire.states() == {"c": "synced", "e": "rejected", "missing": "missing"}
+    plane.apply(CLUSTER, "warming", b"1")
+    plane.apply(ROUTE, "r", to("warming"))
+    await client.ask(ROUTE, ["r"])
+    await client.rest()
+    assert await client.wire.states() == {
+        "c": "synced",
+        "warming": "sent",
+        "e": "rejected",
+        "missing": "missing",
+        "r": "not sent",
+    }
 
 
 @both

@@ -190,7 +190,7 @@ def test_who_asks_too_fast_is_read_more_slowly_and_loses_nothing(plane, caplog):
             assert len(call.context.reads) == 120
             assert call.context.reads[100] == began
             assert began + 1.5 < call.context.reads[-1] < began + 2.0
-            assert len(call.stream._protocol.subscribers()[CLUSTER].names) == 120
+            assert len(call.stream.protocol.subscribers()[CLUSTER].names) == 120
 
     run(story())
     [record] = [record for record in caplog.records if record.levelno == logging.WARNING]

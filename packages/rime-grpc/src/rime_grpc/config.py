@@ -52,6 +52,8 @@ class Config:
     `first_answers`: how many streams are given their first answer at a time. `max_age`: seconds, about which a stream
     ends and its client comes back. 0 as a limit, a rate or an age is none.
 
+    `client_status`: tell callers on other machines, too, what each client has (CSDS).
+
     `cert` and `key`, files in PEM form, given together: TLS. `client_ca` as well: only clients with a certificate that
     one of these authorities has signed. They are read when serving begins, and again when they have changed.
 
@@ -73,6 +75,7 @@ class Config:
     max_request_rate: int = MAX_REQUEST_RATE
     first_answers: int = FIRST_ANSWERS
     max_age: float = MAX_AGE
+    client_status: bool = False
 
     def __post_init__(self) -> None:
         if self.cert is not None:
@@ -112,6 +115,7 @@ def read(options: Mapping[str, str]) -> Config:
         max_request_rate=reader.number("max_request_rate", default=MAX_REQUEST_RATE),
         first_answers=reader.number("first_answers", default=FIRST_ANSWERS, least=1),
         max_age=reader.duration("max_age", default=MAX_AGE),
+        client_status=reader.flag("client_status", default=False),
     )
     reader.finish()
     return config

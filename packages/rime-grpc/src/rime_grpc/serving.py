@@ -4,6 +4,7 @@ async with rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound:
     print(bound.address)
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,9 +15,11 @@ from typing import TYPE_CHECKING, Final
 import anyio
 import grpc
 
-from rime_core import Server, UsageError
+from rime_core import Peer, Server, UsageError
 from rime_grpc import address as addresses
+from rime_grpc import csds
 from rime_grpc.admission import CONNECTION_SHARE
+from rime_grpc.clients import ConnectedClient, connected
 from rime_grpc.config import Config
 from rime_grpc.errors import not_loopback
 from rime_grpc.fetch import Fetch
@@ -40,6 +43,11 @@ class Bound:
     """A server that listens; `address` is what clients connect to, with the real port."""
 
     address: str
+    _streams: "_Streams"
+
+    def clients(self) -> list[ConnectedClient]:
+        """Who is connected now, and what each of them has."""
+        return self._streams.clients()
 
 
 @asynccontextmanager
@@ -75,7 +83,7 @@ async def serve(server: Server, address: str, config: Config | None = None) -> A
         raise UsageError(f"grpc: cannot listen on {where}{with_cert}") from error
     await grpc_server.start()
     try:
-        yield Bound(str(addresses.Address(where.host, port)))
+        yield Bound(str(addresses.Address(where.host, port)), streams)
     finally:
         # also when the surrounding scope was cancelled: clients are told to come back
         with anyio.CancelScope(shield=True):
@@ -90,17 +98,25 @@ class _Streams(grpc.GenericRpcHandler):
         self._server: Final = server
         self._config: Final = config
         self._gate: Final = Gate(config)
-        self._open: Final[set[Stream | Fetch]] = set()
+        self._open: Final[dict[Stream | Fetch, None]] = {}
         self._ended = False
         # raw bytes in and out: rime_grpc.wire makes requests and responses of them
         self._handlers: Final[dict[str, grpc.RpcMethodHandler[bytes, bytes]]] = {
             path: grpc.stream_stream_rpc_method_handler(partial(self._serve, method))
             for path, method in METHODS.items()
         }
+        status = csds.ClientStatus(self.clients, config)
+        for path in csds.METHODS:
+            self._handlers[path] = grpc.stream_stream_rpc_method_handler(partial(self._tell, status))
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[bytes, bytes] | None":
         """The handler of a method; None makes it UNIMPLEMENTED."""
         return self._handlers.get(handler_call_details.method)
+
+    def clients(self) -> list[ConnectedClient]:
+        """Who is connected now."""
+        streams = [stream for stream in self._open if isinstance(stream, Stream)]
+        return connected(streams, asyncio.get_running_loop().time())
 
     def end(self) -> None:
         """End every stream with a status that its client comes back on."""
@@ -109,19 +125,31 @@ class _Streams(grpc.GenericRpcHandler):
             stream.end(grpc.StatusCode.UNAVAILABLE, "rime is stopping")
 
     async def _serve(self, method: Method, _requests: object, context: "Context") -> None:
+        async with self._admitted(context) as peer:
+            serving = Fetch if method.once else Stream
+            stream = serving(method, self._server, context, peer, self._config, self._gate)
+            self._open[stream] = None
+            try:
+                await stream.run()
+            finally:
+                del self._open[stream]
+
+    async def _tell(self, status: csds.ClientStatus, _requests: object, context: "Context") -> None:
+        async with self._admitted(context) as peer:
+            await status.serve(context, peer)
+
+    @asynccontextmanager
+    async def _admitted(self, context: "Context") -> "AsyncIterator[Peer]":
+        """Whose call it is, which counts as a stream while it lasts."""
         if self._ended:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "rime is stopping")
         peer = peer_of(context)
         refusal = self._gate.admit(peer.address)
         if refusal is not None:
             await context.abort(grpc.StatusCode[refusal.code], refusal.message)
-        serving = Fetch if method.once else Stream
-        stream = serving(method, self._server, context, peer, self._config, self._gate)
-        self._open.add(stream)
         try:
-            await stream.run()
+            yield peer
         finally:
-            self._open.discard(stream)
             self._gate.gone(peer.address)
 
 

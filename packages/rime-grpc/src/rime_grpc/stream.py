@@ -39,7 +39,7 @@ class Stream:
         self._config: Final = config
         self._pass: Final = Pass(gate)
         self._rate: Final = RequestRate(config.max_request_rate, self.heard)
-        self._protocol: Final[Protocol[Any, Any]] = method.variant.stream(
+        self.protocol: Final[Protocol[Any, Any]] = method.variant.stream(
             server,
             wake=self._wake,
             clock=self._loop.time,
@@ -49,8 +49,9 @@ class Stream:
             max_response_bytes=config.max_response_bytes,
             max_names=config.max_names or None,
         )
+        """What its client has, and is to be sent."""
         self._decoder: Final[Decoder[Any]] = method.variant.decoder()
-        self._journal: Final = Journal(self._protocol, peer, gate)
+        self._journal: Final = Journal(self.protocol, peer, gate)
         self._woken = False
         self._idle: asyncio.Future[None] | None = None
         self._aging: asyncio.TimerHandle | None = None
@@ -69,7 +70,7 @@ class Stream:
             reading.cancel()
             if self._aging is not None:
                 self._aging.cancel()
-            self._protocol.close()
+            self.protocol.close()
             self._journal.gone()
         if self._end is not None and self._end[0] is not grpc.StatusCode.OK:
             await self._context.abort(*self._end)
@@ -89,7 +90,7 @@ class Stream:
                 await self._until_woken()
 
     async def _until_woken(self) -> None:
-        due = self._protocol.due
+        due = self.protocol.due
         timer = self._loop.call_at(due, self._wake) if due is not None else None
         self._idle = self._loop.create_future()
         await self._idle
@@ -102,8 +103,8 @@ class Stream:
         try:
             await self._pass.enter()
             self._woken, last = False, self._aged
-            batch = self._protocol.responses() if self._end is None else ()
-            self._journal.happened(self._protocol.events())
+            batch = self.protocol.responses() if self._end is None else ()
+            self._journal.happened(self.protocol.events())
             for response in batch:
                 await self._context.write(encode(response))
                 sent = True
@@ -123,11 +124,11 @@ class Stream:
                 if not isinstance(data, bytes):  # grpc.aio.EOF
                     return self.end(grpc.StatusCode.OK, "")
                 self.heard = self._loop.time()
-                known = self._protocol.node is not None
-                self._protocol.receive(self._decoder.decode(data))
+                known = self.protocol.node is not None
+                self.protocol.receive(self._decoder.decode(data))
                 if not known:
                     self._journal.come()
-                self._journal.happened(self._protocol.events())
+                self._journal.happened(self.protocol.events())
                 await self._slow_down()
         except PeerError as error:
             self._journal.broken(error)
@@ -158,7 +159,7 @@ class Stream:
 
         Not while something is held back: what the client must give up before it goes is not known on its next stream.
         """
-        if self._pass.answered and not any(self._protocol.order.holds()):
+        if self._pass.answered and not any(self.protocol.order.holds()):
             self._aged = True
             self._wake()
         else:

@@ -1,0 +1,149 @@
+"""CSDS, the client status discovery service (R90): what each client has, as Envoy's own tools ask for it.
+
+A request is answered with all clients that it matches, and for each with every resource that it asks for: name, version
+and how far the client has got. Bodies are not in it, and a rejection's message was redacted when it came.
+
+Names and rejections are for whoever runs rime, not for its clients. So only callers from this machine are answered,
+unless `client_status` says otherwise; and an answer is bounded, since 1,000 clients may ask for 10,000 resources each.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+import grpc
+from google.protobuf.message import DecodeError
+
+from rime_core import Peer
+from rime_envoy_api import message_class
+from rime_grpc import address
+from rime_grpc.clients import ConnectedClient
+from rime_grpc.config import Config
+
+if TYPE_CHECKING:
+    from rime_core.protocol.progress import Progress, State
+    from rime_grpc.stream import Context
+
+METHODS: Final = tuple(
+    f"/envoy.service.status.v3.ClientStatusDiscoveryService/{name}"
+    for name in ("StreamClientStatus", "FetchClientStatus")
+)
+
+MOST: Final = 200_000
+"""Resources in one answer: about 30 MB, and a second of work. Who has more clients asks for some of them."""
+
+_PAUSE: Final = 2_000
+"""Resources after which others have their turn: 10 ms of work."""
+
+_STATES: "Final[dict[State, tuple[str, str]]]" = {
+    "synced": ("SYNCED", "ACKED"),
+    "sent": ("STALE", "REQUESTED"),
+    "rejected": ("ERROR", "NACKED"),
+    "not sent": ("NOT_SENT", "REQUESTED"),
+    "missing": ("UNKNOWN", "DOES_NOT_EXIST"),
+}
+"""State → what the service calls it, by rime (`ConfigStatus`) and by the client (`ClientResourceStatus`)."""
+
+
+class RefusedError(Exception):
+    """A request that is not answered, with the status that says why."""
+
+    def __init__(self, code: grpc.StatusCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class ClientStatus:
+    """Answers the service's two methods; `clients` gives who is connected."""
+
+    def __init__(self, clients: Callable[[], list[ConnectedClient]], config: Config) -> None:
+        self._clients: Final = clients
+        self._config: Final = config
+
+    async def serve(self, context: "Context", peer: Peer) -> None:
+        """One answer for each request, until the client has no more."""
+        try:
+            self._check(peer)
+            while isinstance(data := await context.read(), bytes):
+                await context.write(await self._answer(data))
+        except RefusedError as refused:
+            await context.abort(refused.code, str(refused))
+
+    def _check(self, peer: Peer) -> None:
+        if not (self._config.client_status or address.parse(peer.address).is_loopback):
+            raise RefusedError(
+                grpc.StatusCode.PERMISSION_DENIED,
+                "the status of clients is told to callers on rime's own machine only; client_status=true tells others",
+            )
+
+    async def _answer(self, data: bytes) -> bytes:
+        try:
+            request = message_class("envoy.service.status.v3.ClientStatusRequest").FromString(data)
+        except DecodeError:
+            raise RefusedError(
+                grpc.StatusCode.INVALID_ARGUMENT, f"{len(data)} bytes that are no ClientStatusRequest"
+            ) from None
+        matches = [_matcher(each) for each in request.node_matchers]
+        response = message_class("envoy.service.status.v3.ClientStatusResponse")()
+        told = 0
+        for client in self._clients():
+            if matches and not any(match(client.node.id) for match in matches):
+                continue
+            config = response.config.add(client_scope=client.peer.address)
+            _name(config.node, client)
+            for told, progress in enumerate(client.progress(), told + 1):  # noqa: B020 - goes on counting
+                if told > MOST:
+                    raise RefusedError(
+                        grpc.StatusCode.RESOURCE_EXHAUSTED,
+                        f"more than {MOST:,} resources of clients: ask for some clients, by node_matchers",
+                    )
+                _tell(config.generic_xds_configs.add(), progress)
+                if told % _PAUSE == 0:
+                    await asyncio.sleep(0)
+        answer: bytes = response.SerializeToString()
+        return answer
+
+
+def _name(node: Any, client: ConnectedClient) -> None:  # noqa: ANN401 - made from a descriptor at run time
+    node.id, node.cluster = client.node.id, client.node.cluster
+    locality = node.locality
+    locality.region, locality.zone, locality.sub_zone = client.node.region, client.node.zone, client.node.sub_zone
+
+
+def _tell(config: Any, progress: "Progress") -> None:  # noqa: ANN401 - as above
+    config.type_url, config.name, config.version_info = progress.type_url, progress.name, progress.version or ""
+    config.config_status, config.client_status = _STATES[progress.state]
+    rejection = progress.rejection
+    if rejection is not None:
+        error = config.error_state
+        error.details, error.version_info = rejection.message, rejection.version or ""
+        if rejection.at is not None:
+            ago = asyncio.get_running_loop().time() - rejection.at
+            error.last_update_attempt.FromMilliseconds(round((time.time() - ago) * 1000))
+
+
+def _matcher(matcher: Any) -> Callable[[str], bool]:  # noqa: ANN401 - as above
+    """Whether a node's id is one that a `NodeMatcher` means."""
+    if matcher.node_metadatas:
+        raise RefusedError(grpc.StatusCode.INVALID_ARGUMENT, "node_matchers: clients are matched by node_id alone")
+    text = matcher.node_id
+    pattern = text.WhichOneof("match_pattern")
+    compare = _COMPARED.get(pattern)
+    if compare is None:
+        raise RefusedError(
+            grpc.StatusCode.INVALID_ARGUMENT,
+            f"node_matchers: node_id is matched by {', '.join(_COMPARED)}, not by {pattern or 'nothing'}",
+        )
+    wanted: str = getattr(text, pattern)
+    if text.ignore_case:
+        return lambda node: compare(node.lower(), wanted.lower())
+    return lambda node: compare(node, wanted)
+
+
+_COMPARED: Final[dict[str, Callable[[str, str], bool]]] = {
+    "exact": lambda node, wanted: node == wanted,
+    "prefix": lambda node, wanted: node.startswith(wanted),
+    "suffix": lambda node, wanted: node.endswith(wanted),
+    "contains": lambda node, wanted: wanted in node,
+}

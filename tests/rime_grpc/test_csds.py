@@ -1,0 +1,193 @@
+"""CSDS over real gRPC: what the service says of each client, and to whom."""
+
+import time
+
+import grpc
+import pytest
+
+import rime_grpc
+from rime_core import CLUSTER, ENDPOINT, Peer, Plane
+from rime_envoy_api import message_class
+from rime_grpc import csds
+from tests.rime_grpc.clients import connect
+
+pytestmark = pytest.mark.asyncio
+
+STREAM, FETCH = csds.METHODS
+Request = message_class("envoy.service.status.v3.ClientStatusRequest")
+Response = message_class("envoy.service.status.v3.ClientStatusResponse")
+
+
+@pytest.fixture
+def plane():
+    plane = Plane()
+    plane.apply(CLUSTER, "a", b"1")
+    plane.apply(ENDPOINT, "e", b"1")
+    return plane
+
+
+async def fetch(address, data=None, **fields):
+    """The clients of an answer."""
+    async with grpc.aio.insecure_channel(address) as channel:
+        answer = await channel.unary_unary(FETCH)(data or Request(**fields).SerializeToString())
+    return list(Response.FromString(answer).config)
+
+
+async def is_refused(address, **fields):
+    """The status code and the words with which a request is refused."""
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await fetch(address, **fields)
+    return refused.value.code().name, refused.value.details()
+
+
+def states(client):
+    found = {}
+    for each in client.generic_xds_configs:
+        names = [
+            each.DESCRIPTOR.fields_by_name[field].enum_type.values_by_number[getattr(each, field)].name
+            for field in ("config_status", "client_status")
+        ]
+        found[each.name] = tuple(names)
+    return found
+
+
+async def test_nobody_is_there(plane):
+    async with rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound:
+        assert await fetch(bound.address) == []
+
+
+async def test_each_client_with_its_node_and_what_it_has(plane):
+    async with rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound, connect(bound.address) as client:
+        node = {"id": "n", "cluster": "web", "locality": {"region": "r", "zone": "z", "sub_zone": "s"}}
+        await client.send(type_url=CLUSTER, node=node)
+        await client.call.read()
+        (one,) = await fetch(bound.address)
+        assert (one.node.id, one.node.cluster) == ("n", "web")
+        assert (one.node.locality.region, one.node.locality.zone, one.node.locality.sub_zone) == ("r", "z", "s")
+        assert one.client_scope.startswith("127.0.0.1:")
+        (config,) = one.generic_xds_configs
+        assert (config.type_url, config.version_info) == (CLUSTER, plane.snapshot()[CLUSTER]["a"].version)
+        assert not config.HasField("xds_config"), "bodies may hold keys"
+        assert states(one) == {"a": ("STALE", "REQUESTED")}
+
+
+async def test_a_rejection_is_told_without_what_is_secret(plane):
+    async with rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound, connect(bound.address) as client:
+        await client.send(type_url=CLUSTER, node={"id": "n"})
+        await client.call.read()
+        await client.send(type_url=CLUSTER, response_nonce="clusters.1.0", error_detail={"message": "password: abc"})
+        await client.send(type_url=ENDPOINT, resource_names_subscribe=["e", "x"])
+        await client.call.read()
+        (one,) = await fetch(bound.address)
+        assert states(one) == {
+            "a": ("ERROR", "NACKED"),
+            "e": ("STALE", "REQUESTED"),
+            "x": ("UNKNOWN", "DOES_NOT_EXIST"),
+        }
+        error = next(each.error_state for each in one.generic_xds_configs if each.name == "a")
+        assert error.details == "password: [redacted]"
+        assert error.version_info == plane.snapshot()[CLUSTER]["a"].version
+        assert abs(error.last_update_attempt.ToMilliseconds() / 1000 - time.time()) < 30
+
+
+async def test_a_stream_of_requests_is_answered_one_by_one(plane):
+    async with (
+        rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound,
+        connect(bound.address) as client,
+        grpc.aio.insecure_channel(bound.address) as channel,
+    ):
+        call: grpc.aio.StreamStreamCall[bytes, bytes] = channel.stream_stream(STREAM)()
+        for expected in (0, 1):
+            await call.write(Request().SerializeToString())
+            assert len(Response.FromString(await call.read()).config) == expected
+            if not expected:
+                await client.subscribe(known={}, node_id="n")
+                await client.receive()
+        call.cancel()
+
+
+@pytest.mark.parametrize(
+    ("matcher", "found"),
+    [
+        ({"exact": "web-1"}, ["web-1"]),
+        ({"prefix": "web"}, ["web-1", "web-2"]),
+        ({"suffix": "-2"}, ["web-2"]),
+        ({"contains": "EB"}, []),
+        ({"contains": "EB", "ignore_case": True}, ["web-1", "web-2"]),
+    ],
+)
+async def test_clients_are_matched_by_their_id(plane, matcher, found):
+    async with (
+        rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound,
+        connect(bound.address) as one,
+        connect(bound.address) as other,
+    ):
+        for number, client in enumerate((one, other), 1):
+            await client.subscribe(known={}, node_id=f"web-{number}")
+            await client.receive()
+        answer = await fetch(bound.address, node_matchers=[{"node_id": matcher}])
+        assert sorted(client.node.id for client in answer) == found
+
+
+@pytest.mark.parametrize(
+    ("matcher", "words"),
+    [
+        ({"node_metadatas": [{}]}, "node_matchers: clients are matched by node_id alone"),
+        (
+            {"node_id": {"safe_regex": {"regex": "."}}},
+            "node_matchers: node_id is matched by exact, prefix, suffix, contains, not by safe_regex",
+        ),
+        ({}, "node_matchers: node_id is matched by exact, prefix, suffix, contains, not by nothing"),
+    ],
+)
+async def test_what_cannot_be_matched_is_said(plane, matcher, words):
+    async with rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound:
+        assert await is_refused(bound.address, node_matchers=[matcher]) == ("INVALID_ARGUMENT", words)
+
+
+async def test_bytes_that_are_no_request(plane):
+    async with rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound:
+        code, words = await is_refused(bound.address, data=b"\xff")
+        assert (code, words) == ("INVALID_ARGUMENT", "1 bytes that are no ClientStatusRequest")
+
+
+async def test_an_answer_is_bounded(plane, monkeypatch):
+    monkeypatch.setattr(csds, "MOST", 1)
+    async with rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound, connect(bound.address) as client:
+        await client.subscribe(known={}, node_id="n")
+        await client.receive()
+        assert len(await fetch(bound.address)) == 1
+        plane.apply(CLUSTER, "b", b"1")
+        code, words = await is_refused(bound.address)
+        assert (code, words) == (
+            "RESOURCE_EXHAUSTED",
+            "more than 1 resources of clients: ask for some clients, by node_matchers",
+        )
+
+
+class Elsewhere:
+    """A call whose one request is none."""
+
+    async def read(self):
+        return b"\xff"
+
+    async def write(self, data):
+        raise AssertionError(data)
+
+    async def abort(self, code, words):
+        raise PermissionError(code.name, words)
+
+
+@pytest.mark.parametrize(
+    ("address", "asked_for", "code"),
+    [
+        ("192.0.2.1:5000", False, "PERMISSION_DENIED"),
+        ("[2001:db8::1]:5000", False, "PERMISSION_DENIED"),
+        ("192.0.2.1:5000", True, "INVALID_ARGUMENT"),
+        ("[::1]:5000", False, "INVALID_ARGUMENT"),
+    ],
+)
+async def test_others_are_told_nothing_unless_that_is_asked_for(address, asked_for, code):
+    service = csds.ClientStatus(list, rime_grpc.Config(client_status=asked_for))
+    with pytest.raises(PermissionError, match=code):
+        await service.serve(Elsewhere(), Peer(address))
