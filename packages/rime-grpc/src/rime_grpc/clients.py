@@ -45,7 +45,7 @@ class ConnectedClient:
 
 
 def connected(streams: "Iterable[Stream]", now: float) -> list[ConnectedClient]:
-    """The clients that have said who they are, in the order in which they came; `now` is the event loop's time."""
+    """The clients that have said who they are; `now` is the event loop's time."""
     found: dict[tuple[str, str], list[Stream]] = {}
     for stream in streams:
         node = stream.protocol.node
