@@ -340,9 +340,7 @@ class GrpcWire(Wire):
         """By CSDS."""
         answer = await self._channel.unary_unary(CSDS)(b"")
         (client,) = message_class("envoy.service.status.v3.ClientStatusResponse").FromString(answer).config
-        return {
-            each.name: STATES[each.config_status] for each in client.generic_xds_configs if each.type_url != FENCE
-        }
+        return {each.name: STATES[each.config_status] for each in client.generic_xds_configs if each.type_url != FENCE}
 
     async def send(self, request: DeltaRequest | DiscoveryRequest) -> None:
         if isinstance(request, DeltaRequest):
