@@ -338,7 +338,8 @@ class GrpcWire(Wire):
 
     async def states(self) -> dict[str, str]:
         """By CSDS."""
-        answer = await self._channel.unary_unary(CSDS)(b"")
+        call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(CSDS)
+        answer = await call(b"")
         (client,) = message_class("envoy.service.status.v3.ClientStatusResponse").FromString(answer).config
         return {each.name: STATES[each.config_status] for each in client.generic_xds_configs if each.type_url != FENCE}
 

@@ -1,6 +1,7 @@
 """CSDS over real gRPC: what the service says of each client, and to whom."""
 
 import time
+from typing import Any, cast
 
 import grpc
 import pytest
@@ -29,7 +30,8 @@ def plane():
 async def fetch(address, data=None, **fields):
     """The clients of an answer."""
     async with grpc.aio.insecure_channel(address) as channel:
-        answer = await channel.unary_unary(FETCH)(data or Request(**fields).SerializeToString())
+        call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(FETCH)
+        answer = await call(data or Request(**fields).SerializeToString())
     return list(Response.FromString(answer).config)
 
 
@@ -190,4 +192,4 @@ class Elsewhere:
 async def test_others_are_told_nothing_unless_that_is_asked_for(address, asked_for, code):
     service = csds.ClientStatus(list, rime_grpc.Config(client_status=asked_for))
     with pytest.raises(PermissionError, match=code):
-        await service.serve(Elsewhere(), Peer(address))
+        await service.serve(cast("Any", Elsewhere()), Peer(address))
