@@ -7,6 +7,7 @@ file. A mutant that no longer exists, or that a test finds, fails `make mutation
 from tests.mutation.mutants import Known
 
 SAME_LENGTH = "the two are of one length by construction; `strict` only says so"
+ESTIMATE = "where this sum, which is never less than their number, is larger, the names are counted one by one"
 
 EQUIVALENT: tuple[Known, ...] = (
     Known(
@@ -38,6 +39,27 @@ EQUIVALENT: tuple[Known, ...] = (
         SAME_LENGTH,
     ),
     Known("options", "OptionReader.share", "share = -1.0", "share = -2.0", "either is no share, and refused as such"),
+    Known(
+        "protocol/allowance",
+        "Allowance.limit",
+        "if most is None or len(names) + len(self._refused) + (subscriber.named if subscriber else 0) <= most:",
+        "if most is None or len(names) + len(self._refused) + (subscriber.named if subscriber else 1) <= most:",
+        ESTIMATE,
+    ),
+    Known(
+        "protocol/allowance",
+        "Allowance.limit",
+        "if most is None or len(names) + len(self._refused) + (subscriber.named if subscriber else 0) <= most:",
+        "if most is None or len(names) + len(self._refused) + (subscriber.named if subscriber else 0) < most:",
+        ESTIMATE,
+    ),
+    Known(
+        "protocol/sotw",
+        "SotwChannel.ask",
+        "if len(granted) < len(names):",
+        "if len(granted) <= len(names):",
+        "where all are granted, none is added to those that are denied; that is only found out at a cost",
+    ),
     Known(
         "store",
         "Store._wins",
