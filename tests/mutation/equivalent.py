@@ -61,6 +61,13 @@ EQUIVALENT: tuple[Known, ...] = (
         "where all are granted, none is added to those that are denied; that is only found out at a cost",
     ),
     Known(
+        "protocol/sotw",
+        "SotwChannel.first",
+        "return update if update or self.described.full_set else None",
+        "return update if (update or self.described.full_set) or True else None",
+        "of a type without full sets, `send` makes no response of an update that is empty, and it is in no flight",
+    ),
+    Known(
         "store",
         "Store._wins",
         "wins = writer.rank < owner.rank",
