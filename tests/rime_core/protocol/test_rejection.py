@@ -3,6 +3,7 @@
 import pytest
 
 from rime_core import CLUSTER, ENDPOINT, LISTENER, Plane
+from rime_core.delivery import IN_FLIGHT
 from rime_core.protocol import rejection
 from rime_core.protocol.delta import DeltaStream
 from rime_core.protocol.events import RejectedResponse
@@ -49,7 +50,9 @@ MESSAGES = [
         "CDS response Cluster 'bad' validation error: no\nCDS response Cluster 'bad a' validation error: no",
         ["bad", "bad a"],
     ),
+    (", good: no\nError adding/updating cluster(s) bad: no", ["bad"]),
     # nothing named
+    ("Error adding/updating cluster(s) bad.", []),
     ("Invalid duration: Expected positive duration: goo.gle/debugproto   \nseconds: -1\n\n", []),
     ('Unable to unpack as envoy.config.cluster.v3.Cluster: goo.gle/debugproto   \ntype_url: "t"\n', []),
     ("malformed IP address: bad. Consider setting resolver_name", []),
@@ -81,6 +84,12 @@ def test_each_is_named_once():
     assert culprits("Error adding/updating cluster(s) a: 1, a: 2", {"a": "1"}) == ("a",)
 
 
+def test_all_are_named_however_many_and_however_long():
+    names = [f"{'n' * (each * 10)}{each}" for each in range(30)]
+    message = "Error adding/updating cluster(s) " + ", ".join(f"{name}: no" for name in names)
+    assert culprits(message, dict.fromkeys(names, "1")) == tuple(names)
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -100,10 +109,14 @@ def test_the_work_is_bounded(text):
     assert names.looks <= len(WORDINGS) * (LOOKS + 10)
 
 
-def test_what_is_behind_the_bound_is_not_looked_at():
-    text = "Error adding/updating cluster(s) " + ", x" * LOOKS + ", bad: no"
+@pytest.mark.parametrize(("places", "named"), [(LOOKS, ("bad",)), (LOOKS + 1, ())])
+def test_as_many_places_are_looked_at_as_the_bound_says(places, named):
+    text = "Error adding/updating cluster(s) x" + ", x" * (places - 2) + ", bad: no"
     assert len(text) < READ
-    assert culprits(text, {"bad": "1"}) == ()
+    assert culprits(text, {"bad": "1"}) == named
+
+
+def test_what_is_behind_the_part_that_is_read_is_not_looked_at():
     text = "Error adding/updating cluster(s) x: " + "x" * READ + ", bad: no"
     assert culprits(text, {"bad": "1"}) == ()
 
@@ -197,6 +210,35 @@ def test_what_ends_it(end):
     assert taken(healing) == [{"b": "1"}]
     assert healing.rejected(manifest(bad="1", a="1", b="1"), ["bad"], ()) == {"bad", "b"}
     assert taken(healing) == [{"a": "1"}]
+
+
+def test_what_is_accepted_meanwhile_is_not_sent_by_itself():
+    healing = Healing()
+    healing.rejected(manifest(a="1", b="1"), (), ())
+    healing.accepted(manifest(a="1"))
+    assert taken(healing) == [{}, {"b": "1"}]
+
+
+def test_the_end_of_one_is_not_the_end_of_others():
+    healing = Healing()
+    for name in "ab":
+        healing.rejected(Manifest(1, {"bad": "1", name: "1"}), ["bad"], ())
+    healing.accepted(manifest(a="1"))
+    assert healing.rejected(manifest(bad="1", a="1", b="1"), ["bad"], ()) == {"bad", "b"}
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_only_the_latest_are_remembered(ended):
+    healing = Healing()
+    if ended:
+        healing.rejected(manifest(bad="1", a="1"), ["bad"], ())
+        healing.accepted(manifest(a="1"))
+    for each in range(IN_FLIGHT + 1):
+        healing.rejected(Manifest(1, {"bad": "1", str(each): "1"}), ["bad"], ())
+    taken(healing)
+    again = Manifest(1, {"bad": "1", "0": "1", "1": "1"})
+    assert healing.rejected(again, ["bad"], ()) == {"bad", "1"}
+    assert taken(healing) == [{"0": "1"}]
 
 
 def test_to_be_sent_again_does_not_end_it():

@@ -85,8 +85,10 @@ def culprits(message: str, names: Collection[str]) -> tuple[str, ...]:
 
     None where it names none of them.
     """
+    if not names:
+        return ()
     message = message[:READ]
-    longest = max(map(len, names), default=0)
+    longest = max(map(len, names))
     for wording in WORDINGS:
         start = message.find(wording.mark)
         if start >= 0:
@@ -99,13 +101,11 @@ def culprits(message: str, names: Collection[str]) -> tuple[str, ...]:
 def _named(message: str, start: int, wording: Wording, names: Collection[str], longest: int) -> Iterator[str]:
     looks = LOOKS
     for place in _places(message, start, wording):
-        best = ""
-        for name in _candidates(message, place, wording.after, longest):
-            looks -= 1
-            if name in names:
-                best = name
-        if best:
-            yield best
+        candidates = list(_candidates(message, place, wording.after, longest))
+        carried = [name for name in candidates if name and name in names]
+        if carried:
+            yield carried[-1]
+        looks -= 1 + len(candidates)  # a place where no name can end was looked at as well
         if looks <= 0:
             return
 
@@ -117,7 +117,7 @@ def _places(message: str, start: int, wording: Wording) -> Iterator[int]:
     while wording.before:
         for text in wording.before:
             found = message.find(text, start)
-            if found < 0:
+            if found == -1:
                 return
             start = found + len(text)
         yield start
@@ -126,18 +126,17 @@ def _places(message: str, start: int, wording: Wording) -> Iterator[int]:
 
 
 def _candidates(message: str, start: int, after: str, longest: int) -> Iterator[str]:
-    """What may be the name that begins there, the shortest first; nothing at first, so that each place counts."""
-    yield ""
+    """What may be the name that begins there, the shortest first."""
     if not after:
         yield message[start:]
         return
     end = start
     for _ in range(_ENDS):
         end = message.find(after, end, start + longest + len(after))
-        if end < 0:
+        if end == -1:
             return
         yield message[start:end]
-        end += 1
+        end += len(after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +225,4 @@ class Healing:
         for once in self._once:
             before = once.manifest.versions
             once.over.update(name for name in common(before, versions) if (before[name] == versions[name]) is same)
-        left = [once for once in self._once if not once.is_empty]
-        if len(left) < len(self._once):
-            self._once = deque(left, maxlen=IN_FLIGHT)
+        self._once = deque((once for once in self._once if not once.is_empty), maxlen=IN_FLIGHT)
