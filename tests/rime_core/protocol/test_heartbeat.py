@@ -165,6 +165,7 @@ def test_nothing_runs_where_nothing_that_is_wanted_has_a_lifetime(plane):
     client = Client(plane)
     client.ask(ENDPOINT, "without")
     client.take()
+    assert client.stream.due == pytest.approx(client.now + EVERY), "that is found out at the first round"
     assert client.after(EVERY) == {}
     assert client.stream.due is None
     client.ask(ENDPOINT, "with")
@@ -336,6 +337,29 @@ def test_an_accepted_one_between_makes_good(client):
         client.answer(beat, error="I was away")
         assert len(client.take()) == 1
         assert client.after(EVERY).keys() == {"a"}
+
+
+def test_they_are_accepted_together_with_others(plane, client):
+    client.now += EVERY
+    (beat,) = client.stream.responses()
+    client.answer(beat, error="I was away")
+    client.take()
+    plane.apply(CLUSTER, "b", b"1", ttl=10)
+    client.take()
+    for _ in range(2):
+        assert client.after(EVERY).keys() == {"a", "b"}
+
+
+def test_those_that_are_rejected_together_are_looked_at_one_by_one(plane, client):
+    plane.apply(CLUSTER, "b", b"1", ttl=10)
+    client.take()
+    client.now += EVERY
+    (beat,) = client.stream.responses()
+    plane.apply(CLUSTER, "a", b"2", ttl=10)
+    client.take()
+    client.answer(beat, error="no")
+    (again,) = client.take()
+    assert [each.name for each in again.update.resources] == ["b"]
 
 
 def test_one_that_is_rejected_when_there_is_another_version_brings_nothing(plane, client):

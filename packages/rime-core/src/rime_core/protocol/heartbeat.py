@@ -89,8 +89,6 @@ class Heartbeats:
 
     def settled(self, names: Collection[str]) -> bool:
         """Something with `names` has arrived; whether some of it must be renewed now."""
-        if not self._missed:
-            return False
         late = [name for name in self._missed if name in names]
         for name in late:
             del self._missed[name]
