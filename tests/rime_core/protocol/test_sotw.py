@@ -240,6 +240,21 @@ def test_a_stale_request_settles_and_says_nothing_else(plane, client):
     assert client.asking(ENDPOINT, "b") == [(ENDPOINT, {"b": b"1"})]
 
 
+def test_a_nonce_that_no_response_had_is_of_another_stream(client):
+    client.asking(ENDPOINT, "missing")
+    assert client.asking(ENDPOINT, "a", nonce="XXXX") == []
+    assert client.stream.subscribers()[ENDPOINT].names == {"missing"}
+
+
+def test_an_empty_list_after_a_name_is_nothing(plane, client):  # R33, R41
+    client.asking(LISTENER, "a")
+    assert client.asking(LISTENER) == []
+    subscriber = client.stream.subscribers()[LISTENER]
+    assert (subscriber.wildcard, subscriber.names) == (False, frozenset())
+    plane.apply(LISTENER, "a", b"2")
+    assert client.take() == []
+
+
 def test_a_list_that_gives_up_names_under_a_star_is_not_answered(plane, client):
     plane.apply(LISTENER, "on demand", b"1", on_demand=True)
     client.asking(LISTENER, "*", "a", "on demand")
@@ -276,6 +291,7 @@ def test_who_rejected_something_is_offered_it_when_it_comes_back(plane, client):
     client.take()
     client.ask(ENDPOINT, "a", "b")
     version = client.last[ENDPOINT].version
+    assert version == f"{client.stream.subscribers()[ENDPOINT].version()}+rejected"
     back = Client(plane)
     back.ask(ENDPOINT, "a", "b", version=version)
     assert back.take() == [(ENDPOINT, {"a": b"bad", "b": b"2"})]
@@ -310,6 +326,17 @@ def test_who_waits_for_a_full_set_is_told_of_once(plane):
     assert client.stream.events() == [Deferred(LISTENER)]
     writer.incomplete([])
     assert client.take() == [(LISTENER, {"a": b"1", "b": b"1", "c": b"1"})]
+
+
+def test_who_was_answered_waits_for_no_full_set(plane):
+    writer = plane.writer("source")
+    writer.apply(ENDPOINT, "c", b"1")
+    writer.ready()
+    client = Client(plane)
+    assert client.asking(LISTENER, version="other") == [(LISTENER, {"a": b"1", "b": b"1"})]
+    writer.incomplete(["broken.yaml:3: not YAML"])
+    plane.apply(LISTENER, "a", b"2")
+    assert client.take() == [(LISTENER, {"b": b"1", "a": b"2"})]
 
 
 def test_the_version_is_the_label_where_there_is_one(plane, client):
@@ -451,6 +478,14 @@ def test_who_comes_back_with_the_set_that_it_may_have_is_sent_nothing(refused, p
     assert again.asking(LISTENER, "x", "a", version=response.version) == []
 
 
+def test_who_comes_back_with_the_empty_set_that_it_may_have_is_sent_nothing(refused, plane):
+    refused.ask(LISTENER, "x")
+    (response,) = refused.responses()
+    again = Client(plane)
+    again.stream = SotwStream(plane.server(authorize=Rules))
+    assert again.asking(LISTENER, "x", version=response.version) == []
+
+
 def test_a_refused_name_of_other_types_is_not_answered_as_none_that_is_missing_is(refused, plane):
     assert refused.asking(ENDPOINT, "x", "a") == [(ENDPOINT, {"a": b"1"})]
     assert refused.asking(ENDPOINT, "x", "b") == [(ENDPOINT, {"b": b"1"})]
@@ -537,6 +572,22 @@ def test_one_repetition_is_answered_once(plane, client):
     plane.apply(CLUSTER, "c", b"a changed again")
     client.take()
     assert client.asking(ENDPOINT, "a", "b") == [], "the answer to that"
+
+
+def test_a_repetition_is_answered_also_where_it_crossed_several_responses(plane, client):
+    client.asking(CLUSTER)
+    client.asking(ENDPOINT, "a", "b")
+    client.ask(ENDPOINT, "a", "b")
+    nonces = [client.last[ENDPOINT].nonce]
+    plane.apply(CLUSTER, "c", b"a changed")
+    for body in (b"2", b"3"):
+        plane.apply(ENDPOINT, "b", body)
+        client.take()
+        nonces.append(client.last[ENDPOINT].nonce)
+    repeated, late, latest = nonces
+    assert client.asking(ENDPOINT, "a", "b", nonce=repeated) == []
+    assert client.asking(ENDPOINT, "a", "b", nonce=late) == []
+    assert client.asking(ENDPOINT, "a", "b", nonce=latest) == [(ENDPOINT, {"a": b"1"})]
 
 
 @pytest.mark.parametrize("before", [["a"], ["a", "b"]])
@@ -633,3 +684,28 @@ def test_a_version_says_that_the_client_comes_back(plane):
         channel = client.stream.channel(LISTENER)
         assert channel is not None
         assert channel.knows is bool(version)
+
+
+@pytest.fixture
+def back(shop):
+    """A client that brings the present clusters, of which nothing refers to "old"; there are no listeners any more."""
+    shop.apply(CLUSTER, "old", b"1")
+    shop.remove(LISTENER, "l")
+    first = Client(shop)
+    first.asking(CLUSTER)
+    back = Client(shop)
+    back.ask(CLUSTER, version=first.last[CLUSTER].version)
+    return back
+
+
+def test_what_the_set_that_it_brings_may_refer_to_stays_until_it_has_another(shop, back):
+    assert back.asking(LISTENER, version="of listeners") == [(LISTENER, {})]
+    shop.remove(CLUSTER, "old")
+    assert back.take() == []
+    assert back.asking(LISTENER) == [(CLUSTER, {"c": b"1"})]
+
+
+def test_who_brings_no_set_of_a_type_has_nothing_that_refers_to_others(shop, back):
+    assert back.asking(LISTENER) == [(LISTENER, {})]
+    shop.remove(CLUSTER, "old")
+    assert back.take() == [(CLUSTER, {"c": b"1"})]

@@ -59,7 +59,7 @@ class SotwChannel(Channel[DiscoveryRequest, DiscoveryResponse]):
         """Whether it was told that its first answer waits."""
         self._denied: set[str] = set()
         """The names that the latest list has and that its client may not have."""
-        self._known = ""
+        self._known: str
         """The version that the client brings from an earlier stream, until that is answered."""
         self._latest = ""
         """The nonce of the last response."""
