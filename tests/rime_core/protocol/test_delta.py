@@ -2,7 +2,8 @@
 
 import pytest
 
-from rime_core import CLUSTER, ENDPOINT, SECRET, VIRTUAL_HOST, Plane
+from rime_core import CLUSTER, ENDPOINT, ROUTE, SECRET, VIRTUAL_HOST, Plane
+from rime_core.node import Node
 from rime_core.protocol.delta import DeltaStream
 from rime_core.protocol.messages import DeltaRequest
 
@@ -58,6 +59,25 @@ def test_what_a_cluster_waits_for_is_sent_to_who_knows_it_and_asks_later(plane):
     taken(stream, DeltaRequest(CLUSTER))
     request = DeltaRequest(ENDPOINT, subscribe=["e"], initial_versions={"e": version})
     assert taken(stream, request) == [(ENDPOINT, ["e"], [])]
+
+
+def test_what_is_under_a_changed_route_comes_after_it_in_the_same_batch():  # R78
+    plane = Plane()
+    for name in ("r", "other"):
+        plane.apply(ROUTE, name, b"1")
+        plane.apply(VIRTUAL_HOST, f"{name}/h", b"1")
+    stream = DeltaStream(plane.server())
+    requests = [DeltaRequest(ROUTE, subscribe=["r", "other"]), DeltaRequest(VIRTUAL_HOST, subscribe=["r/h", "other/h"])]
+    taken(stream, *requests)
+    plane.apply(ROUTE, "r", b"2")
+    assert taken(stream) == [(ROUTE, ["r"], []), (VIRTUAL_HOST, ["r/h"], [])]
+
+
+@pytest.mark.parametrize(("features", "told"), [(["xds.config.supports-resource-ttl"], True), ([], False)])
+def test_a_lifetime_is_told_to_who_understands_it(plane, features, told):  # R73
+    stream = DeltaStream(plane.server())
+    stream.receive(DeltaRequest(CLUSTER, Node(client_features=frozenset(features))))
+    assert [response.ttl for response in stream.responses()] == [told]
 
 
 def test_what_a_client_brings_as_unknown_it_does_not_have():
