@@ -97,13 +97,13 @@ resources:
 """
 
 
-def listener_with_routes(cluster, name="web"):
-    """A listener on any free port that has its routes in itself."""
+def listener_with_routes(cluster, name="web", *, port=0):
+    """A listener, on any free port unless said, that has its routes in itself."""
     return f"""\
 resources:
 - "@type": {TYPE}.config.listener.v3.Listener
   name: {name}
-  address: {{socket_address: {{address: 127.0.0.1, port_value: 0}}}}
+  address: {{socket_address: {{address: 127.0.0.1, port_value: {port}}}}}
   filter_chains:
   - filters:
     - name: envoy.filters.network.http_connection_manager
@@ -119,13 +119,13 @@ resources:
 """
 
 
-def tcp_listener(cluster, name="web"):
-    """A listener on any free port that passes on every connection as it is."""
+def tcp_listener(cluster, name="web", *, port=0):
+    """A listener, on any free port unless said, that passes on every connection as it is."""
     return f"""\
 resources:
 - "@type": {TYPE}.config.listener.v3.Listener
   name: {name}
-  address: {{socket_address: {{address: 127.0.0.1, port_value: 0}}}}
+  address: {{socket_address: {{address: 127.0.0.1, port_value: {port}}}}}
   filter_chains:
   - filters:
     - name: envoy.filters.network.tcp_proxy
@@ -136,5 +136,5 @@ resources:
 """
 
 
-ADMIN = "admin: {address: {socket_address: {address: 127.0.0.1, port_value: 0}}}\n"
+ADMIN = "admin: {address: {socket_address: {address: 127.0.0.1, port_value: {port}}}}\n"
 """The part of a bootstrap that makes Envoy tell about itself."""

@@ -61,10 +61,15 @@ async def test_200_swaps_that_wait_for_nothing_fail_no_request(shop):
     assert load.failures == []
 
 
-async def test_30_renames_of_everything_at_once_and_no_request_fails(shop):
+def a_free_port():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        port: int = free.getsockname()[1]
+        return port
+
+
+async def test_30_renames_of_everything_at_once_and_no_request_fails(shop):
+    port = a_free_port()
 
     def rename(number):
         """Cluster, assignment, route and listener have other names from now on; the port stays."""
@@ -85,6 +90,28 @@ async def test_30_renames_of_everything_at_once_and_no_request_fails(shop):
 
     assert (kept.failures, new.failures) == ([], [])
     await shop.has_only(*(f"shop-{number}" for number in range(31)))  # those before drain for ten minutes
+
+
+@pytest.mark.parametrize("api_type", [None, "GRPC"])
+@pytest.mark.parametrize("made", [resources.listener_with_routes, resources.tcp_listener])
+async def test_30_renames_of_a_listener_that_names_its_cluster_and_no_new_request_fails(stage, made, api_type):
+    """The listener has to wait for its cluster, and the one that it takes the port of waits with it."""
+    shop = await Shop(stage).open(api_type=api_type)
+    port = a_free_port()
+
+    def rename(number):
+        old = {f"web-{number - 1}": None} if number else {}
+        return shop.swap(number, **{f"web-{number}": made(f"shop-{number}", f"web-{number}", port=port)}, **old)
+
+    await shop.answers(rename(0), listener="web-0")
+    async with Load(port, kept=0, new=4) as new:
+        for number in range(1, 31):
+            new.right = {*shop.upstreams}
+            body = rename(number)
+            await new.until(body)
+            new.right = {body}
+
+    assert new.failures == []
 
 
 @pytest.mark.parametrize("made", [resources.listener_with_routes, resources.tcp_listener])

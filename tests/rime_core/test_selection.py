@@ -532,6 +532,7 @@ class Waiting:
     def __init__(self, *names):
         self.names = set(names)
         self.asked = []
+        self.forgotten = []
 
     def passes(self, update):
         return not self.names & update.manifest.versions.keys()
@@ -539,6 +540,9 @@ class Waiting:
     def holds(self, name, resource, had):
         self.asked.append((name, resource is None))
         return name in self.names
+
+    def forget(self, name, *, given_up):
+        self.forgotten.append((name, given_up))
 
 
 @pytest.mark.parametrize("names", [None, ["a", "b"], ["*", "a"]])
@@ -744,3 +748,30 @@ def test_the_gate_is_asked_name_by_name_only_where_something_may_wait(plane, hol
     if holding.subscriber.wildcard or holding.others:
         assert holding.poll() is not None
         assert holding.gate.asked == []
+
+
+@pytest.mark.parametrize("names", [None, ["a"]])
+def test_the_gate_is_told_when_the_client_has_what_there_is(plane, names):
+    gate = Waiting("a")
+    plane.apply(CLUSTER, "a", b"1")
+    subscriber = plane.server().subscribe(CLUSTER, names, gate=gate)
+    subscriber.initial(at_once=True)
+    plane.apply(CLUSTER, "a", b"2")
+    assert subscriber.poll() is None
+    assert gate.forgotten == []
+    plane.apply(CLUSTER, "a", b"1")
+    assert subscriber.poll() is None
+    assert gate.forgotten == [("a", False)]
+
+
+@pytest.mark.parametrize(("names", "gone"), [(None, ["*"]), (["a"], ["a"])])
+def test_the_gate_is_told_when_what_is_held_is_given_up(plane, names, gone):
+    gate = Waiting("a")
+    plane.apply(CLUSTER, "a", b"1")
+    subscriber = plane.server().subscribe(CLUSTER, names, gate=gate)
+    subscriber.initial()
+    subscriber.discard(gone)
+    assert gate.forgotten == [("a", True)]
+    subscriber.add(gone)
+    subscriber.discard(gone)
+    assert gate.forgotten == [("a", True)], "nothing was held"

@@ -5,9 +5,10 @@ import logging
 
 import pytest
 
-from rime_core import CLUSTER, LISTENER, Node, Peer, PeerError, Plane
+from rime_core import CLUSTER, LISTENER, ROUTE, Node, Peer, PeerError, Plane
 from rime_core.protocol.delta import DeltaStream
-from rime_core.protocol.events import Refused, RejectedResponse, UnknownType
+from rime_core.protocol.events import LetGo, Refused, RejectedResponse, UnknownType
+from rime_core.protocol.hold import Hold
 from rime_core.protocol.messages import DeltaRequest
 from rime_grpc.config import Config
 from rime_grpc.gate import Gate
@@ -93,6 +94,24 @@ def test_what_the_protocol_tells(journal, caplog):
         "rejected listeners (nothing): no",
         "asks for 'x', which rime does not know",
     ]
+
+
+@pytest.mark.parametrize(
+    ("why", "held_for", "level", "text"),
+    [
+        ("silence", "warming", "WARNING", "was waited for too long: route 'r' waits for cluster 'c' (warming)"),
+        ("given up", "warming", "DEBUG", "gave up what was held back, or what was waited for: "),
+        ("ended", "warming", "DEBUG", "is gone, and with it what was held back: "),
+        ("given up", "in service", "INFO", "gave up what was held back, or what was waited for: "),
+        ("ended", "in service", "INFO", "is gone, and with it what was held back: "),
+    ],
+)
+def test_how_something_is_not_held_back_any_longer(journal, caplog, why, held_for, level, text):
+    caplog.set_level(logging.DEBUG, "rime_grpc")
+    journal.happened([LetGo(Hold(ROUTE, "r", False, held_for, ((CLUSTER, "c"),), 0.0, 15.0), why)])
+    (record,) = caplog.records
+    assert (record.levelname, record.event) == (level, "let go")
+    assert text in record.getMessage()
 
 
 def test_what_is_sent_is_said_to_who_debugs(journal, protocol, caplog):

@@ -17,7 +17,7 @@ EXAMPLES = [
     UnknownType("t"),
     Deferred("t"),
     Held(HOLD),
-    LetGo(HOLD),
+    LetGo(HOLD, "silence"),
 ]
 
 

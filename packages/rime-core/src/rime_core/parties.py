@@ -87,3 +87,7 @@ class Gate(Protocol):
     def holds(self, name: str, resource: "Resource | None", had: str | None) -> bool:
         """Whether what became of `name` has to wait; None: its removal. `had`: the version that the client has."""
         ...
+
+    def forget(self, name: str, *, given_up: bool) -> None:
+        """`name` need not wait any more: the client has what there is, or `given_up`: does not want it."""
+        ...

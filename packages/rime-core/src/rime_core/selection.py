@@ -147,7 +147,7 @@ class Selection(Delivery):
         view = self._view
         resources: dict[str, Resource] = {}
         removed: dict[str, None] = {}
-        for name in names:
+        for name in self._swapped(names) if view.described.swapped else names:
             entry = view.entry(name)
             resource = self._visible(entry)
             had = self._held[name] if name in self._held else self._had(name, entry)
@@ -176,6 +176,13 @@ class Selection(Delivery):
             owed, self._owed = self._owed, {}
             self._answer(owed, resources, removed, gate)
         return self._shared(resources, removed)
+
+    def _swapped(self, names: Iterable[str]) -> list[str]:
+        """`names`, and all whose removal is held: those that are there first, for the removal of others waits for them
+        if they have to wait.
+        """
+        present = {name: self._visible(self._view.entry(name)) is not None for name in (*names, *self._held)}
+        return sorted(present, key=lambda name: not present[name])
 
     def _must_wait(self, resource: Resource, gate: "Gate | None") -> bool:
         """Whether what was asked for, and so is sent whatever the client has, has to wait all the same.
@@ -206,8 +213,11 @@ class Selection(Delivery):
             self._behind.setdefault(name, self._accepted(name))
             self._forget_held(name)
 
-    def _forget_held(self, name: str) -> None:
-        self._held.pop(name, None)
+    def _forget_held(self, name: str, *, given_up: bool = False) -> None:
+        if name in self._held:
+            del self._held[name]
+            if self._gate is not None:
+                self._gate.forget(name, given_up=given_up)
         self._kept.pop(name, None)
 
     def _first(self, known: Mapping[str, str]) -> Update | None:

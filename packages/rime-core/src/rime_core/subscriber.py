@@ -135,7 +135,7 @@ class Subscriber(Selection):
             self._all_owed = self._had_star = False
             self._owed = {name: asked for name, asked in self._owed.items() if name in held}
             for name in [name for name in self._held if name not in held]:
-                self._forget_held(name)
+                self._forget_held(name, given_up=True)
             for name in [name for name in self._behind if not self.asks_for(name)]:
                 self._give_up(name)
         if not gone:
@@ -148,7 +148,7 @@ class Subscriber(Selection):
                 continue
             self._owed.pop(name, None)
             if not self._star:
-                self._forget_held(name)
+                self._forget_held(name, given_up=True)
                 self._give_up(name)
         self._store.tell_watchers()
 

@@ -38,6 +38,7 @@ class XdsType:
     for where it names one that is on its way (R71). `referred_by` are the types that may refer to one of these, which
     is removed last, when nothing that the client has does (R70). `outlives_removal`: Envoy goes on using one that is in
     use and removed, until it gives up the name. `drains`: what it referred to is used for a while after it is gone.
+    `swapped`: what is removed goes with what is added, not before (two listeners cannot have one address).
     """
 
     url: str
@@ -53,6 +54,7 @@ class XdsType:
     referred_by: tuple[str, ...] = ()
     outlives_removal: bool = False
     drains: bool = False
+    swapped: bool = False
     full_set: bool = False
     asked_by_alias: bool = False
     parent: str | None = None
@@ -88,7 +90,16 @@ TYPES: tuple[XdsType, ...] = (
         outlives_removal=True,
     ),
     XdsType(
-        LISTENER, "listeners", "listener", "lds", 4, legacy_wildcard=True, waits_for=CLUSTER, drains=True, full_set=True
+        LISTENER,
+        "listeners",
+        "listener",
+        "lds",
+        4,
+        legacy_wildcard=True,
+        waits_for=CLUSTER,
+        drains=True,
+        swapped=True,
+        full_set=True,
     ),
     XdsType(
         SCOPED_ROUTE, "scoped-routes", "scoped-route", "srds", 5, legacy_wildcard=True, waits_for=CLUSTER, full_set=True

@@ -20,6 +20,12 @@ log = logging.getLogger("rime_grpc")
 _LISTED: Final = 5
 """Names in a log line; Envoy rejects a response of thousands as a whole."""
 
+_LET_GO: Final = {
+    "silence": "%s was waited for too long: %s",
+    "given up": "%s gave up what was held back, or what was waited for: %s",
+    "ended": "%s is gone, and with it what was held back: %s",
+}
+
 _CUT: Final = 200
 """Characters of a client's own text in a log line."""
 
@@ -83,9 +89,12 @@ class Journal:
                     # a name in use that is gone is somebody's mistake; anything else is what order is for
                     level = logging.WARNING if hold.why == "in service" else logging.DEBUG
                     log.log(level, "%s: %s", self, hold, extra={"event": "held", "type_url": hold.type_url})
-                case LetGo(hold):
-                    log.warning(
-                        "%s was waited for too long: %s",
+                case LetGo(hold, why):
+                    # what was a warning has an end that is seen as well
+                    level = logging.INFO if hold.why == "in service" else logging.DEBUG
+                    log.log(
+                        logging.WARNING if why == "silence" else level,
+                        _LET_GO[why],
                         self,
                         hold,
                         extra={"event": "let go", "type_url": hold.type_url},

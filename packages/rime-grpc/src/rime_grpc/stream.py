@@ -71,6 +71,7 @@ class Stream:
             if self._aging is not None:
                 self._aging.cancel()
             self.protocol.close()
+            self._journal.happened(self.protocol.events())
             self._journal.gone()
         if self._end is not None and self._end[0] is not grpc.StatusCode.OK:
             await self._context.abort(*self._end)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from rime_core.protocol.hold import Hold
 
@@ -67,9 +68,15 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class LetGo:
-    """The client was silent for too long: what was held back was sent."""
+    """What was held back is so no longer, although the client did not acknowledge what it waited for.
+
+    - silence: it said nothing for too long, so it was sent what was held back;
+    - given up: it does not want any more what was held back, or what that waited for;
+    - ended: its stream is over.
+    """
 
     hold: Hold
+    why: Literal["silence", "given up", "ended"]
 
 
 Event = Acknowledged | RejectedResponse | Refused | UnknownType | Deferred | Held | LetGo

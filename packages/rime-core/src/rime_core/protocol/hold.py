@@ -6,11 +6,12 @@ from typing import Literal
 from rime_core.resource import STAR, Reference
 from rime_core.type_urls import describe
 
-Why = Literal["warming", "rejected", "referred", "in service", "in use", "draining", "returning"]
+Why = Literal["warming", "rejected", "swapped", "referred", "in service", "in use", "draining", "returning"]
 """Why something is held back from a client.
 
 - warming: a cluster that it names is on its way to the client;
 - rejected: the client rejected a cluster that it names;
+- swapped: it is removed together with what is added, which is held back;
 - referred: the client has something that refers to it, although nothing that there is does;
 - in service: something that there is refers to it;
 - in use: a route that refers to it is gone, and the client still asks for that route;

@@ -465,6 +465,7 @@ class Stream(ABC, Generic[Request, Response]):
         if self._closed:
             return
         self._closed = True
+        self.order.close()
         self._server.not_when_ready(self._signal)
         subscribers = [channel.subscriber for channel in self._channels.values()]
         self._channels.clear()
