@@ -136,5 +136,5 @@ resources:
 """
 
 
-ADMIN = "admin: {address: {socket_address: {address: 127.0.0.1, port_value: {port}}}}\n"
+ADMIN = "admin: {address: {socket_address: {address: 127.0.0.1, port_value: 0}}}\n"
 """The part of a bootstrap that makes Envoy tell about itself."""
