@@ -1,8 +1,8 @@
 """Bodies that refer to something: the conformance tests' own notation, of which rime knows nothing but `refers`."""
 
-from rime_core import CLUSTER, ENDPOINT, ROUTE
+from rime_core import CLUSTER, ENDPOINT, ROUTE, VIRTUAL_HOST
 
-_KINDS = {"eds": ENDPOINT, "to": CLUSTER, "via": ROUTE}
+_KINDS = {"eds": ENDPOINT, "to": CLUSTER, "via": ROUTE, "on demand": VIRTUAL_HOST}
 
 
 def waiting_for(name: str, content: str = "") -> bytes:
@@ -18,6 +18,11 @@ def to(name: str) -> bytes:
 def via(name: str) -> bytes:
     """The body of a listener that names the route `name`."""
     return f"via:{name}".encode()
+
+
+def on_demand(route: str, content: str = "") -> bytes:
+    """The body of the route configuration `route`, which has virtual hosts on demand."""
+    return f"on demand:{route}/*:{content}".encode()
 
 
 def refers(type_url: str, body: bytes) -> list[tuple[str, str]]:  # noqa: ARG001 - the text says it all

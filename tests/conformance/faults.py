@@ -197,7 +197,7 @@ FAULTS: dict[str, Fault] = {
         "protocol/order.py", "        if resource is None and described.referred_by:\n", "        if False:\n"
     ),
     "R71": Fault("protocol/order.py", "            if type_url == described.waits_for:\n", "            if False:\n"),
-    "R72": Fault(_DELTA, "        self.subscriber.resend(self._needed(names))\n", "        pass\n"),
+    "R72": Fault(_DELTA, "        self.subscriber.resend(needed)\n", "        pass\n"),
     "R73": Fault(_DELTA, "return TTL in features", "return True"),
     "R74": Fault("resource.py", "    if ttl is not None:\n        version +=", "    if False:\n        version +="),
     "R75": Fault(_HEARTBEAT, "self._channel.subscriber.acknowledged(name) == version", "True"),

@@ -22,7 +22,7 @@ from rime_core import (
     Node,
     Plane,
 )
-from tests.conformance.bodies import to, waiting_for
+from tests.conformance.bodies import on_demand, to, waiting_for
 from tests.conformance.clients import EndedError, naming
 
 pytestmark = pytest.mark.asyncio
@@ -857,6 +857,65 @@ async def test_R77_a_first_empty_request_subscribes_to_no_host(plane, client):
     plane.apply(VIRTUAL_HOST, "r/a.example", b"1")
     await client.ask(VIRTUAL_HOST)
     await client.nothing()
+    plane.apply(VIRTUAL_HOST, "r/a.example", b"2")
+    await client.nothing()
+
+
+def says_that_there_is_nothing_beside(response, name):
+    """Envoy opens the route configuration's listener when it was told something under it."""
+    assert (response.type_url, response.listed, response.removed) == (VIRTUAL_HOST, [name], [])
+    return response.bodiless == {name} and response.aliases[name] == (name,)
+
+
+@pytest.mark.parametrize("route_first", [True, False])
+async def test_R77_a_first_empty_request_is_answered_by_what_is_not_there(plane, client, route_first):
+    plane.apply(ROUTE, "r", on_demand("r"))
+    plane.apply(ROUTE, "other", b"1")
+    plane.apply(ROUTE, "not asked for", on_demand("not asked for"))
+    plane.apply(VIRTUAL_HOST, "r/a.example", b"1")
+    for type_url, names in [(ROUTE, ["r", "other"]), (VIRTUAL_HOST, [])][:: 1 if route_first else -1]:
+        await client.ask(type_url, names)
+    routes, hosts = await client.rest()
+    assert set(routes.resources) == {"r", "other"}
+    assert says_that_there_is_nothing_beside(hosts, "r/*")
+    await client.ack(hosts)
+    await client.nothing()
+
+
+async def test_R77_it_is_for_each_route_configuration_that_comes_later(plane, client):
+    await client.ask(ROUTE, ["r"])
+    await client.ask(VIRTUAL_HOST)
+    assert [response.type_url for response in await client.rest()] == [ROUTE]
+    plane.apply(ROUTE, "r", on_demand("r"))
+    routes, hosts = await client.rest()
+    assert routes.type_url == ROUTE
+    assert says_that_there_is_nothing_beside(hosts, "r/*")
+    await client.ask(ROUTE, remove=["r"])
+    await client.ask(ROUTE, ["r"])
+    assert says_that_there_is_nothing_beside((await client.rest())[1], "r/*")
+
+
+async def test_R77_a_host_that_is_told_says_it_as_well(plane, client):
+    plane.apply(ROUTE, "r", on_demand("r"))
+    await client.ask(ROUTE, ["r"])
+    await client.ask(VIRTUAL_HOST, ["r/unknown.example"])
+    assert [response.listed for response in await client.rest()] == [["r"], ["r/unknown.example"]]
+
+
+async def test_R77_who_comes_back_brings_it(plane, connect):
+    plane.apply(ROUTE, "r", on_demand("r"))
+    async with connect() as client:
+        await client.ask(ROUTE, ["r"])
+        await client.ask(VIRTUAL_HOST)
+        routes, hosts = [response.versions() for response in await client.rest()]
+    async with connect() as client:
+        await client.ask(ROUTE, ["r"], known=routes)
+        await client.ask(VIRTUAL_HOST, known=hosts)
+        await client.nothing()
+    async with connect() as client:  # it had the route, and not yet what it waited for
+        await client.ask(ROUTE, ["r"], known=routes)
+        await client.ask(VIRTUAL_HOST)
+        assert says_that_there_is_nothing_beside(await client.only(), "r/*")
 
 
 async def test_R77_an_unknown_host_is_answered_by_its_name_without_a_resource(plane, client):
@@ -919,7 +978,7 @@ async def test_R77_what_a_client_brings_as_unknown_it_does_not_have(connect):
 
 
 async def test_R78_a_changed_route_configuration_has_its_hosts_offered_again(plane, client):
-    plane.apply(ROUTE, "r", b"1")
+    plane.apply(ROUTE, "r", on_demand("r", "1"))
     plane.apply(ROUTE, "other", b"1")
     plane.apply(VIRTUAL_HOST, "r/a.example", b"1")
     plane.apply(VIRTUAL_HOST, "r/shop", b"1", aliases=["r/b.example"])
@@ -930,7 +989,7 @@ async def test_R78_a_changed_route_configuration_has_its_hosts_offered_again(pla
     await client.ask(VIRTUAL_HOST, ["r/a.example", "r/b.example", "r/unknown.example", "other/a.example"])
     for response in await client.rest():
         await client.ack(response)
-    plane.apply(ROUTE, "r", b"2")
+    plane.apply(ROUTE, "r", on_demand("r", "2"))
     routes, hosts = await client.rest()
     assert (routes.type_url, set(routes.resources)) == (ROUTE, {"r"})
     assert (hosts.type_url, set(hosts.resources), hosts.removed) == (VIRTUAL_HOST, {"r/a.example", "r/shop"}, [])

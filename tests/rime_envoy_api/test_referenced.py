@@ -98,6 +98,13 @@ def test_of_a_cluster(text, found):
             """,
             [(CLUSTER, "b"), (CLUSTER, "a"), (CLUSTER, "shadow")],
         ),
+        (ROUTE, "{name: r, vhds: {config_source: {ads: {}}}}", [(VIRTUAL_HOST, "r/*")]),
+        (ROUTE, "{name: r, vhds: {config_source: {path_config_source: {path: /x}}}}", []),
+        (
+            ROUTE,
+            "{name: r, virtual_hosts: [{routes: [{route: {cluster: a}}]}], vhds: {config_source: {ads: {}}}}",
+            [(VIRTUAL_HOST, "r/*"), (CLUSTER, "a")],
+        ),
         (VIRTUAL_HOST, "{routes: [{route: {cluster: a}}]}", [(CLUSTER, "a")]),
         (SCOPED_ROUTE, "{name: a, route_configuration_name: r}", [(ROUTE, "r")]),
         (

@@ -84,6 +84,11 @@ def test_faults_are_listed_as_serving_reports_them(folder: Path, run: Run) -> No
     assert lines[3:] == ["4 resources in 4 files: 3 faults, 0 warnings"]
 
 
+def test_virtual_hosts_on_demand_need_not_be_there(folder: Path, run: Run) -> None:
+    (folder / "good.yaml").write_text(GOOD.replace("  name: main\n", f"  name: main\n  vhds: {{{ADS}}}\n"))
+    assert run("conf") == (0, ["3 resources in 1 file: 0 faults, 0 warnings"])
+
+
 def test_references_to_what_is_not_there_are_warnings(folder: Path, run: Run) -> None:
     text = GOOD.replace("cluster: backend", "cluster: backed").replace("config_name: main", "config_name: other")
     (folder / "good.yaml").write_text(f"{text}- {{{CLUSTER}, name: eds, type: EDS, {EDS}}}\n")

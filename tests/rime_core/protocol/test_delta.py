@@ -73,6 +73,80 @@ def test_what_is_under_a_changed_route_comes_after_it_in_the_same_batch():  # R7
     assert taken(stream) == [(ROUTE, ["r"], []), (VIRTUAL_HOST, ["r/h"], [])]
 
 
+class TestWhatIsUnderARoute:
+    """A client waits until it is told something under a route whose virtual hosts are on demand (R77)."""
+
+    @pytest.fixture
+    def plane(self):
+        plane = Plane(references=lambda url, body: [(VIRTUAL_HOST, body.decode())] if url == ROUTE and body else [])
+        for name in ("a", "b"):
+            plane.apply(ROUTE, name, f"{name}/*".encode())
+        plane.apply(ROUTE, "plain", b"")
+        return plane
+
+    def test_where_it_is_not_known_what_refers_to_what_it_is_every_route(self):
+        plane = Plane()
+        plane.apply(ROUTE, "r", b"1")
+        plane.apply(ROUTE, "not asked for", b"1")
+        stream = DeltaStream(plane.server())
+        requests = [DeltaRequest(ROUTE, subscribe=["r"]), DeltaRequest(VIRTUAL_HOST)]
+        assert taken(stream, *requests) == [(ROUTE, ["r"], []), (VIRTUAL_HOST, ["r/*"], [])]
+
+    def test_of_a_later_one_in_the_same_batch_and_of_no_other(self, plane):
+        woken = []
+        stream = DeltaStream(plane.server(), wake=lambda: woken.append(1))
+        requests = [DeltaRequest(ROUTE, subscribe=["a", "later", "plain"]), DeltaRequest(VIRTUAL_HOST)]
+        assert taken(stream, *requests)[1] == (VIRTUAL_HOST, ["a/*"], [])
+        plane.apply(ROUTE, "later", b"later/*")
+        assert taken(stream) == [(ROUTE, ["later"], []), (VIRTUAL_HOST, ["later/*"], [])]
+        woken.clear()
+        plane.apply(ROUTE, "plain", b"another/*")
+        assert taken(stream) == [(ROUTE, ["plain"], [])]
+        assert woken == [1]
+
+    def test_a_client_of_all_routes_is_told_of_all(self, plane):
+        stream = DeltaStream(plane.server())
+        answers = taken(stream, DeltaRequest(ROUTE, subscribe=["*"]), DeltaRequest(VIRTUAL_HOST))
+        assert answers[1] == (VIRTUAL_HOST, ["a/*", "b/*"], [])
+
+    def test_it_is_split(self, plane):
+        stream = DeltaStream(plane.server(), max_response_bytes=1)
+        answers = taken(stream, DeltaRequest(ROUTE, subscribe=["a", "b"]), DeltaRequest(VIRTUAL_HOST))
+        assert answers[2:] == [(VIRTUAL_HOST, ["a/*"], []), (VIRTUAL_HOST, ["b/*"], [])]
+
+    def test_who_asks_for_no_routes_is_told_of_none(self, plane):
+        assert taken(DeltaStream(plane.server()), DeltaRequest(VIRTUAL_HOST)) == []
+
+    def test_on_a_stream_of_virtual_hosts_alone_nobody_knows_which_routes_the_client_asks_for(self, plane):
+        stream = DeltaStream(plane.server(), type_url=VIRTUAL_HOST)
+        assert taken(stream, DeltaRequest("")) == [(VIRTUAL_HOST, ["a/*", "b/*"], [])]
+        stream = DeltaStream(plane.server(), type_url=ENDPOINT)
+        assert taken(stream, DeltaRequest("")) == []
+
+    @pytest.mark.parametrize(
+        ("refused", "prefix", "told"),
+        [
+            (None, "a", [(VIRTUAL_HOST, ["b/*"], [])]),
+            (VIRTUAL_HOST, "a", [(VIRTUAL_HOST, ["b/*"], [])]),
+            (ROUTE, "a", []),
+            (None, None, [(VIRTUAL_HOST, ["a/*", "b/*"], [])]),
+        ],
+    )
+    def test_but_which_it_may_not_have(self, plane, refused, prefix, told):
+        class Mine:
+            def __init__(self, client):
+                pass
+
+            def type(self, type_url):
+                return "no" if type_url == refused else None
+
+            def names(self, type_url):
+                return (lambda name: "no" if name.startswith(prefix) else None) if prefix else None
+
+        stream = DeltaStream(plane.server(authorize=Mine), type_url=VIRTUAL_HOST)
+        assert taken(stream, DeltaRequest("")) == told
+
+
 @pytest.mark.parametrize(("features", "told"), [(["xds.config.supports-resource-ttl"], True), ([], False)])
 def test_a_lifetime_is_told_to_who_understands_it(plane, features, told):  # R73
     stream = DeltaStream(plane.server())

@@ -124,11 +124,18 @@ def _scope(message: Dynamic) -> Iterator[Reference]:
         yield ROUTE, message.route_configuration_name
 
 
+def _hosts(message: Dynamic) -> Iterator[Reference]:
+    """What a route configuration has on demand, all of it: `<its name>/*`."""
+    if message.HasField("vhds") and _is_discovered(message.vhds.config_source):
+        yield VIRTUAL_HOST, f"{message.name}/*"
+
+
 _EDS: Final = 3  # Cluster.DiscoveryType.EDS
 _Extractor: TypeAlias = Callable[[Dynamic], Iterator[Reference]]
 _EXTRACTORS: Final[dict[str, _Extractor]] = {
     "envoy.config.cluster.v3.Cluster": _assignment,
     f"{_ROUTES}ScopedRouteConfiguration": _scope,
+    f"{_ROUTES}RouteConfiguration": _hosts,
     **{message: partial(_named_clusters, field) for message, field in _CLUSTERS.items()},
     **{message: partial(_sourced, *fields) for message, fields in _SOURCED.items()},
 }

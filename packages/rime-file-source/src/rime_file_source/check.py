@@ -56,7 +56,7 @@ def examine(place: str) -> Findings:
     warnings = list(delivery.report.contested)
     for resource in delivery.apply:
         for type_url, name in references(resource.type_url, resource.body):
-            if (type_url, name) not in known:
+            if (type_url, name) not in known and describe(type_url).parent is None:  # what is on demand may be made so
                 file = shown(folder.serving[resource.type_url, resource.name])
                 what = f"{describe(resource.type_url).plural} {resource.name!r}"
                 missing = f"{describe(type_url).plural} {name!r}"

@@ -1,6 +1,6 @@
 """DeltaStream: one client's incremental stream, sans I/O. How to drive it: `rime_core.protocol.stream`."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -8,7 +8,7 @@ from rime_core.node import TTL
 from rime_core.protocol.messages import DeltaRequest, DeltaResponse
 from rime_core.protocol.stream import Channel, Stream, named
 from rime_core.protocol.subscription import first_names
-from rime_core.resource import UNKNOWN_VERSION, Resource, unknown
+from rime_core.resource import STAR, UNKNOWN_VERSION, Resource, unknown
 from rime_core.update import Update
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class DeltaChannel(Channel[DeltaRequest, DeltaResponse]):
     """One type on an incremental stream."""
 
-    __slots__ = ("_known",)
+    __slots__ = ("_brought", "_known", "_untold")
 
     def __init__(
         self, stream: Stream[DeltaRequest, DeltaResponse], described: "XdsType", allowance: "Allowance"
@@ -27,6 +27,10 @@ class DeltaChannel(Channel[DeltaRequest, DeltaResponse]):
         super().__init__(stream, described, allowance)
         self._known: Mapping[str, str] = {}
         """What the client brings from an earlier stream, until that is answered."""
+        self._brought: Collection[str] = ()
+        """The names of that, what is unknown included."""
+        self._untold: dict[str, None] = {}
+        """Names that the client waits to be told something beside (R77)."""
 
     @property
     def absent(self) -> Callable[[str], Resource] | None:
@@ -36,6 +40,7 @@ class DeltaChannel(Channel[DeltaRequest, DeltaResponse]):
     def begin(self, request: DeltaRequest) -> Iterable[str]:
         """Known versions count in a type's first request only (R62); that of what is unknown is none."""
         self._known = request.initial_versions
+        self._brought = self._known.keys()
         if self.described.asked_by_alias:
             self._known = {name: version for name, version in self._known.items() if version != UNKNOWN_VERSION}
         self.knows = bool(self._known)
@@ -58,6 +63,9 @@ class DeltaChannel(Channel[DeltaRequest, DeltaResponse]):
         update = self.subscriber.initial(known)
         needed = self._needed(self.stream.awaited(self.described.url))
         self.subscriber.resend([name for name in needed if name in known])
+        if self.described.parent is not None:
+            parents = self.stream.asked_for(self.described.parent)
+            self._answer_under(parents, (*self.subscriber.names, *self._brought))
         nothing = self.allowance.star_refused
         if nothing:
             self.allowance.miss(name for name in known if not self.subscriber.asks_for(name))
@@ -66,7 +74,7 @@ class DeltaChannel(Channel[DeltaRequest, DeltaResponse]):
     def collect(self, batch: list[DeltaResponse]) -> None:
         """Add what there is to send to the batch."""
         super().collect(batch)
-        self._known = {}
+        self._known, self._brought = {}, ()
 
     def brought(self, name: str) -> bool:
         """Whether it is among the known versions."""
@@ -85,7 +93,40 @@ class DeltaChannel(Channel[DeltaRequest, DeltaResponse]):
         """They are sent again, for Envoy does not ask: it keeps a changed cluster warming, for 15 s (R63, R72), and
         forgets the hosts of a changed route configuration (R78).
         """
-        self.subscriber.resend(self._needed(names))
+        needed = self._needed(names)
+        self.subscriber.resend(needed)
+        if self.described.parent is not None:
+            above = self.stream.channel(self.described.parent)
+            parents = [above.subscriber.present(name) for name in names] if above is not None else ()
+            self._answer_under(filter(None, parents), needed)
+            if self._untold:
+                self.wake()
+
+    def _answer_under(self, parents: Iterable[Resource], told: Iterable[str]) -> None:
+        """Have the client told something under each of `parents`: that there is no `<parent>/*`, where it is not, or
+        was not, told one of the names in `told` under it.
+
+        Envoy opens a listener whose hosts are on demand when it was told something under its route configuration, else
+        after 15 s, and asks for no host before. No host is called `*`; if one were, the client would not lose it by
+        this, which is no removal.
+        """
+        answered = {name.rpartition("/")[0] for name in told}
+        for parent in parents:
+            if parent.name not in answered and self._is_parent(parent):
+                self._untold[f"{parent.name}/{STAR}"] = None
+
+    def _updates(self) -> Iterator[Update]:
+        """And that there is nothing of names that nobody asked for (R77)."""
+        yield from super()._updates()
+        if self._untold:
+            names, self._untold = self._untold, {}
+            answers = tuple(unknown(self.described.url, name) for name in names)
+            yield from Update(answers, (), ordinal=self.subscriber.cursor).parts(self.stream.max_response_bytes)
+
+    def _is_parent(self, resource: Resource) -> bool:
+        """Whether anything can be under it: it refers to that, where it is known what refers to what."""
+        under = (self.described.url, f"{resource.name}/{STAR}")
+        return under in resource.references or not self.stream.order.server.has_references
 
     def _needed(self, names: Iterable[str]) -> Iterable[str]:
         return names if self.described.parent is None else self.subscriber.under(frozenset(names))

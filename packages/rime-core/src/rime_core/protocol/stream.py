@@ -499,6 +499,23 @@ class Stream(ABC, Generic[Request, Response]):
         """The names that were needed before their type was asked for; once."""
         return [name for names in self._awaited.pop(type_url, ()) for name in names]
 
+    def asked_for(self, type_url: str) -> Iterable[Resource]:
+        """What there is of a type that the client asks for: on a stream of another type, all that it may ask for."""
+        channel = self._channels.get(type_url)
+        if channel is not None:
+            everything = channel.subscriber.everything()
+            return everything.resources if everything is not None else ()
+        if not self._type_url:
+            return ()
+        resources = self._server.snapshot()[type_url].values()
+        permissions = self._permissions
+        if permissions is None:
+            return resources
+        if permissions.type(type_url) is not None:
+            return ()
+        why_not = permissions.names(type_url)
+        return resources if why_not is None else [each for each in resources if why_not(each.name) is None]
+
     @abstractmethod
     def understands_ttl(self, features: Collection[str]) -> bool:
         """Whether a client with these features understands lifetimes in this variant (R73)."""
