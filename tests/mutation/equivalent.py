@@ -11,6 +11,13 @@ ESTIMATE = "where this sum, which is never less than their number, is larger, th
 
 EQUIVALENT: tuple[Known, ...] = (
     Known(
+        "flight",
+        "common",
+        "if len(one) > len(other):",
+        "if len(one) >= len(other):",
+        "where both are equally long either may be gone through; in which order the names are found means nothing",
+    ),
+    Known(
         "group_interest",
         "GroupNames.__init__",
         "self._below_at = 0",
@@ -39,6 +46,27 @@ EQUIVALENT: tuple[Known, ...] = (
         SAME_LENGTH,
     ),
     Known("options", "OptionReader.share", "share = -1.0", "share = -2.0", "either is no share, and refused as such"),
+    Known(
+        "overlay",
+        "Overlay.__init__",
+        "self._at = 0",
+        "self._at = 1",
+        "what it guards is empty until it is compared for the first time",
+    ),
+    Known(
+        "overlay",
+        "Overlay.since",
+        "if cursor >= self.own.ordinal:",
+        "if cursor > self.own.ordinal:",
+        "from the group's last change on both ways find the same Update; this one costs less",
+    ),
+    Known(
+        "overlay",
+        "Overlay._is_of_base",
+        "if entry is not None and (entry.resource is not None or entry.ordinal > since):",
+        "if entry is not None and (entry.resource is not None or entry.ordinal >= since):",
+        "a base and its groups number their changes together: no change of a group has an ordinal of the base's",
+    ),
     Known(
         "protocol/allowance",
         "Allowance.limit",

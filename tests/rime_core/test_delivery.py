@@ -100,6 +100,37 @@ def test_a_removal_counts_as_acknowledged_with_what_came_after_it(plane, subscri
     assert subscriber.in_flight == 0
 
 
+def test_one_that_is_acknowledged_by_name_says_nothing_of_what_was_sent_before_it(plane, subscriber):
+    sent(plane, subscriber, a=b"1")
+    sent(plane, subscriber, b=b"1")
+    subscriber.acknowledge("b", version(plane, "b"))
+    assert subscriber.acknowledged("a") is None
+    assert subscriber.in_flight == 1
+
+
+def test_what_was_given_up_and_asked_for_again_is_acknowledged_with_what_was_sent_since(plane):
+    plane.apply(CLUSTER, "a", b"1")
+    plane.apply(CLUSTER, "b", b"1")
+    subscriber = plane.server().subscribe(CLUSTER, ["a", "b"])
+    first = subscriber.initial()
+    subscriber.discard(["a"])
+    subscriber.add(["a"])
+    again = subscriber.poll()
+    subscriber.acknowledge_update(first)
+    assert (subscriber.acknowledged("a"), subscriber.acknowledged("b")) == (None, version(plane, "b"))
+    subscriber.acknowledge_update(again)
+    assert subscriber.acknowledged("a") == version(plane, "a")
+
+
+def test_until_its_first_answer_is_settled_a_client_has_what_it_brought(plane):
+    plane.apply(CLUSTER, "a", b"2")
+    subscriber = plane.server().subscribe(CLUSTER)
+    first = subscriber.initial({"a": "1"})
+    assert subscriber.acknowledged("a") == "1"
+    subscriber.acknowledge_update(first)
+    assert subscriber.acknowledged("a") == version(plane, "a")
+
+
 @pytest.mark.parametrize("how", ["twice", "never sent", "another version", "another name"])
 def test_what_is_not_in_flight_is_ignored(plane, subscriber, how):
     update = sent(plane, subscriber, a=b"1")
@@ -165,6 +196,37 @@ def test_each_rejection_has_its_own_reason(plane, subscriber):
     assert {name: rejected.why for name, rejected in subscriber.rejected.items()} == {"a": "one", "b": "two"}
 
 
+def test_what_was_sent_before_a_rejection_may_still_be_accepted(plane, subscriber):
+    first = sent(plane, subscriber, a=b"1")
+    second = sent(plane, subscriber, a=b"2")
+    subscriber.reject(second, "no")
+    subscriber.acknowledge_update(first)
+    assert subscriber.acknowledged("a") == first.resources[0].version
+    assert subscriber.rejected == {"a": Rejected(second.resources[0].version, "no")}
+
+
+def test_of_two_versions_that_were_refused_the_later_stays_refused(plane, subscriber):
+    first = sent(plane, subscriber, a=b"1")
+    second = sent(plane, subscriber, a=b"2")
+    subscriber.reject(second, "two")
+    subscriber.reject(first, "one")
+    assert subscriber.rejected == {"a": Rejected(second.resources[0].version, "two")}
+
+
+def test_a_client_may_take_after_all_what_it_refused_or_refuse_it_for_another_reason(plane):
+    plane.apply(CLUSTER, "a", b"1")
+    subscriber = plane.server().subscribe(CLUSTER, ["a"])
+    subscriber.reject(subscriber.initial(), "one")
+    subscriber.add(["a"])
+    subscriber.reject(subscriber.poll(), "two")
+    assert subscriber.rejected == {"a": Rejected(version(plane, "a"), "two")}
+    assert subscriber.acknowledged("a") is None
+    subscriber.add(["a"])
+    subscriber.acknowledge_update(subscriber.poll())
+    assert subscriber.rejected == {}
+    assert subscriber.acknowledged("a") == version(plane, "a")
+
+
 # --- rejecting a large response
 
 
@@ -222,6 +284,35 @@ def test_a_late_rejection_of_many_says_nothing_of_what_was_sent_since_nor_of_oth
     assert subscriber.refusal("n0") is None
 
 
+@pytest.mark.parametrize("refused", [None, ["n0"]])
+@pytest.mark.parametrize(("names", "kept_as_one"), [(FEW, 0), (FEW + 1, 1)])
+def test_a_rejection_of_few_is_kept_by_name_and_that_of_more_as_one(plane, subscriber, names, kept_as_one, refused):
+    bodies = {f"n{each}": b"1" for each in range(names)}
+    subscriber.reject(sent(plane, subscriber, **bodies), "no", refused)
+    assert subscriber.rejected == dict.fromkeys(refused or bodies, Rejected(version(plane, "n0"), "no"))
+    assert len(subscriber._flights) == kept_as_one
+
+
+@pytest.mark.parametrize("names", [2, FEW, FEW + 1])
+def test_of_what_was_rejected_for_some_of_its_resources_nothing_is_known_of_the_others(plane, subscriber, names):
+    before, after = ({f"n{each}": body for each in range(names)} for body in (b"1", b"2"))
+    subscriber.acknowledge_update(sent(plane, subscriber, **before))
+    first = version(plane, "n0")
+    subscriber.reject(sent(plane, subscriber, **after), "no", ["n0"])
+    assert subscriber.in_flight == 0
+    assert subscriber.rejected == {"n0": Rejected(version(plane, "n0"), "no")}
+    assert [subscriber.acknowledged(name) for name in after] == [first] * names
+    again = subscriber.repeat({name: version(plane, name) for name in after})
+    assert {resource.name for resource in again.resources} == after.keys() - {"n0"}
+    subscriber.acknowledge_update(again)
+    assert [subscriber.acknowledged(name) for name in after] == [first, *[version(plane, "n0")] * (names - 1)]
+
+
+def test_of_a_large_response_only_what_was_refused_is_kept_by_name(plane, subscriber):
+    subscriber.reject(sent(plane, subscriber, **large(b"1")), "no", ["n0"])
+    assert set(subscriber._behind) == {"n0"}
+
+
 def test_of_a_change_in_parts_each_part_is_acknowledged_for_itself(plane):
     subscriber = plane.server().subscribe(CLUSTER, max_bytes=500)
     subscriber.initial()
@@ -243,6 +334,98 @@ def test_a_client_that_never_acknowledges_costs_a_bounded_number_of_manifests(pl
     assert [subscriber.acknowledged(f"n{each}") for each in range(3 * IN_FLIGHT)] == [None] * 3 * IN_FLIGHT
 
 
+def test_what_is_not_told_apart_any_more_is_acknowledged_with_anything_that_was_sent_later(plane, subscriber):
+    subscriber.acknowledge_update(sent(plane, subscriber, refused=b"1"))
+    first = version(plane, "refused")
+    subscriber.reject(sent(plane, subscriber, refused=b"2"), "no")
+    subscriber.reject(sent(plane, subscriber, **large(b"1")), "no")
+    subscriber.reject(sent(plane, subscriber, **{f"m{each}": b"1" for each in range(FEW + 1)}), "no")
+    sent(plane, subscriber, n0=b"2", m0=b"2", other=b"1")
+    updates = [sent(plane, subscriber, **{f"later {each}": b"1"}) for each in range(IN_FLIGHT)]
+    assert [subscriber.acknowledged(name) for name in ("n0", "m0", "other", "refused")] == [None] * 3 + [first]
+    subscriber.acknowledge_update(updates[1])
+    assert [subscriber.acknowledged(name) for name in ("n0", "m0", "other")] == [
+        version(plane, name) for name in ("n0", "m0", "other")
+    ]
+    assert subscriber.acknowledged("refused") == first
+    assert (subscriber.acknowledged("n1"), subscriber.acknowledged("later 5")) == (None, None)
+
+
+@pytest.mark.parametrize("refused", [FEW, FEW + 1])
+def test_what_is_sent_beyond_the_bound_can_be_acknowledged_and_rejected_whatever_was_refused(
+    plane, subscriber, refused
+):
+    subscriber.reject(sent(plane, subscriber, **{f"n{each}": b"1" for each in range(refused)}), "no")
+    updates = [sent(plane, subscriber, **{f"later {each}": b"1"}) for each in range(IN_FLIGHT + 2)]
+    assert subscriber.in_flight == IN_FLIGHT
+    subscriber.reject(updates[-1], "bad")
+    assert subscriber.refusal(f"later {IN_FLIGHT + 1}") == Rejected(version(plane, f"later {IN_FLIGHT + 1}"), "bad")
+    subscriber.acknowledge_update(updates[-2])
+    assert subscriber.acknowledged(f"later {IN_FLIGHT}") == version(plane, f"later {IN_FLIGHT}")
+    assert subscriber.acknowledged(f"later {IN_FLIGHT + 1}") is None
+
+
+def test_what_was_acknowledged_stays_so_when_what_was_sent_before_it_is_not_told_apart_any_more(plane, subscriber):
+    sent(plane, subscriber, a=b"1")
+    subscriber.acknowledge_update(sent(plane, subscriber, b=b"1"))
+    for each in range(IN_FLIGHT):
+        sent(plane, subscriber, **{f"later {each}": b"1"})
+    assert subscriber.in_flight == IN_FLIGHT
+    assert subscriber.acknowledged("b") == version(plane, "b")
+    assert subscriber.acknowledged("a") == version(plane, "a"), "something later was accepted"
+    assert subscriber.acknowledged("later 0") is None
+
+
+def test_a_client_has_what_it_brought_until_its_first_answer_is_settled_though_it_is_not_told_apart_any_more(plane):
+    plane.apply(CLUSTER, "a", b"2")
+    subscriber = plane.server().subscribe(CLUSTER)
+    subscriber.initial({"a": "1"})
+    updates = [sent(plane, subscriber, **{f"later {each}": b"1"}) for each in range(IN_FLIGHT)]
+    subscriber.reject(updates[-1], "no")
+    assert subscriber.acknowledged("a") == "1"
+    subscriber.acknowledge_update(updates[0])
+    assert subscriber.acknowledged("a") == version(plane, "a")
+
+
+class Holding:
+    """A gate that holds the second version of `a`."""
+
+    def passes(self, update):
+        return False
+
+    def holds(self, name, resource, had):
+        return name == "a" and resource.body == b"2"
+
+    def forget(self, name, *, given_up):
+        pass
+
+
+def test_what_is_held_is_acknowledged_no_sooner_because_what_was_sent_of_it_is_not_told_apart(plane):
+    subscriber = plane.server().subscribe(CLUSTER, gate=Holding())
+    subscriber.initial()
+    first = sent(plane, subscriber, a=b"1", b=b"1")
+    updates = [sent(plane, subscriber, a=b"2", **{"later 0": b"1"})]
+    updates += [sent(plane, subscriber, **{f"later {each}": b"1"}) for each in range(1, IN_FLIGHT)]
+    assert subscriber.held == {"a": first.resources[0].version}
+    assert (subscriber.acknowledged("a"), subscriber.acknowledged("b")) == (None, None)
+    subscriber.acknowledge_update(updates[0])
+    assert subscriber.acknowledged("a") == first.resources[0].version
+    assert subscriber.acknowledged("b") == first.resources[1].version
+
+
+def test_of_a_name_that_is_given_up_nothing_counts_any_more(plane):
+    plane.apply(CLUSTER, "a", b"1")
+    subscriber = plane.server().subscribe(CLUSTER, ["a", "b"])
+    subscriber.acknowledge_update(subscriber.initial())
+    subscriber.reject(sent(plane, subscriber, a=b"2"), "no")
+    subscriber.discard(["a"])
+    assert subscriber.rejected == {}
+    subscriber.add(["a"])
+    assert subscriber.acknowledged("a") is None
+    subscriber.acknowledge_update(subscriber.poll())
+    assert subscriber.acknowledged("a") == version(plane, "a")
+
+
 def test_what_is_in_flight_keeps_no_body(plane, subscriber):
     update = sent(plane, subscriber, a=b"1")
     assert [flight.manifest for flight in subscriber._flights] == [update.manifest]
@@ -253,8 +436,10 @@ def test_a_full_set_that_is_accepted_makes_good_for_all_that_was_refused(plane, 
     many = {f"n{number}": b"1" for number in range(100)}
     subscriber.reject(sent(plane, subscriber, a=b"1"), "no")
     subscriber.reject(sent(plane, subscriber, **many), "no")
+    sent(plane, subscriber, b=b"1")
     assert set(subscriber.forgive()) == {"a", *many}
     assert subscriber.rejected == {}
     assert not subscriber.has_rejected
-    assert subscriber.acknowledged("a") == version(plane, "a")
+    assert [subscriber.acknowledged(name) for name in ("a", "n0")] == [version(plane, name) for name in ("a", "n0")]
+    assert (subscriber.in_flight, subscriber.acknowledged("b")) == (1, None)
     assert set(subscriber.forgive()) == set()

@@ -28,7 +28,8 @@ def test_what_does_not_count_any_more(manifest):
 
 def test_a_flight_is_on_its_way_and_nobody_knows_what_becomes_of_it(manifest):
     flight = Flight(manifest, 2)
-    assert (flight.on_its_way, flight.reason, flight.prior, flight.left) == (True, None, 2, None)
+    assert (flight.on_its_way, flight.passed, flight.reason) == (True, False, None)
+    assert (flight.prior, flight.left) == (2, None)
     assert flight.says("a")
 
 

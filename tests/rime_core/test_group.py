@@ -222,3 +222,12 @@ def test_what_the_base_refers_to_with_what_is_covered_it_refers_to_no_more():
     group.remove(CLUSTER, "a")
     assert list(server.referrers(ENDPOINT, "e")) == [(cluster, None)]
     assert list(server.referrers(ENDPOINT, "f")) == [(cluster, 3)]
+
+
+def test_what_ended_in_the_base_ended_then_whatever_covers_it_since():
+    base = Plane(references=lambda _, body: [(ENDPOINT, body.decode())])
+    group = Plane(base=base)
+    base.apply(CLUSTER, "a", b"e")
+    base.apply(CLUSTER, "a", b"f")
+    group.apply(CLUSTER, "a", b"g")
+    assert list(group.server().referrers(ENDPOINT, "e")) == [((CLUSTER, "a"), 2)]

@@ -156,6 +156,18 @@ def test_who_joins_who_was_alone_lacks_nothing_that_was_cleared(groups):
     assert late.poll() == ({"b": b"own"}, {"d"})
 
 
+def test_what_the_group_forgot_of_other_names_does_not_make_its_clients_be_sent_again_what_they_have():
+    base = Plane()
+    base.apply(CLUSTER, "a", b"1")
+    group = Plane(base=base, tombstones=0)
+    group.apply(CLUSTER, "z", b"own")
+    clients = [reading(group, ["a"]) for _ in range(2)]
+    group.remove(CLUSTER, "z")
+    base.apply(CLUSTER, "a", b"2")
+    base.apply(CLUSTER, "a", b"1")
+    assert [client.poll() for client in clients] == [None, None]
+
+
 def test_answers_are_forgotten_with_the_changes_that_they_are_made_of(groups):
     group = groups[0]
     group.apply(CLUSTER, "z", b"own")

@@ -129,3 +129,40 @@ def test_one_that_is_closed_ends_its_clients(family):
 def test_what_makes_no_sense(option):
     with pytest.raises(ValueError, match=next(iter(option))):
         Family(**option)
+
+
+@pytest.mark.parametrize("linger", [0.0, 0.5])
+def test_there_may_be_one_at_once_that_is_kept_for_hardly_any_time(linger):
+    family = Family(most=1, linger=linger)
+    family.client("a")[0].close()
+    family.now += linger
+    family.groups.expire()
+    assert len(family.groups) == 0
+    kept, _ = family.client("b")
+    with pytest.raises(PeerError, match="there are 1 groups"):
+        family.client("c")
+    assert not kept.closed
+
+
+def test_where_nothing_lingers_all_that_are_in_use_stay_and_the_others_go():
+    family = Family(most=3, linger=0.0)
+    subscribers = {name: family.client(name)[0] for name in "abc"}
+    subscribers["b"].close()
+    family.groups.expire()
+    assert [name in family.groups for name in "abc"] == [True, False, True]
+
+
+def test_unless_it_says_so_there_are_a_thousand_kept_for_ten_minutes():
+    family = Family()
+    used, *unused = [family.client(f"n{each}")[0] for each in range(1000)]
+    with pytest.raises(PeerError, match="there are 1000 groups"):
+        family.groups.server("more")
+    for subscriber in unused:
+        subscriber.close()
+    family.now = 599.0
+    family.groups.expire()
+    assert len(family.groups) == 1000
+    family.now = 600.0
+    family.groups.expire()
+    assert len(family.groups) == 1
+    assert not used.closed

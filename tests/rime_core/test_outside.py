@@ -160,6 +160,32 @@ def test_a_group_that_is_closed_waits_for_nothing(base, groups):
     assert held(groups[0]) == WAITS
 
 
+def test_a_group_that_refers_to_it_again_counts_again(base, groups):
+    base.apply(SECRET, "s", b"key")
+    for _ in range(2):
+        groups[0].apply(LISTENER, "l", b"s")
+        assert base.remove(SECRET, "s") is False
+        assert held(base) == WAITS
+        groups[0].remove(LISTENER, "l")
+        assert held(base) == {}
+        assert SECRET not in base.snapshot()
+        base.apply(SECRET, "s", b"key")
+
+
+def test_a_group_that_is_closed_leaves_what_others_wait_for(base, groups):
+    for name in "st":
+        base.apply(LISTENER, name, name.encode())
+    for group, secrets in zip(groups, ("s", "st"), strict=True):
+        for name in secrets:
+            group.apply(SECRET, name, b"key")
+            group.remove(SECRET, name)
+    groups[0].close()
+    for name in "st":
+        base.remove(LISTENER, name)
+    assert held(groups[1]) == {}
+    assert SECRET not in groups[1].snapshot()
+
+
 def test_nothing_is_kept_of_what_refers_no_more():
     outside = Outside()
     outside.refer((SECRET, "s"))
@@ -167,5 +193,9 @@ def test_nothing_is_kept_of_what_refers_no_more():
     assert (SECRET, "s") not in outside
     plane = Plane().store
     outside.wait(plane, (SECRET, "s"))
+    assert list(outside.released((SECRET, "t"))) == []
     assert list(outside.released((SECRET, "s"))) == [plane]
     assert list(outside.released((SECRET, "s"))) == []
+    outside.wait(plane, (SECRET, "s"))
+    outside.leave(plane)
+    assert not outside._waiting

@@ -196,15 +196,36 @@ def test_an_alias_of_the_groups_own(family):
 # --- equal versions of other content
 
 
-def test_content_of_the_other_side_with_an_equal_version_is_sent():
-    family = Family(digest=lambda _: "same")
-    group = family.groups[0]
-    put(family.base, a="base")
+@pytest.fixture
+def alike():
+    """A family in which all content has one version."""
+    return Family(digest=lambda _: "same")
+
+
+def test_content_of_the_other_side_with_an_equal_version_is_sent(alike):
+    group = alike.groups[0]
+    put(alike.base, a="base")
     client = reading(group)
     put(group, a="own")
     assert client.poll() == ({"a": b"own"}, set())
     group.remove(CLUSTER, "a")
     assert client.poll() == ({"a": b"base"}, set())
+
+
+def test_what_was_acknowledged_is_told_apart_from_other_content_of_equal_version(alike):
+    group = alike.groups[0]
+    put(alike.base, a="base")
+    subscriber = group.server().subscribe(CLUSTER)
+    subscriber.acknowledge_update(subscriber.initial())
+    assert subscriber.acknowledged("a") == "same"
+    put(group, a="own")
+    assert subscriber.acknowledged("a") == "same~1"
+    subscriber.acknowledge_update(subscriber.poll())
+    assert subscriber.acknowledged("a") == "same"
+    group.remove(CLUSTER, "a")
+    subscriber.acknowledge_update(subscriber.poll())
+    put(group, a="own")
+    assert subscriber.acknowledged("a") == "same~1"
 
 
 # --- what is forgotten
@@ -221,6 +242,34 @@ def test_whose_cover_is_long_gone_is_told_the_bases(names):
     update = client.subscriber.poll()
     assert update.full is (names is None)
     assert said(update) == ({"a": b"base"}, set())
+
+
+def test_who_came_after_a_cover_that_is_forgotten_has_the_bases():
+    base = Plane()
+    group = Plane(base=base, tombstones=0)
+    put(base, a="base")
+    put(group, a="own")
+    group.remove(CLUSTER, "a")
+    subscriber = group.server().subscribe(CLUSTER)
+    subscriber.acknowledge_update(subscriber.initial())
+    assert subscriber.cursor == view_of(group).floor == 3
+    assert subscriber.acknowledged("a") == version_of(b"base")
+
+
+def test_who_knows_that_a_name_is_gone_is_told_so_again_only_where_that_is_forgotten():
+    base = Plane(tombstones=0)
+    group = Plane(base=base, tombstones=1)
+    put(group, a="own")
+    group.remove(CLUSTER, "a")
+    put(base, z="base")
+    base.remove(CLUSTER, "z")
+    client = reading(group, ["a", "b"])
+    assert client.subscriber.cursor == base.store.indexes[CLUSTER].floor
+    put(group, a="own")
+    put(group, b="own")
+    for name in ("b", "a"):
+        group.remove(CLUSTER, name)
+    assert client.poll() == ({}, {"b"})
 
 
 def test_what_the_base_forgot_is_removed_although_the_group_had_it_once(names):
@@ -340,6 +389,62 @@ def test_first_answers_that_hold_only_the_bases_are_one_where_names_were_asked_f
     assert len(set(map(id, answers))) == 1
 
 
+@pytest.mark.parametrize("bodies", [{}, {"a": "base"}])
+def test_first_answers_of_groups_that_have_nothing_at_all_are_one(family, names, bodies):
+    put(family.base, **bodies)
+    answers = [plane.server().subscribe(CLUSTER, names).initial() for plane in (*family.groups, family.base)]
+    assert len(set(map(id, answers))) == 1
+
+
+@pytest.mark.parametrize("bodies", [{}, {"a": "base"}])
+@pytest.mark.parametrize("own", [False, True])
+def test_answers_to_names_that_only_the_base_can_answer_are_one(family, bodies, own):
+    put(family.base, **bodies)
+    if own:
+        for group in family.groups:
+            put(group, b="own")
+    subscribers = [plane.server().subscribe(CLUSTER, []) for plane in (*family.groups, family.base)]
+    for subscriber in subscribers:
+        subscriber.initial()
+        subscriber.add(["a"])
+    answers = [subscriber.poll() for subscriber in subscribers]
+    assert len(set(map(id, answers))) == 1
+    assert answers[0].manifest.versions.keys() == {"a"}
+
+
+def test_what_was_covered_is_the_bases_again_from_its_next_change_on(family, names):
+    group, other = family.groups
+    put(family.base, a="base")
+    put(group, a="own")
+    group.remove(CLUSTER, "a")
+    subscribers = [reading(plane, names).subscriber for plane in (group, other, family.base)]
+    put(family.base, a="new")
+    answers = [subscriber.poll() for subscriber in subscribers]
+    assert len(set(map(id, answers))) == 1
+    assert said(answers[0]) == ({"a": b"new"}, set())
+
+
+def test_what_renews_lifetimes_is_one_for_all_groups_that_have_nothing_of_the_type(family):
+    family.base.apply(CLUSTER, "a", b"base", ttl=10)
+    subscribers = [plane.server().subscribe(CLUSTER) for plane in (*family.groups, family.base)]
+    for subscriber in subscribers:
+        subscriber.acknowledge_update(subscriber.initial())
+    renewals = [subscriber.renewal_of_all(10) for subscriber in subscribers]
+    assert len(set(map(id, renewals))) == 1
+    assert [resource.name for resource in renewals[0].resources] == ["a"]
+
+
+def test_what_renews_lifetimes_is_of_what_shows(family):
+    family.base.apply(CLUSTER, "a", b"base", ttl=10)
+    family.base.apply(CLUSTER, "b", b"base", ttl=10)
+    family.groups[0].apply(CLUSTER, "a", b"own")
+    family.groups[0].apply(CLUSTER, "c", b"own", ttl=10)
+    subscriber = family.groups[0].server().subscribe(CLUSTER)
+    subscriber.acknowledge_update(subscriber.initial())
+    assert {resource.name for resource in subscriber.renewal_of_all(10).resources} == {"b", "c"}
+    assert subscriber.renewal_of_all(20) is None
+
+
 @pytest.mark.parametrize("tombstones", [0, 10])
 def test_what_goes_from_the_group_is_not_said_to_be_as_old_as_the_base(tombstones):
     base = Plane()
@@ -442,6 +547,7 @@ def test_the_label_is_that_of_the_last_change(family):
     with group.transaction(version="own-1") as change:
         change.apply(CLUSTER, "b", b"1")
     assert view_of(group).label == "own-1"
+    assert group.server().subscribe(CLUSTER).initial().label == "own-1"
     with family.base.transaction(version="base-2") as change:
         change.apply(CLUSTER, "a", b"2")
     assert view_of(group).label == "base-2"

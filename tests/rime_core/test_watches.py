@@ -287,6 +287,12 @@ def test_while_a_transaction_of_the_writer_is_open_it_is_told_nothing(plane):
     assert set(plane.snapshot()[CLUSTER]) == {"static"}
 
 
+def test_what_is_asked_for_and_given_up_in_one_is_not_told(plane, told):
+    with plane.transaction():
+        asking(plane, "a").close()
+    assert told.take() == []
+
+
 def test_a_watcher_may_ask_for_more(plane):
     told = Told()
 
@@ -407,6 +413,7 @@ def test_a_type_that_is_watched_is_not_forgotten_before_the_watch_ends(plane, to
 
 def test_where_nobody_watches_nothing_is_noted(plane, monkeypatch):
     plane.watch(CLUSTER, Told())
+    plane.watch(CLUSTER, Told())  # in place of the one before it
     plane.watch(CLUSTER, None)
     monkeypatch.setattr(NameSets, "_note", None)
     subscriber = asking(plane, "a", "b")

@@ -165,7 +165,6 @@ class Delivery:
         versions = flight.manifest.versions
         if names is None and len(versions) > FEW:
             flight.on_its_way, flight.reason = False, reason
-            self._masses += 1
         else:
             refused = [
                 name
@@ -217,8 +216,10 @@ class Delivery:
     def refusal(self, name: str) -> Rejected | None:
         """What the client refused of `name`, where nothing else was sent for it since."""
         refusal = self._rejected.get(name)
-        if refusal is not None or not self._masses:
-            return refusal
+        return self._refused_in_mass(name) if refusal is None and self._masses else refusal
+
+    def _refused_in_mass(self, name: str) -> Rejected | None:
+        """What was refused of `name` with all of a response, where nothing else was sent for it since."""
         sent = set()
         for flight in reversed(self._flights):
             if flight.says(name):
@@ -245,12 +246,11 @@ class Delivery:
 
     def _sent(self, update: Update) -> Update:
         """It is on its way now."""
-        flights = self._flights
-        if len(flights) >= IN_FLIGHT:
-            on_their_way = [flight for flight in flights if flight.on_its_way]
+        if len(self._flights) >= IN_FLIGHT:
+            on_their_way = [flight for flight in self._flights if flight.on_its_way]
             if len(on_their_way) >= IN_FLIGHT:
                 self._lose(on_their_way[0])
-        flights.append(Flight(update.manifest, self._prior))
+        self._flights.append(Flight(update.manifest, self._prior))
         if self._rejected:
             versions = update.manifest.versions
             for name in common(self._rejected, versions):
@@ -282,11 +282,12 @@ class Delivery:
         if place:
             for flight in self._flights[:place]:
                 flight.drop(names)
+                flight.passed = True
             self._tidy()
-        for name in common(self._rejected, names) if self._rejected else ():
+        for name in common(self._rejected, names):
             if self._rejected[name].version == versions[name]:  # it asked for it again, and took it
                 del self._rejected[name]
-        for name in common(self._behind, names) if self._behind else ():
+        for name in common(self._behind, names):
             if name in self._rejected or any(flight.says(name) for flight in later):
                 self._behind[name] = Had(versions[name], manifest.ordinal)
             else:
@@ -317,17 +318,18 @@ class Delivery:
 
     def _lose(self, flight: Flight) -> None:
         """It is told apart no longer: it counts as accepted when something later is."""
+        if flight.passed:
+            self.acknowledge_update(flight.manifest)
+            return
         versions = flight.manifest.versions
-        names = common(self._held, versions)
         for earlier in self._flights:
             if earlier is flight:
                 break
             refused = common(earlier.manifest.versions, versions)
-            names += refused
             for name in refused:
                 self._behind.setdefault(name, self._accepted(name))
             earlier.over.update(refused)
-        for name in names:
+        for name in common(self._held, versions):
             self._behind.setdefault(name, self._accepted(name))
         if self._lost is None:
             self._lost = flight.prior
@@ -342,7 +344,7 @@ class Delivery:
         for flight in rejected[:-MANY]:
             for name in flight.names():
                 self._behind.setdefault(name, self._accepted(name))
-                refusal = self.refusal(name)
+                refusal = self._refused_in_mass(name)
                 if refusal is not None:
                     self._rejected.setdefault(name, refusal)
             flight.over.update(flight.manifest.versions)

@@ -48,12 +48,14 @@ class Flight(Carried):
     rejected for what does not count any more.
     """
 
-    __slots__ = ("left", "on_its_way", "prior", "reason")
+    __slots__ = ("left", "on_its_way", "passed", "prior", "reason")
 
     def __init__(self, manifest: Manifest, prior: int) -> None:
         super().__init__(manifest)
         self.prior: Final = prior
         self.on_its_way = True
+        self.passed = False
+        """Whether something that was sent later is accepted."""
         self.reason: Reason | None = None
         self.left: set[str] | None = None
         """What is not acknowledged yet, where that is done one resource at a time."""

@@ -9,6 +9,7 @@ they are kept in the order in which they were last known to be in use.
 
 from collections import OrderedDict
 from collections.abc import Callable
+from itertools import islice, takewhile
 from typing import Final
 
 from rime_core.errors import PeerError
@@ -90,10 +91,9 @@ class Groups:
         It happens with every client that comes; call it now and then where none may come for a long time.
         """
         now = self._clock()
-        while self._used:
-            name, used = next(iter(self._used.items()))
-            if now - used < self._linger:
-                return
+        # each once: where nothing lingers, one that is in use is due again at once
+        due = takewhile(lambda each: now - each[1] >= self._linger, self._used.items())
+        for name in [name for name, _ in due]:
             if self._planes[name].is_read:
                 self._in_use(name)
             else:
@@ -121,7 +121,7 @@ class Groups:
         return plane
 
     def _make_room(self) -> None:
-        for name in [name for name, _ in zip(self._used, range(LOOKS), strict=False)]:
+        for name in list(islice(self._used, LOOKS)):
             if not self._planes[name].is_read:
                 self.close(name)
                 return

@@ -89,7 +89,7 @@ class Covered:
         base = self._base.state_at(cursor) if self._base is not None else None
         if base is None:
             return own if cursor >= self._view.base.floor else None
-        return self._told_apart(base._replace(ordinal=max(base.ordinal, own.ordinal)) if own is not None else base)
+        return self._told_apart(base)
 
     def _told_apart(self, state: Past) -> Past:
         """`state`, with a version of its own where the other side has other content of equal version now."""

@@ -30,10 +30,9 @@ Watcher = Callable[[Collection[str], Collection[str]], None]
 class Watch:
     """One writer's, of one type."""
 
-    __slots__ = ("interest", "told", "touched", "watcher", "writer")
+    __slots__ = ("interest", "told", "touched", "watcher")
 
-    def __init__(self, writer: "Owner") -> None:
-        self.writer: Final = writer
+    def __init__(self) -> None:
         self.watcher: Watcher | None = None
         self.interest: Interest[Any] | None = None
         """What is watched; None while nothing is."""
@@ -71,7 +70,7 @@ class Watches:
 
     def begin(self, writer: "Owner", type_url: str, interest: "Interest[Any]", watcher: Watcher) -> None:
         """Tell `watcher` from now on, in place of the one before it; first of all that is asked for."""
-        watch = self._watches.setdefault((writer, type_url), Watch(writer))
+        watch = self._watches.setdefault((writer, type_url), Watch())
         self.end(writer, type_url)
         watch.watcher = watcher
         watch.interest = interest
