@@ -1,20 +1,29 @@
-"""One client, in both variants, and two ways to reach rime: straight into a state machine, and over real gRPC.
+"""One client, in both variants, and four ways to reach rime: straight into a state machine, and over real gRPC, each on
+one aggregated stream and on a stream for each type.
 
-A client sees nothing but responses, in the order in which they were sent. That nothing comes is seen without waiting,
-with a fence: it asks for a name that is surely missing of a type that comes last in a batch; this is answered, as
-removed (R28) or with a set that lacks it; what did not come before that answer does not come.
+A client sees nothing but responses, in the order in which they were sent. That nothing comes is seen without waiting.
+On an aggregated stream there is a fence: the client asks for a name that is surely missing of a type that comes last in
+a batch; this is answered, as removed (R28) or with a set that lacks it; what did not come before that answer does not
+come. On a stream of one type a fence would be part of what is tested, so there the state machines are watched: once
+they have taken in all that was sent, and have nothing to say, what they said until then is all that comes. It is read
+from the streams like everything else.
+
+Between streams there is no order. Where a test asks for all that comes, it is told type by type, as in a batch.
 
 A state-of-the-world response does not say how its resources are called; only their bodies do. So here bodies say it:
 `naming` puts the name before what a test writes, and a client takes it off.
 """
 
+import asyncio
 import itertools
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, cast
+from unittest import mock
 
 import grpc
 
@@ -28,9 +37,20 @@ from rime_core.protocol.messages import DeltaRequest, DeltaResponse, DiscoveryRe
 from rime_core.protocol.order import Patience
 from rime_core.protocol.progress import progress
 from rime_core.protocol.sotw import SotwStream
+from rime_core.type_urls import describe
 from rime_envoy_api import message_class
+from rime_grpc import serving
+from rime_grpc.services import DELTA, METHODS, SOTW, Variant
 
-ADS = "/envoy.service.discovery.v3.AggregatedDiscoveryService/"
+WAYS = ("bare", "grpc", "bare-per-type", "grpc-per-type")
+"""How to reach rime."""
+
+PATHS = {
+    (method.type_url, "delta" if method.variant is DELTA else "sotw"): path
+    for path, method in METHODS.items()
+    if not method.once
+}
+"""Type ("": aggregated) and variant → the gRPC method of its streams."""
 
 CSDS = "/envoy.service.status.v3.ClientStatusDiscoveryService/FetchClientStatus"
 
@@ -100,7 +120,10 @@ class EndedError(Exception):
 
 
 class Wire(ABC):
-    """One of the two ways to reach rime, in one of the variants."""
+    """One of the ways to reach rime, in one of the variants."""
+
+    takes_any_size = False
+    """Whether a response may be of any size: a gRPC client would have to be told to take more than 4 MiB."""
 
     @abstractmethod
     async def send(self, request: DeltaRequest | DiscoveryRequest) -> None: ...
@@ -127,6 +150,18 @@ class Clock:
         return self.now
 
 
+class LoopClock(Clock):
+    """The running loop's time, which from now on passes faster when a test says so: none has to wait."""
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._loop_time = loop.time
+        loop.time = self  # type: ignore[method-assign]  # nobody but a test may
+
+    def __call__(self) -> float:
+        return self._loop_time() + self.now
+
+
 class Client(ABC):
     """A client that does just what a test says, and checks what must hold of every response."""
 
@@ -135,7 +170,8 @@ class Client(ABC):
     def __init__(self, wire: Wire) -> None:
         self.wire = wire
         self._fences = itertools.count()
-        self._nonces: set[str] = set()
+        self._nonces: set[tuple[str, str]] = set()
+        """Type of the stream ("": all), and nonce."""
 
     @abstractmethod
     async def ask(
@@ -162,17 +198,28 @@ class Client(ABC):
 
     async def receive(self) -> Response:
         """The next response, with what must hold of each checked."""
-        response = await self.wire.next()
+        return self.take(await self.wire.next())
+
+    def take(self, response: Response) -> Response:
+        """Take in what came, with what must hold of each response checked."""
+        stream = response.type_url if self.has_stream_per_type else ""
         assert response.nonce, "R4"
-        assert response.nonce not in self._nonces, "R4"
-        self._nonces.add(response.nonce)
+        assert (stream, response.nonce) not in self._nonces, "R4"
+        self._nonces.add((stream, response.nonce))
         assert response.body_types <= {response.type_url}, "R6"
         assert len(set(response.listed)) == len(response.listed), "R7"
         assert not set(response.resources) & set(response.removed), "R57"
         return response
 
+    @property
+    def has_stream_per_type(self) -> bool:
+        """Whether it has a stream for each type; otherwise one for all."""
+        return isinstance(self.wire, Separate)
+
     async def rest(self) -> list[Response]:
         """All that comes without anything more happening."""
+        if isinstance(self.wire, Separate):
+            return [self.take(response) for response in await self.wire.rest()]
         name = f"fence-{next(self._fences)}"
         await self.ask(FENCE, [name])
         responses = []
@@ -262,16 +309,17 @@ class SotwClient(Client):
         for _ in range(2):
             await self.ask(type_url)
 
-    async def receive(self) -> Response:
-        response = await super().receive()
-        self._last[response.type_url] = response
+    def take(self, response: Response) -> Response:
+        self._last[response.type_url] = super().take(response)
         return response
 
 
 class BareWire(Wire):
     """Calls the state machine itself."""
 
-    def __init__(self, stream: DeltaStream | SotwStream, clock: "Clock") -> None:
+    takes_any_size = True
+
+    def __init__(self, stream: DeltaStream | SotwStream, clock: Clock) -> None:
         self.stream: Any = stream
         self._clock = clock
         self.unknown: list[str] = []
@@ -296,10 +344,26 @@ class BareWire(Wire):
     async def next(self) -> Response:
         self._take()
         if not self._taken:
-            if self._code is not None:
-                raise EndedError(self._code)
+            self.check()
             raise AssertionError("nothing comes")
         return self._taken.popleft()
+
+    def has_more(self) -> bool:
+        """Whether something comes."""
+        self._take()
+        return bool(self._taken)
+
+    def rest(self) -> list[Response]:
+        """All that there is."""
+        self._take()
+        rest = list(self._taken)
+        self._taken.clear()
+        return rest
+
+    def check(self) -> None:
+        """An error where the stream has ended."""
+        if self._code is not None:
+            raise EndedError(self._code)
 
     async def states(self) -> dict[str, str]:
         return {each.name: each.state for each in progress(self.stream) if each.type_url != FENCE}
@@ -329,9 +393,10 @@ def _seen(response: DeltaResponse | DiscoveryResponse) -> Response:
 class GrpcWire(Wire):
     """A real grpcio client."""
 
-    def __init__(self, channel: grpc.aio.Channel, method: str) -> None:
+    def __init__(self, channel: grpc.aio.Channel, path: str, clock: Clock) -> None:
+        self._clock = clock
         self._channel = channel
-        self._call: grpc.aio.StreamStreamCall[bytes, bytes] = channel.stream_stream(ADS + method)()
+        self._call: grpc.aio.StreamStreamCall[bytes, bytes] = channel.stream_stream(path)()
 
     def close(self) -> None:
         self._call.cancel()
@@ -364,7 +429,7 @@ class GrpcWire(Wire):
         await self._call.write(message.SerializeToString())
 
     def later(self, seconds: float) -> None:
-        """It passes by itself."""
+        self._clock.now += seconds
 
     async def next(self) -> Response:
         try:
@@ -423,8 +488,243 @@ class SotwGrpcWire(GrpcWire):
         )
 
 
+class Separate(Wire):
+    """A stream for each type that its client asks for, each of which begins with the client's node.
+
+    A stream's first request names its type, as Envoy's do; the others leave it out, since it is implied (R2).
+    """
+
+    def __init__(self) -> None:
+        self._node: Node | None = None
+        self._opened: dict[str, Wire] = {}
+
+    @abstractmethod
+    def open(self, type_url: str) -> Wire:
+        """A new stream for this type."""
+
+    @abstractmethod
+    async def rest(self) -> list[Response]:
+        """All that comes without anything more happening, type by type; an error where a stream has ended."""
+
+    def implies(self, type_url: str) -> bool:
+        """Whether requests on the stream of this type need not name it."""
+        return True
+
+    async def send(self, request: DeltaRequest | DiscoveryRequest) -> None:
+        self._node = request.node or self._node
+        stream = self._opened.get(request.type_url)
+        if stream is None:
+            stream = self._opened[request.type_url] = self.open(request.type_url)
+            request = replace(request, node=self._node)
+        elif self.implies(request.type_url):
+            request = replace(request, type_url="")
+        await stream.send(request)
+
+
+def by_type(responses: Iterable[Response]) -> list[Response]:
+    """In the order in which a batch has the types."""
+    return sorted(responses, key=lambda response: describe(response.type_url).order)
+
+
+class BareSeparate(Separate):
+    """Calls state machines, one for each type."""
+
+    takes_any_size = True
+
+    def __init__(self, machine: Callable[[str], DeltaStream | SotwStream], clock: Clock) -> None:
+        super().__init__()
+        self._machine = machine
+        self._clock = clock
+        self._wires: dict[str, BareWire] = {}
+
+    def open(self, type_url: str) -> BareWire:
+        wire = self._wires[type_url] = BareWire(self._machine(type_url), self._clock)
+        return wire
+
+    def close(self) -> None:
+        for wire in self._wires.values():
+            wire.stream.close()
+
+    @property
+    def unknown(self) -> list[str]:
+        return [type_url for wire in self._wires.values() for type_url in wire.unknown]
+
+    def later(self, seconds: float) -> None:
+        for wire in self._wires.values():
+            wire.later(0)
+        self._clock.now += seconds
+
+    async def next(self) -> Response:
+        wires = list(self._wires.values())
+        with_more = [wire for wire in wires if wire.has_more()] or wires
+        for wire in with_more:
+            wire.check()
+        return await with_more[0].next()
+
+    async def rest(self) -> list[Response]:
+        responses = [response for wire in self._wires.values() for response in wire.rest()]
+        for wire in self._wires.values():
+            wire.check()
+        return by_type(responses)
+
+    async def states(self) -> dict[str, str]:
+        return {name: state for wire in self._wires.values() for name, state in (await wire.states()).items()}
+
+
+class Watched:
+    """What the state machines of one server have been told, and have said."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+        """Requests."""
+        self.made = 0
+        """Responses."""
+        self.woken: set[object] = set()
+        """Those that have something to say, perhaps."""
+        self.failed: set[object] = set()
+        """Those whose stream ends because of what they were told."""
+        self._happened = asyncio.Event()
+
+    def variant(self, variant: Variant) -> Variant:
+        """The variant, with a state machine that is watched."""
+        stream = _WatchedDelta if variant is DELTA else _WatchedSotw
+        return replace(variant, stream=cast("Any", partial(stream, self)))
+
+    @contextmanager
+    def methods(self) -> Iterator[None]:
+        """A server that is made meanwhile has watched state machines."""
+        watched = {id(variant): self.variant(variant) for variant in (DELTA, SOTW)}
+        methods = {path: replace(method, variant=watched[id(method.variant)]) for path, method in METHODS.items()}
+        with mock.patch.object(serving, "METHODS", methods):
+            yield
+
+    def happened(self) -> None:
+        self._happened.set()
+
+    async def at_rest(self, requests: int) -> None:
+        """Until so many requests have been taken in, and there is nothing to say."""
+        while self.taken < requests or self.woken:
+            self._happened.clear()
+            await self._happened.wait()
+
+
+class _WatchedStream:
+    """Tells of what a state machine does; before it in a class."""
+
+    def __init__(self, watched: Watched, server: Server, *, wake: Callable[[], None], **options: Any) -> None:
+        self._watched = watched
+
+        def woken() -> None:
+            watched.woken.add(self)
+            wake()
+
+        super().__init__(server, wake=woken, **options)  # type: ignore[call-arg]  # what comes after it takes that
+
+    def receive(self, request: Any) -> None:
+        try:
+            super().receive(request)  # type: ignore[misc]  # as above
+        except BaseException:
+            self._watched.failed.add(self)
+            raise
+        finally:
+            self._watched.taken += 1
+            self._watched.happened()
+
+    def responses(self) -> list[Any]:
+        self._watched.woken.discard(self)
+        batch: list[Any] = super().responses()  # type: ignore[misc]  # as above
+        self._watched.made += len(batch)
+        self._watched.happened()
+        return batch
+
+    def close(self) -> None:
+        super().close()  # type: ignore[misc]  # as above
+        self._watched.woken.discard(self)
+        self._watched.happened()
+
+
+class _WatchedDelta(_WatchedStream, DeltaStream):
+    """The incremental one."""
+
+
+class _WatchedSotw(_WatchedStream, SotwStream):
+    """The one of state-of-the-world."""
+
+
+class GrpcSeparate(Separate):
+    """A real grpcio client with one connection, that uses the service of each type.
+
+    A type of the user's own has no service, and virtual hosts have none in state-of-the-world: who wants those without
+    the others opens an aggregated stream for them alone.
+    """
+
+    def __init__(self, channel: grpc.aio.Channel, variant: str, watched: Watched, clock: Clock) -> None:
+        super().__init__()
+        self._clock = clock
+        self._channel = channel
+        self._variant = variant
+        self._watched = watched
+        self._sent = 0
+        self._received = 0
+        self._wires: list[GrpcWire] = []
+        self._readers: list[asyncio.Task[None]] = []
+        self._come: asyncio.Queue[Response | EndedError] = asyncio.Queue()
+
+    def implies(self, type_url: str) -> bool:
+        return (type_url, self._variant) in PATHS
+
+    def open(self, type_url: str) -> "GrpcWire":
+        path = PATHS.get((type_url, self._variant), PATHS["", self._variant])
+        wire = _grpc_wire(self._channel, path, self._variant, self._clock)
+        self._wires.append(wire)
+        self._readers.append(asyncio.create_task(self._read(wire)))
+        return wire
+
+    async def close(self) -> None:
+        for reader in self._readers:
+            reader.cancel()
+        await asyncio.gather(*self._readers, return_exceptions=True)
+        for wire in self._wires:
+            wire.close()
+
+    async def _read(self, wire: "GrpcWire") -> None:
+        try:
+            while True:
+                self._come.put_nowait(await wire.next())
+        except EndedError as error:
+            self._come.put_nowait(error)
+
+    async def send(self, request: DeltaRequest | DiscoveryRequest) -> None:
+        self._sent += 1
+        await super().send(request)
+
+    async def next(self) -> Response:
+        come = await self._come.get()
+        if isinstance(come, EndedError):
+            raise come
+        self._received += 1
+        return come
+
+    async def rest(self) -> list[Response]:
+        await self._watched.at_rest(self._sent)
+        responses = []
+        while self._received < self._watched.made or self._watched.failed:
+            responses.append(await self.next())
+        return by_type(responses)
+
+    def later(self, seconds: float) -> None:
+        self._clock.now += seconds
+
+    async def states(self) -> dict[str, str]:
+        return await self._wires[0].states()
+
+
+def _grpc_wire(channel: grpc.aio.Channel, path: str, variant: str, clock: Clock) -> GrpcWire:
+    return (DeltaGrpcWire if variant == "delta" else SotwGrpcWire)(channel, path, clock)
+
+
 class Connections:
-    """Opens streams to one Plane, in one of the variants and one of the two ways."""
+    """Opens streams to one Plane, in one of the variants and one of the ways."""
 
     def __init__(self, variant: str, way: str, plane: Plane) -> None:
         self.variant = variant
@@ -433,26 +733,46 @@ class Connections:
 
     @asynccontextmanager
     async def __call__(self, server: Server | None = None) -> AsyncIterator[Any]:
-        """A new stream on a new connection: a DeltaClient or a SotwClient."""
+        """A new client, a DeltaClient or a SotwClient, on a new connection: with a stream, or several."""
         server = server or self.plane.server()
-        delta = self.variant == "delta"
-        client: type[Client] = DeltaClient if delta else SotwClient
+        client: type[Client] = DeltaClient if self.variant == "delta" else SotwClient
+        opened = self._bare if self.way.startswith("bare") else self._grpc
+        async with opened(server) as wire:
+            yield client(wire)
+
+    @asynccontextmanager
+    async def _bare(self, server: Server) -> AsyncIterator[Wire]:
+        clock = Clock()
+
+        def machine(type_url: str) -> DeltaStream | SotwStream:
+            variant = DeltaStream if self.variant == "delta" else SotwStream
+            return variant(server, clock=clock, patience=CONFIG.patience, type_url=type_url)
+
         if self.way == "bare":
-            clock = Clock()
-            variant = DeltaStream if delta else SotwStream
-            stream = variant(server, clock=clock, patience=CONFIG.patience)
+            stream = machine("")
             try:
-                yield client(BareWire(stream, clock))
+                yield BareWire(stream, clock)
             finally:
                 stream.close()
-            return
-        method = "DeltaAggregatedResources" if delta else "StreamAggregatedResources"
-        async with (
-            rime_grpc.serve(server, "127.0.0.1:0", CONFIG) as bound,
-            grpc.aio.insecure_channel(bound.address) as channel,
-        ):
-            wire = DeltaGrpcWire(channel, method) if delta else SotwGrpcWire(channel, method)
+        else:
+            streams = BareSeparate(machine, clock)
             try:
-                yield client(wire)
+                yield streams
             finally:
-                wire.close()
+                streams.close()
+
+    @asynccontextmanager
+    async def _grpc(self, server: Server) -> AsyncIterator[Wire]:
+        watched, clock = Watched(), LoopClock()
+        async with AsyncExitStack() as stack:
+            with watched.methods():
+                bound = await stack.enter_async_context(rime_grpc.serve(server, "127.0.0.1:0", CONFIG))
+            channel = await stack.enter_async_context(grpc.aio.insecure_channel(bound.address))
+            if self.way == "grpc":
+                wire = _grpc_wire(channel, PATHS["", self.variant], self.variant, clock)
+                stack.callback(wire.close)
+                yield wire
+            else:
+                streams = GrpcSeparate(channel, self.variant, watched, clock)
+                stack.push_async_callback(streams.close)
+                yield streams

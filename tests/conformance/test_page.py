@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conformance.conftest import AGGREGATED, ways_of
 from tests.conformance.faults import FAULTS
 from tests.conformance.mutate import SOURCES
 
@@ -36,6 +37,17 @@ def test_the_page_says_which_rules_have_tests():
 def test_every_tested_rule_has_a_fault_that_its_test_finds():
     *incremental, sotw = map(rules_in, FILES)
     assert set(FAULTS) == set().union(*incremental) | {f"{rule} sotw" for rule in sotw}
+
+
+def test_what_is_about_aggregated_streams_alone_is_there_and_the_rest_runs_on_streams_of_one_type_too():
+    tests = re.findall(
+        r"^async def test_((R\d+)_\w+)",
+        "".join((HERE / file).read_text(encoding="utf-8") for file in FILES),
+        re.MULTILINE,
+    )
+    assert set(AGGREGATED) <= {each for test in tests for each in test}
+    aggregated = {test for test, _ in tests if "grpc-per-type" not in ways_of(f"test_{test}")}
+    assert aggregated == {test for test, rule in tests if {test, rule} & set(AGGREGATED)}
 
 
 @pytest.mark.parametrize("rule", FAULTS)
