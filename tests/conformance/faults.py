@@ -171,7 +171,7 @@ FAULTS: dict[str, Fault] = {
         "            if entry.ordinal <= self.observed:\n",
         "            if entry.ordinal <= self.observed and old is not None:\n",
     ),
-    "R59": Fault("type_urls.py", "star=False, stays_while_referred=True", "star=False"),
+    "R59": Fault("type_urls.py", 'star=False, removal="when unreferenced"', "star=False"),
     "R60": Fault(
         _DELTA,
         "self._known = request.initial_versions",
@@ -190,7 +190,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "R65": Fault("type_urls.py", '        "cds",\n        1,\n', '        "cds",\n        9,\n'),
     "R66": Fault("type_urls.py", '"endpoint", "eds", 2', '"endpoint", "eds", 0'),
-    "R67": Fault("type_urls.py", '"listener", "lds", 4', '"listener", "lds", 1'),
+    "R67": Fault("type_urls.py", '"lds",\n        4,\n', '"lds",\n        1,\n'),
     "R68": Fault("type_urls.py", '        "rds",\n        6,\n', '        "rds",\n        3,\n'),
     "R69": Fault("type_urls.py", '"virtual-host", "vhds", 7', '"virtual-host", "vhds", 3'),
     "R70": Fault(

@@ -27,7 +27,7 @@ def test_it_has_the_digest_and_the_references_of_its_base():
     assert (resource.version, resource.references) == ("d3", ((ENDPOINT, "e"),))
 
 
-@pytest.mark.parametrize("option", [{"digest": str}, {"references": lambda *_: []}])
+@pytest.mark.parametrize("option", [{"digest": str}, {"references": lambda *_: []}, {"policies": {}}])
 def test_it_cannot_have_others(base, option):
     with pytest.raises(UsageError, match="of its base"):
         Plane(base=base, **option)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rime_core import CLUSTER, LISTENER, ClosedError, ConflictError, Plane, Writer
+from rime_core import CLUSTER, LISTENER, ClosedError, ConflictError, Plane, Policy, Writer
 
 
 @pytest.fixture
@@ -80,6 +80,11 @@ def test_what_a_callable_of_the_users_gives_is_checked_before_anything_changes(b
 def test_what_makes_no_sense_is_refused_when_it_is_made(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
         Plane(**bad)
+
+
+def test_a_policy_is_that_of_a_type():
+    with pytest.raises(ValueError, match="is no type URL"):
+        Plane(policies={"routes": Policy()})
 
 
 def test_nothing_can_be_called_star():

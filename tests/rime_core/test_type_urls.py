@@ -6,7 +6,10 @@ from rime_core import (
     CLUSTER,
     ENDPOINT,
     EXTENSION_CONFIG,
+    LISTENER,
     ROUTE,
+    RUNTIME,
+    SCOPED_ROUTE,
     SECRET,
     TYPES,
     VIRTUAL_HOST,
@@ -14,7 +17,7 @@ from rime_core import (
     check_type_url,
     describe,
 )
-from rime_core.type_urls import CHILDREN, is_known
+from rime_core.type_urls import CHILDREN, DEPTHS, is_known
 
 OWN = "type.example/acme.v1.Widget"
 
@@ -79,7 +82,18 @@ def test_what_is_left_out_of_a_set_is_deleted_by_listeners_clusters_and_scopes_a
 
 
 def test_secrets_and_extensions_stay_while_something_refers_to_them():
-    assert {each.url for each in TYPES if each.stays_while_referred} == {SECRET, EXTENSION_CONFIG}
+    removals = {each.url: each.removal for each in TYPES if each.removal != "at once"}
+    assert removals == dict.fromkeys((SECRET, EXTENSION_CONFIG), "when unreferenced")
+
+
+def test_what_is_missing_is_reported_as_removed():
+    assert {each.missing for each in (*TYPES, describe(OWN))} == {"removed"}
+
+
+def test_what_refers_to_another_stands_above_it():
+    for each in TYPES:
+        assert all(DEPTHS[referrer] < DEPTHS[each.url] for referrer in each.referred_by)
+    assert {each for each, depth in DEPTHS.items() if not depth} == {LISTENER, SCOPED_ROUTE, VIRTUAL_HOST, RUNTIME}
 
 
 @pytest.mark.parametrize("url", [CLUSTER, OWN, "a/b.C", "type.googleapis.com/sub/pkg.Message"])

@@ -25,6 +25,7 @@ from rime_core.groups import Groups
 from rime_core.node import Certificate, Client, Node, Peer
 from rime_core.options import OptionReader
 from rime_core.plane import Plane
+from rime_core.policy import Policy
 from rime_core.resource import Bodiless, Resource
 from rime_core.server import Server
 from rime_core.snapshot import Snapshot
@@ -75,6 +76,7 @@ __all__ = [
     "PeerError",
     "Plane",
     "PlaneStatus",
+    "Policy",
     "Rejected",
     "Resource",
     "RimeError",

@@ -12,7 +12,6 @@ from rime_core.index import call_all
 from rime_core.overlay import GroupIndex, Overlay
 from rime_core.snapshot import Covering
 from rime_core.store import Store
-from rime_core.type_urls import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -36,6 +35,7 @@ class GroupStore(Store):
         super().__init__(
             digest=base.digest,
             references=base.references,
+            types=base.types,
             max_removal=max_removal,
             tombstones=tombstones,
             report=report,
@@ -147,7 +147,8 @@ class GroupStore(Store):
     ) -> None:
         super()._refer(referrer, before, after, ordinal)
         for name in (*before, *after):
-            if describe(name[0]).stays_while_referred and (name in self.referrers) != (name in self._told):
+            stays = self.described(name[0]).removal == "when unreferenced"
+            if stays and (name in self.referrers) != (name in self._told):
                 if name in self._told:
                     self._told.discard(name)
                     self._base.outside.refer_no_more(name)

@@ -24,7 +24,6 @@ from rime_core.entry import PAST, Entry, Past
 from rime_core.interest import Interest, Names, NameSets
 from rime_core.parties import Owner, Reader
 from rime_core.resource import Resource
-from rime_core.type_urls import describe
 from rime_core.update import Update
 from rime_core.view import View
 
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rime_core.set_version import SetVersion
+    from rime_core.type_urls import XdsType
 
 TOMBSTONES: Final = 10_000
 """How many removed names are remembered for each type: about 3 MB."""
@@ -73,14 +73,14 @@ class Index(View):
 
     def __init__(
         self,
-        type_url: str,
+        described: "XdsType",
         *,
         tombstone_limit: int = TOMBSTONES,
         numbers: Iterator[int] | None = None,
         interest: Interest[Any] | None = None,
     ) -> None:
-        self.type_url: Final = type_url
-        self.described: Final = describe(type_url)
+        self.type_url: Final = described.url
+        self.described: Final = described
         self.tombstone_limit: Final = tombstone_limit
         self.entries: Final[OrderedDict[str, Entry]] = OrderedDict()
         self.numbers: Final = count(1) if numbers is None else numbers

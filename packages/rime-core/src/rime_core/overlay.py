@@ -42,7 +42,7 @@ class GroupIndex(Index):
     def __init__(self, base: Index, *, tombstone_limit: int = TOMBSTONES) -> None:
         self.base: Final = base
         super().__init__(
-            base.type_url, tombstone_limit=tombstone_limit, numbers=base.numbers, interest=GroupInterest(self)
+            base.described, tombstone_limit=tombstone_limit, numbers=base.numbers, interest=GroupInterest(self)
         )
 
     def has_none_of(self, names: AbstractSet[str]) -> bool:

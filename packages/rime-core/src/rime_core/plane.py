@@ -1,17 +1,19 @@
 """Plane: the single writer's handle on one set of resources."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from rime_core.change import References
 from rime_core.errors import ConflictError, UsageError
 from rime_core.group import GroupStore
 from rime_core.index import TOMBSTONES
 from rime_core.permissions import Authorize
+from rime_core.policy import Policy
 from rime_core.resource import Digest, content_digest
 from rime_core.server import Route, Server
 from rime_core.snapshot import Snapshot
 from rime_core.status import Notice, PlaneStatus
 from rime_core.store import Store
+from rime_core.type_urls import XdsType, check_type_url, describe
 from rime_core.writer import Writer
 
 
@@ -47,14 +49,17 @@ class Plane(Writer):
         digest: another hash of content; equal content must give equal text on every replica. A group has its base's.
         references: what a body refers to; called once for each changed resource. When it raises, so does the change,
             and nothing has changed. A group has its base's.
+        policies: type URL → what is to differ from the defaults of that type (`rime_core.policy`). A group has its
+            base's.
         max_removal: the share of a writer's resources that may go in one transaction; a removal of more is held. 1
             holds nothing.
         tombstones: how many removed names are remembered for each type; a stream that is further behind is ended.
         report: called with each Notice.
 
     Raises:
+        TypeError, ValueError: as `check_type_url`, of `policies`.
         ValueError: `max_removal` is no share, or `tombstones` is negative.
-        UsageError: `base` stands on another Plane, or `digest` or `references` are given to a group.
+        UsageError: `base` stands on another Plane, or `digest`, `references` or `policies` are given to a group.
         ClosedError: `base` is closed.
     """
 
@@ -64,6 +69,7 @@ class Plane(Writer):
         base: "Plane | None" = None,
         digest: Digest | None = None,
         references: References | None = None,
+        policies: Mapping[str, Policy] | None = None,
         max_removal: float = 1.0,
         tombstones: int = TOMBSTONES,
         report: Callable[[Notice], None] | None = None,
@@ -76,13 +82,16 @@ class Plane(Writer):
             store = Store(
                 digest=digest or content_digest,
                 references=references,
+                types=_with_policies(policies or {}),
                 max_removal=max_removal,
                 tombstones=tombstones,
                 report=report,
             )
         else:
-            if digest is not None or references is not None:
-                raise UsageError("a group has the digest and the references of its base: give them to that")
+            if digest is not None or references is not None or policies is not None:
+                raise UsageError(
+                    "a group has the digest, the references and the policies of its base: give them to that"
+                )
             if isinstance(base.store, GroupStore):
                 raise UsageError("a group cannot stand on a group: give it the same base")
             store = GroupStore(base.store, max_removal=max_removal, tombstones=tombstones, report=report)
@@ -144,7 +153,7 @@ class Plane(Writer):
         self.store.open()
 
     def release(self) -> None:
-        """Let go the removals that are held because they were too many at once."""
+        """Let go the removals that are held because they were too many at once, or by a policy of "never"."""
         self.store.release()
 
     def status(self) -> PlaneStatus:
@@ -154,3 +163,9 @@ class Plane(Writer):
     def close(self) -> None:
         """Close every Subscriber; nothing can be written or subscribed to any more. Twice is fine."""
         self.store.close()
+
+
+def _with_policies(policies: Mapping[str, Policy]) -> dict[str, XdsType]:
+    for type_url in policies:
+        check_type_url(type_url)
+    return {type_url: policy.over(describe(type_url)) for type_url, policy in policies.items()}

@@ -299,7 +299,9 @@ class Selection(Delivery):
         if self._names is not None:
             named, missing = self._view.answers(self._names, known)
             resources.update(named)
-        if self._absent is not None:
+        if not self._view.tells_missing:
+            missing = {name: None for name in missing if name in known}
+        elif self._absent is not None:
             resources.update((name, self._absent(name)) for name in missing if name not in known)
             missing = {name: None for name in missing if name in known}
         return resources, missing
@@ -331,6 +333,8 @@ class Selection(Delivery):
                         self._send_late(resource.name)
             if waits and not answered:
                 self._owed[name] = asked
+            if not found and not self._view.tells_missing and self._names_any(name, ()):
+                continue
             if not found and name not in self._kept and (asked or name not in self._held):
                 if self._absent is None or name in removed:
                     removed[name] = None

@@ -7,7 +7,9 @@ from typing import Literal
 NoticeKind = Literal["conflict", "removal-held", "removal-released", "incomplete", "complete", "watcher-failed"]
 
 WaitsFor = Literal["complete view", "release", "referrers"]
-"""What lets a held removal go: every source can be read again; `Plane.release`; nothing refers to the name any more."""
+"""What lets a held removal go: every source can be read again; `Plane.release`, where too much would go at once or the
+policy is "never"; nothing refers to the name any more.
+"""
 
 
 @dataclass(frozen=True, slots=True)

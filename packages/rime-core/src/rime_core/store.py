@@ -7,7 +7,8 @@ called when all of it is done, so that what they do or raise cannot come between
 
 Removals need a complete view. What a source cannot read now looks the same as what is gone, so while any writer has not
 delivered its first state or has something that it cannot read, and whenever too much would go at once, the removal is
-held: the resource stays in service, the status says what holds it, and it goes when the reason is gone.
+held: the resource stays in service, the status says what holds it, and it goes when the reason is gone. So it is where
+the policy of the type says that a resource stays (`rime_core.policy`).
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -24,7 +25,7 @@ from rime_core.referrers import Referrers
 from rime_core.resource import Digest, Reference, Resource
 from rime_core.snapshot import Snapshot
 from rime_core.status import HeldRemoval, Notice, PlaneStatus, WaitsFor, WriterStatus
-from rime_core.type_urls import check_type_url
+from rime_core.type_urls import DEPTHS, XdsType, check_type_url, describe
 from rime_core.view import View
 from rime_core.watches import Watcher, Watches
 
@@ -37,6 +38,7 @@ class Store(Readiness):
         *,
         digest: Digest,
         references: References | None,
+        types: Mapping[str, XdsType],
         max_removal: float,
         tombstones: int,
         report: Callable[[Notice], None] | None,
@@ -45,6 +47,8 @@ class Store(Readiness):
         self.indexes: Final[dict[str, Index]] = {}
         self.digest: Final = digest
         self.references: Final = references
+        self.types: Final = types
+        """Type URL → the type, where it is not as `describe` says."""
         self.preparation: Final = Preparation(self.indexes, digest, references)
         self.closed = False
         self.held: Final[dict[Reference, HeldRemoval]] = {}
@@ -134,15 +138,15 @@ class Store(Readiness):
             if resource is not None:
                 wrote = True
                 differs = self._apply(writer, index, change.name, resource)
-            elif index.described.stays_while_referred:
+            elif index.described.removal == "when unreferenced":
                 referred.append((index, change.name))  # after what may refer to it
                 continue
             else:
-                differs = self._remove(writer, index, change.name, waits)
+                differs = self._remove(writer, index, change.name, waits, sure=sure)
             if differs:
                 touched[index] = None
-        for index, name in referred:
-            if self._remove(writer, index, name, waits):
+        for index, name in sorted(referred, key=_depth):
+            if self._remove(writer, index, name, waits, sure=sure):
                 touched[index] = None
         if touched:
             self._commits += 1
@@ -172,7 +176,9 @@ class Store(Readiness):
         self._put(index, name, old, resource, writer)
         return True
 
-    def _remove(self, writer: Owner, index: Index, name: str, waits: tuple[WaitsFor, str] | None) -> bool:
+    def _remove(
+        self, writer: Owner, index: Index, name: str, waits: tuple[WaitsFor, str] | None, *, sure: bool
+    ) -> bool:
         key = (index.type_url, name)
         entry = index.entries.get(name)
         old = entry.resource if entry is not None else None
@@ -190,8 +196,8 @@ class Store(Readiness):
                 return False
             self._put(index, name, old, inherited, entry.owner)
             return True
-        if waits is None and index.described.stays_while_referred and self.answering and self._is_referred(key):
-            waits = ("referrers", "something still refers to it")
+        if waits is None and self.answering:
+            waits = self._stays(index.described, key, sure=sure)
         if waits is not None:
             if key not in self.held:
                 self.held[key] = HeldRemoval(index.type_url, name, writer.name, *waits)
@@ -286,9 +292,19 @@ class Store(Readiness):
             return None
         return ("release", f"{writer.name} would lose {going} of {writer.owned} resources at once, more than allowed")
 
+    def _stays(self, described: XdsType, name: Reference, *, sure: bool) -> tuple[WaitsFor, str] | None:
+        """What the removal of `name` waits for by the policy of its type, and why; None: for nothing."""
+        if described.removal == "never" and not sure:
+            return ("release", f"{described.plural} stay until they are released, which is the policy for them")
+        if described.removal == "when unreferenced" and self._is_referred(name):
+            return ("referrers", "something still refers to it")
+        return None
+
     def _is_gone(self, writer: Owner, change: Change) -> bool:
         index = self.indexes.get(change.type_url)
-        entry = index.entries.get(change.name) if index is not None else None
+        if index is None or index.described.removal == "never":
+            return False
+        entry = index.entries.get(change.name)
         key = (change.type_url, change.name)
         return (
             entry is not None
@@ -312,7 +328,7 @@ class Store(Readiness):
                 self._tell("removal-released", f"{len(changes)} held removals of {writer.name} have happened")
 
     def release(self) -> None:
-        """Let go the removals that are held because they were too many at once."""
+        """Let go the removals that are held because they were too many at once, or never happen otherwise."""
         self._let_go([held for held in self.held.values() if held.waits_for == "release"], sure=True)
         call_all(self._taken_calls())
 
@@ -354,7 +370,11 @@ class Store(Readiness):
         return index
 
     def _new_index(self, type_url: str) -> Index:
-        return Index(type_url, tombstone_limit=self._tombstones)
+        return Index(self.described(type_url), tombstone_limit=self._tombstones)
+
+    def described(self, type_url: str) -> XdsType:
+        """What is known of a type, and the policy for it here."""
+        return self.types.get(type_url) or describe(type_url)
 
     def knows(self, type_url: str) -> bool:
         """Whether there are, or were, resources of this type, or somebody asks for it."""
@@ -421,3 +441,8 @@ class Store(Readiness):
             if entry.resource is not None and entry.owner is writer
         ]
         return [*owned, *self._contested.names(writer, type_url)]
+
+
+def _depth(named: tuple[Index, str]) -> int:
+    """Whoever refers to something goes before it."""
+    return DEPTHS.get(named[0].type_url, 0)

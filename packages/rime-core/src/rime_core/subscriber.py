@@ -87,6 +87,11 @@ class Subscriber(Selection):
         return len(self._names.names) if self._names is not None else 0
 
     @property
+    def tells_missing(self) -> bool:
+        """Whether something is said of a name that does not exist (`rime_core.policy`)."""
+        return self._view.tells_missing
+
+    @property
     def cursor(self) -> int:
         """The number of the last change of its type that it was sent."""
         return self._cursor

@@ -8,6 +8,10 @@ begin with an empty request that means everything: `scoped_rds.h` in Envoy, and 
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rime_core.policy import Missing, Removal
 
 CLUSTER = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
 ENDPOINT = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"
@@ -27,12 +31,12 @@ class XdsType:
     `order` is the place of its additions in a batch: make before break. `legacy_wildcard`: a first request without
     names means "*" (R37, R38). `star`: "*" gives what there is; where False it gives nothing, and a resource has to be
     named, because a client that asks for all must not get every key there is. `warmed_by`: the type of what Envoy waits
-    for when one of these changes (R72). `stays_while_referred`: it is not taken away while something in service refers
-    to it, since Envoy handles that badly (R59). `full_set`: a state-of-the-world response holds all that its client
-    needs, for the client deletes what is left out (R51, R53). `asked_by_alias`: the client looks for the name that it
-    asked for among the aliases of the answer, and waits on where a name that does not exist is reported as removed
-    (R77). `parent`: its names are `<name of one of that type>/<...>`, and the client forgets it when that one
-    changes (R78).
+    for when one of these changes (R72). `missing` and `removal` are the default policy (`rime_core.policy`): what is
+    said of a name that does not exist (R28), and when what is taken away goes (R59: Envoy deals badly with the removal
+    of what is in use). `full_set`: a state-of-the-world response holds all that its client needs, for the client
+    deletes what is left out (R51, R53). `asked_by_alias`: the client looks for the name that it asked for among the
+    aliases of the answer, and waits on where a name that does not exist is reported as removed (R77). `parent`: its
+    names are `<name of one of that type>/<...>`, and the client forgets it when that one changes (R78).
 
     For the order in which one client is sent things (`protocol.order`): `waits_for` is the type that one of these waits
     for where it names one that is on its way (R71). `referred_by` are the types that may refer to one of these, which
@@ -49,7 +53,8 @@ class XdsType:
     legacy_wildcard: bool = False
     star: bool = True
     warmed_by: str | None = None
-    stays_while_referred: bool = False
+    missing: "Missing" = "removed"
+    removal: "Removal" = "at once"
     waits_for: str | None = None
     referred_by: tuple[str, ...] = ()
     outlives_removal: bool = False
@@ -64,7 +69,7 @@ _NAMING_CLUSTERS = (EXTENSION_CONFIG, LISTENER, SCOPED_ROUTE, ROUTE, VIRTUAL_HOS
 
 TYPES: tuple[XdsType, ...] = (
     XdsType(
-        SECRET, "secrets", "secret", "sds", 0, star=False, stays_while_referred=True, referred_by=(CLUSTER, LISTENER)
+        SECRET, "secrets", "secret", "sds", 0, star=False, removal="when unreferenced", referred_by=(CLUSTER, LISTENER)
     ),
     XdsType(
         CLUSTER,
@@ -84,7 +89,7 @@ TYPES: tuple[XdsType, ...] = (
         "extension",
         "ecds",
         3,
-        stays_while_referred=True,
+        removal="when unreferenced",
         waits_for=CLUSTER,
         referred_by=(LISTENER,),
         outlives_removal=True,
@@ -128,6 +133,15 @@ _BY_SHORT_NAME = {
     name: xds_type for xds_type in TYPES for name in (xds_type.plural, xds_type.singular, xds_type.abbreviation)
 }
 _LAST = len(TYPES)
+
+
+def _depth(type_url: str) -> int:
+    known = _BY_URL.get(type_url)
+    return max((1 + _depth(each) for each in known.referred_by), default=0) if known is not None else 0
+
+
+DEPTHS = {each.url: _depth(each.url) for each in TYPES}
+"""Type URL → how many types may stand above it, each of which refers to the next: what refers comes before."""
 
 
 def check_type_url(type_url: str) -> None:

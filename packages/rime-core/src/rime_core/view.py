@@ -175,6 +175,11 @@ class View(ABC):
 
     # --- what names give ---------------------------------------------------------------------------------------------
 
+    @property
+    def tells_missing(self) -> bool:
+        """Whether something is said of a name that does not exist and that who asks for it does not have."""
+        return self.described.missing == "removed"
+
     def changed_among(self, names: "Names", cursor: int) -> Iterator[str]:
         """The names of what changed after `cursor` and answers, or answered, to one of `names`, in order of change."""
         if cursor < names.since:
@@ -210,7 +215,7 @@ class View(ABC):
     def all_among(self, names: "Names") -> Update | None:
         """What a subscriber of exactly these names must be sent that has nothing."""
         resources, missing = self.answers(names, {})
-        return self.update_of(tuple(resources.values()), tuple(missing))
+        return self.update_of(tuple(resources.values()), tuple(missing) if self.tells_missing else ())
 
     def answers(self, names: "Names", known: Mapping[str, str]) -> tuple[dict[str, Resource], dict[str, None]]:
         """What answers to `names`, less what is known (name → version), and those of them that nothing answers to."""

@@ -265,10 +265,13 @@ class Channel(ABC, Generic[Request, Response]):
         refused = self.allowance.refused()
         if refused:
             missing = self.missing(refused)
-            yield from missing.parts(self.max_bytes) if self.max_bytes is not None else (missing,)
+            if missing:
+                yield from missing.parts(self.max_bytes) if self.max_bytes is not None else (missing,)
 
     def missing(self, names: tuple[str, ...]) -> Update:
         """The answer that there is nothing of these names."""
+        if not self.subscriber.tells_missing:
+            names = tuple(name for name in names if self.brought(name))
         return Update((), names, ordinal=self.subscriber.cursor)
 
     def send(self, update: Update, batch: list[Response]) -> None:
