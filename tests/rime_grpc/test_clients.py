@@ -6,8 +6,8 @@ import grpc
 import pytest
 
 import rime_grpc
-from rime_core import CLUSTER, ENDPOINT, Plane
-from tests.rime_grpc.clients import DELTA_ADS, GrpcClient, connect
+from rime_core import CLUSTER, ENDPOINT, ROUTE, Plane
+from tests.rime_grpc.clients import DELTA_ADS, GrpcClient, connect, decode
 
 pytestmark = pytest.mark.asyncio
 
@@ -41,6 +41,49 @@ async def test_a_client_is_there_when_it_has_said_who_it_is_and_until_it_goes(pl
             assert list(one.holds()) == []
         while bound.clients():  # noqa: ASYNC110 - nobody tells when a stream is over
             await asyncio.sleep(0)
+
+
+async def test_a_request_is_a_sign_of_life(plane, monkeypatch):
+    loop = asyncio.get_running_loop()
+    clock, passed = loop.time, 0.0
+    monkeypatch.setattr(loop, "time", lambda: clock() + passed)
+    async with rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound, connect(bound.address) as client:
+        await client.send(type_url=CLUSTER, node={"id": "n"})
+        await client.call.read()
+        passed = 1000.0
+        assert 1000 <= bound.clients()[0].silent < 1100
+        await client.send(type_url=ENDPOINT, resource_names_subscribe=["e"])
+        await client.call.read()
+        assert 0 <= bound.clients()[0].silent < 100
+
+
+async def test_what_is_held_back_from_it_is_there_until_it_acknowledges_what_that_waits_for():
+    plane = Plane(references=lambda type_url, body: [(CLUSTER, body.decode())] if type_url == ROUTE else [])
+    plane.apply(CLUSTER, "old", b"1")
+    plane.apply(ROUTE, "r", b"old")
+    async with rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound, connect(bound.address) as client:
+        await client.subscribe(known={}, node_id="n")
+        await client.receive()
+        await client.send(type_url=ROUTE, resource_names_subscribe=["r"])
+        await client.receive()
+        with plane.transaction() as change:
+            change.apply(CLUSTER, "new", b"1")
+            change.apply(ROUTE, "r", b"new")
+            change.remove(CLUSTER, "old")
+        cluster = decode(await client.call.read())
+        assert [each.name for each in cluster.resources] == ["new"]
+        (one,) = bound.clients()
+        assert {(hold.type_url, hold.name): (hold.removal, hold.waits_for) for hold in one.holds()} == {
+            (ROUTE, "r"): (False, ((CLUSTER, "new"),)),
+            (CLUSTER, "old"): (True, ((ROUTE, "r"),)),
+        }
+        await client.send(type_url=CLUSTER, response_nonce=cluster.nonce)
+        route = decode(await client.call.read())
+        assert [each.name for each in route.resources] == ["r"]
+        assert [hold.name for hold in one.holds()] == ["old"]
+        await client.send(type_url=ROUTE, response_nonce=route.nonce)
+        assert decode(await client.call.read()).removed_resources == ["old"]
+        assert list(one.holds()) == []
 
 
 async def test_what_it_rejected_is_there(plane):

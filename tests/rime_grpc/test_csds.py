@@ -1,5 +1,6 @@
 """CSDS over real gRPC: what the service says of each client, and to whom."""
 
+import asyncio
 import time
 from typing import Any, cast
 
@@ -7,10 +8,10 @@ import grpc
 import pytest
 
 import rime_grpc
-from rime_core import CLUSTER, ENDPOINT, Peer, Plane
+from rime_core import CLUSTER, ENDPOINT, ROUTE, Peer, Plane
 from rime_envoy_api import message_class
 from rime_grpc import csds
-from tests.rime_grpc.clients import connect
+from tests.rime_grpc.clients import connect, decode
 
 pytestmark = pytest.mark.asyncio
 
@@ -90,6 +91,63 @@ async def test_a_rejection_is_told_without_what_is_secret(plane):
         assert error.details == "password: [redacted]"
         assert error.version_info == plane.snapshot()[CLUSTER]["a"].version
         assert abs(error.last_update_attempt.ToMilliseconds() / 1000 - time.time()) < 30
+
+
+async def test_how_long_a_client_has_been_silent_is_told(plane, monkeypatch):
+    loop = asyncio.get_running_loop()
+    clock, passed = loop.time, 0.0
+    monkeypatch.setattr(loop, "time", lambda: clock() + passed)
+
+    async def silent(address):
+        (one,) = await fetch(address)
+        return one.node.metadata["rime"]["silent_seconds"]
+
+    async with rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound, connect(bound.address) as client:
+        await client.send(type_url=CLUSTER, node={"id": "n", "metadata": {"rime": {"silent_seconds": 7}}})
+        await client.call.read()
+        assert 0 <= await silent(bound.address) < 100
+        passed = 1000.0
+        assert 1000 <= await silent(bound.address) < 1100
+        plane.apply(CLUSTER, "b", b"1")
+        await client.call.read()
+        assert await silent(bound.address) >= 1000, "what it is sent is no sign of life"
+        await client.send(type_url=ENDPOINT, resource_names_subscribe=["e"])
+        await client.call.read()
+        assert 0 <= await silent(bound.address) < 100
+
+
+async def test_what_is_held_back_says_what_it_waits_for():
+    plane = Plane(references=lambda type_url, body: [(CLUSTER, body.decode())] if type_url == ROUTE else [])
+    plane.apply(CLUSTER, "old", b"1")
+    plane.apply(ROUTE, "r", b"old")
+    async with rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound, connect(bound.address) as client:
+        await client.send(type_url=CLUSTER, node={"id": "n"})
+        await client.receive()
+        await client.send(type_url=ROUTE, resource_names_subscribe=["r"])
+        await client.receive()
+        plane.apply(ROUTE, "r", b"bad")
+        rejected = decode(await client.call.read())
+        await client.send(type_url=ROUTE, response_nonce=rejected.nonce, error_detail={"message": "bad"})
+        await client.send(type_url=ENDPOINT, resource_names_subscribe=["fence"])
+        await client.receive()
+        with plane.transaction() as change:
+            change.apply(CLUSTER, "new", b"1")
+            change.apply(ROUTE, "r", b"new")
+            change.remove(CLUSTER, "old")
+        await client.call.read()
+        (one,) = await fetch(bound.address)
+        assert states(one) == {
+            "new": ("STALE", "REQUESTED"),
+            "old": ("NOT_SENT", "REQUESTED"),
+            "r": ("NOT_SENT", "REQUESTED"),
+            "fence": ("UNKNOWN", "DOES_NOT_EXIST"),
+        }
+        assert {each.name: each.error_state.details for each in one.generic_xds_configs} == {
+            "new": "",
+            "old": "the removal of cluster 'old' waits for route 'r' (referred)",
+            "r": "route 'r' waits for cluster 'new' (warming); bad",
+            "fence": "",
+        }
 
 
 async def test_a_stream_of_requests_is_answered_one_by_one(plane):

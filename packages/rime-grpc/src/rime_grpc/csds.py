@@ -3,6 +3,10 @@
 A request is answered with all clients that it matches, and for each with every resource that it asks for: name, version
 and how far the client has got. Bodies are not in it, and a rejection's message was redacted when it came.
 
+Two things have no field of their own. How long a client has been silent is in its node's metadata, under `rime`, in
+place of what the client put there. What a resource waits for, while it is held back, is in the details of its error
+state, which says why a client does not have what there is.
+
 Names and rejections are for whoever runs rime, not for its clients. So only callers from this machine are answered,
 unless `client_status` says otherwise; and an answer is bounded, since 1,000 clients may ask for 10,000 resources each.
 """
@@ -22,6 +26,7 @@ from rime_grpc.clients import ConnectedClient
 from rime_grpc.config import Config
 
 if TYPE_CHECKING:
+    from rime_core.protocol.hold import Hold
     from rime_core.protocol.progress import Progress, State
     from rime_grpc.stream import Context
 
@@ -92,13 +97,14 @@ class ClientStatus:
                 continue
             config = response.config.add(client_scope=client.peer.address)
             _name(config.node, client)
+            holds = {(hold.type_url, hold.name): hold for hold in client.holds()}
             for told, progress in enumerate(client.progress(), told + 1):  # noqa: B020 - goes on counting
                 if told > MOST:
                     raise RefusedError(
                         grpc.StatusCode.RESOURCE_EXHAUSTED,
                         f"more than {MOST:,} resources of clients: ask for some clients, by node_matchers",
                     )
-                _tell(config.generic_xds_configs.add(), progress)
+                _tell(config.generic_xds_configs.add(), progress, holds.get((progress.type_url, progress.name)))
                 if told % _PAUSE == 0:
                     await asyncio.sleep(0)
         answer: bytes = response.SerializeToString()
@@ -109,9 +115,10 @@ def _name(node: Any, client: ConnectedClient) -> None:  # noqa: ANN401 - made fr
     node.id, node.cluster = client.node.id, client.node.cluster
     locality = node.locality
     locality.region, locality.zone, locality.sub_zone = client.node.region, client.node.zone, client.node.sub_zone
+    node.metadata.update({"rime": {"silent_seconds": round(client.silent, 3)}})
 
 
-def _tell(config: Any, progress: "Progress") -> None:  # noqa: ANN401 - as above
+def _tell(config: Any, progress: "Progress", hold: "Hold | None") -> None:  # noqa: ANN401 - as above
     config.type_url, config.name, config.version_info = progress.type_url, progress.name, progress.version or ""
     config.config_status, config.client_status = _STATES[progress.state]
     rejection = progress.rejection
@@ -121,6 +128,10 @@ def _tell(config: Any, progress: "Progress") -> None:  # noqa: ANN401 - as above
         if rejection.at is not None:
             ago = asyncio.get_running_loop().time() - rejection.at
             error.last_update_attempt.FromMilliseconds(round((time.time() - ago) * 1000))
+    if hold is not None:
+        # a version that was rejected before the one that is held back is told as well
+        details = config.error_state.details
+        config.error_state.details = f"{hold}; {details}" if details else str(hold)
 
 
 def _matcher(matcher: Any) -> Callable[[str], bool]:  # noqa: ANN401 - as above
