@@ -253,6 +253,35 @@ def test_of_a_large_response_too_each_next_version_ends_its_rejection(plane, sub
     assert subscriber.acknowledged("n0") == version(plane, "n0")
 
 
+@pytest.mark.parametrize("names", [1, FEW + 1])
+def test_what_was_refused_is_so_no_longer_when_something_else_was_sent_whatever_became_of_that(
+    plane, subscriber, names
+):
+    """The next version of `n0` is refused for the sake of `other`: nothing is known of it, and it may be the first."""
+    first = {f"n{each}": b"1" for each in range(names)}
+    subscriber.reject(sent(plane, subscriber, **first), "no")
+    subscriber.reject(sent(plane, subscriber, n0=b"2", other=b"1"), "not that", ["other"])
+    assert subscriber.refusal("n0") is None
+    assert subscriber.rejected.keys() == {*first, "other"} - {"n0"}
+    assert subscriber.acknowledged("n0") is None
+    assert [resource.name for resource in sent(plane, subscriber, n0=b"1").resources] == ["n0"]
+
+
+def test_of_two_large_responses_that_were_refused_the_first_does_not_count_again(plane, subscriber):
+    for body in (b"1", b"2"):
+        subscriber.reject(sent(plane, subscriber, **large(body)), "no")
+    subscriber.reject(sent(plane, subscriber, n0=b"1", other=b"1"), "not that", ["other"])
+    assert subscriber.refusal("n0") is None
+    assert subscriber.refusal("n1") == Rejected(version(plane, "n1"), "no")
+
+
+def test_what_is_sent_once_more_and_refused_for_the_sake_of_others_stays_refused(plane, subscriber):
+    subscriber.reject(sent(plane, subscriber, **large(b"1")), "no")
+    subscriber.add(["n0", "other"])
+    subscriber.reject(subscriber.poll(), "not that", [])
+    assert subscriber.refusal("n0") == Rejected(version(plane, "n0"), "no")
+
+
 def test_one_and_many_that_were_refused_are_told_apart(plane, subscriber):
     subscriber.reject(sent(plane, subscriber, a=b"1"), "one")
     subscriber.reject(sent(plane, subscriber, **large(b"1")), "many")

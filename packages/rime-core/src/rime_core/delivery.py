@@ -172,8 +172,15 @@ class Delivery:
                 if (names is None or version is None or name in names) and flight.says(name)
             ]
             few = len(versions) <= FEW
-            for name in list(flight.names()) if few else refused:
+            told = list(flight.names()) if few else refused
+            for name in told:
                 self._behind.setdefault(name, self._accepted(name))
+            changed: set[str] = set()
+            for earlier in reversed(self._flights[:place]):
+                if earlier.reason is not None:  # no longer, where something else was sent since
+                    sent = earlier.manifest.versions
+                    changed.update(name for name in common(sent, told) if sent[name] != versions[name])
+                    earlier.drop(changed)
             for name in refused:
                 self._refuse(name, Rejected(versions[name], *reason), place)
             if few:
