@@ -946,12 +946,15 @@ async def test_R77_who_comes_back_with_a_host_was_told_something(plane, connect)
 
 async def test_R77_an_unknown_host_is_answered_by_its_name_without_a_resource(plane, client):
     await client.ask(VIRTUAL_HOST)
-    for _ in range(2):  # whoever asks again waits again
+    versions = set()
+    for times in (1, 2):  # whoever asks again waits again
         await client.ask(VIRTUAL_HOST, ["r/a.example"])
         response = await client.only()
         assert (response.bodiless, response.removed) == ({"r/a.example"}, [])
         assert response.aliases["r/a.example"] == ("r/a.example",)
         await client.ack(response)
+        versions.update(response.versions().values())
+        assert len(versions) == times, "to Envoy, without a body and with a version that it has it is a heartbeat"
     plane.apply(VIRTUAL_HOST, "r/a.example", b"1")
     assert (await client.only()).resources["r/a.example"][1] == b"1"
 
@@ -1000,7 +1003,9 @@ async def test_R77_what_a_client_brings_as_unknown_it_does_not_have(connect):
         known = (await client.only()).versions()
     async with connect() as client:
         await client.ask(VIRTUAL_HOST, ["r/a.example"], known=known)
-        assert (await client.only()).bodiless == {"r/a.example"}
+        response = await client.only()
+        assert response.bodiless == {"r/a.example"}
+        assert response.versions() != known
 
 
 async def test_R78_a_changed_route_configuration_has_its_hosts_offered_again(plane, client):

@@ -8,7 +8,16 @@ from hashlib import blake2b
 import pytest
 
 from rime_core import CLUSTER, VIRTUAL_HOST, Bodiless, Resource
-from rime_core.resource import check_name, checked_ttl, content_digest, copied, heartbeat_of, unknown, version_of
+from rime_core.resource import (
+    check_name,
+    checked_ttl,
+    content_digest,
+    copied,
+    heartbeat_of,
+    unknown,
+    unknown_number,
+    version_of,
+)
 
 DIGEST_OF_BODY = "from rime_core.resource import content_digest; print(content_digest(b'body'))"
 FALLBACK = "b2-" + blake2b(b"body", digest_size=8).hexdigest()
@@ -121,8 +130,18 @@ def test_what_is_unknown_is_answered_under_the_name_that_was_asked_for():
     assert answer.ttl is None
 
 
+def test_each_answer_that_something_is_unknown_can_be_told_from_others():
+    assert [unknown_number(unknown(VIRTUAL_HOST, "r/a", number).version) for number in (0, 1, 41)] == [0, 1, 41]
+    assert unknown_number(content_digest(b"1")) is None
+
+
+@pytest.mark.parametrize("number", ["", "x", "-1", "1.5", "٣", "9" * 18, "9" * 5000])
+def test_what_a_client_makes_of_such_a_version_is_an_unknown_one_without_a_number(number):
+    assert unknown_number(f"unknown-{number}") == 0
+
+
 def test_what_has_no_body_shows_that():
-    assert repr(unknown(VIRTUAL_HOST, "routes/host")) == "Bodiless('routes/host', version='unknown')"
+    assert repr(unknown(VIRTUAL_HOST, "routes/host")) == "Bodiless('routes/host', version='unknown-0')"
 
 
 # --- what may be given

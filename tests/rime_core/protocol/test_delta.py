@@ -90,15 +90,15 @@ class TestWhatIsUnderARoute:
         plane.apply(ROUTE, "not asked for", b"1")
         stream = DeltaStream(plane.server())
         requests = [DeltaRequest(ROUTE, subscribe=["r"]), DeltaRequest(VIRTUAL_HOST)]
-        assert taken(stream, *requests) == [(ROUTE, ["r"], []), (VIRTUAL_HOST, ["r/*"], [])]
+        assert taken(stream, *requests) == [(ROUTE, ["r"], []), (VIRTUAL_HOST, [], ["r/*"])]
 
     def test_of_a_later_one_in_the_same_batch_and_of_no_other(self, plane):
         woken = []
         stream = DeltaStream(plane.server(), wake=lambda: woken.append(1))
         requests = [DeltaRequest(ROUTE, subscribe=["a", "later", "plain"]), DeltaRequest(VIRTUAL_HOST)]
-        assert taken(stream, *requests)[1] == (VIRTUAL_HOST, ["a/*"], [])
+        assert taken(stream, *requests)[1] == (VIRTUAL_HOST, [], ["a/*"])
         plane.apply(ROUTE, "later", b"later/*")
-        assert taken(stream) == [(ROUTE, ["later"], []), (VIRTUAL_HOST, ["later/*"], [])]
+        assert taken(stream) == [(ROUTE, ["later"], []), (VIRTUAL_HOST, [], ["later/*"])]
         woken.clear()
         plane.apply(ROUTE, "plain", b"another/*")
         assert taken(stream) == [(ROUTE, ["plain"], [])]
@@ -107,29 +107,29 @@ class TestWhatIsUnderARoute:
     def test_a_client_of_all_routes_is_told_of_all(self, plane):
         stream = DeltaStream(plane.server())
         answers = taken(stream, DeltaRequest(ROUTE, subscribe=["*"]), DeltaRequest(VIRTUAL_HOST))
-        assert answers[1] == (VIRTUAL_HOST, ["a/*", "b/*"], [])
+        assert answers[1] == (VIRTUAL_HOST, [], ["a/*", "b/*"])
 
     def test_it_is_split(self, plane):
         stream = DeltaStream(plane.server(), max_response_bytes=1)
         answers = taken(stream, DeltaRequest(ROUTE, subscribe=["a", "b"]), DeltaRequest(VIRTUAL_HOST))
-        assert answers[2:] == [(VIRTUAL_HOST, ["a/*"], []), (VIRTUAL_HOST, ["b/*"], [])]
+        assert answers[2:] == [(VIRTUAL_HOST, [], ["a/*"]), (VIRTUAL_HOST, [], ["b/*"])]
 
     def test_who_asks_for_no_routes_is_told_of_none(self, plane):
         assert taken(DeltaStream(plane.server()), DeltaRequest(VIRTUAL_HOST)) == []
 
     def test_on_a_stream_of_virtual_hosts_alone_nobody_knows_which_routes_the_client_asks_for(self, plane):
         stream = DeltaStream(plane.server(), type_url=VIRTUAL_HOST)
-        assert taken(stream, DeltaRequest("")) == [(VIRTUAL_HOST, ["a/*", "b/*"], [])]
+        assert taken(stream, DeltaRequest("")) == [(VIRTUAL_HOST, [], ["a/*", "b/*"])]
         stream = DeltaStream(plane.server(), type_url=ENDPOINT)
         assert taken(stream, DeltaRequest("")) == []
 
     @pytest.mark.parametrize(
         ("refused", "prefix", "told"),
         [
-            (None, "a", [(VIRTUAL_HOST, ["b/*"], [])]),
-            (VIRTUAL_HOST, "a", [(VIRTUAL_HOST, ["b/*"], [])]),
+            (None, "a", [(VIRTUAL_HOST, [], ["b/*"])]),
+            (VIRTUAL_HOST, "a", [(VIRTUAL_HOST, [], ["b/*"])]),
             (ROUTE, "a", []),
-            (None, None, [(VIRTUAL_HOST, ["a/*", "b/*"], [])]),
+            (None, None, [(VIRTUAL_HOST, [], ["a/*", "b/*"])]),
         ],
     )
     def test_but_which_it_may_not_have(self, plane, refused, prefix, told):

@@ -30,8 +30,11 @@ of gRPC's time alone (40 µs for a write and the read of its acknowledgement).
 MOST_TTL: Final = 86_400.0
 """Seconds: a day. Whoever may keep a resource for longer without hearing of it needs no lifetime."""
 
-UNKNOWN_VERSION: Final = "unknown"
-"""The version of what does not exist, where an answer must have one; no hash of content reads like this."""
+_UNKNOWN: Final = "unknown"
+"""How the version of what does not exist begins, where an answer must have one; no hash of content reads like this."""
+
+_DIGITS: Final = 18
+"""More than any answer's number has; what a client says is not to be believed."""
 
 try:
     from xxhash import xxh3_64_hexdigest as _hexdigest
@@ -155,11 +158,22 @@ def heartbeat_of(resource: Resource) -> Bodiless:
     return resource.heartbeat
 
 
-def unknown(type_url: str, name: str) -> Bodiless:
+def unknown(type_url: str, name: str, number: int = 0) -> Bodiless:
     """The answer that there is nothing of this name, for virtual hosts (R77): Envoy waits on where the name is removed,
     and takes a resource without a body, with the name as its alias, for the end of the search.
+
+    Unless it has this version of the name: then it takes it for a heartbeat, and goes on waiting. A name that it gave
+    up and asks for again it has, so each answer to one client is to have a `number` of its own.
     """
-    return Bodiless(type_url, name, UNKNOWN_VERSION, aliases=(name,))
+    return Bodiless(type_url, name, f"{_UNKNOWN}-{number}", aliases=(name,))
+
+
+def unknown_number(version: str) -> int | None:
+    """The number of the answer that there is nothing that has this version; None: it is that of something."""
+    kind, _, number = version.partition("-")
+    if kind != _UNKNOWN:
+        return None
+    return int(number) if number.isascii() and number.isdigit() and len(number) < _DIGITS else 0
 
 
 def version_of(digest: Digest, body: bytes, aliases: tuple[str, ...], ttl: float | None = None) -> str:

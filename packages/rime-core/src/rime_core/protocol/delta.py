@@ -1,14 +1,13 @@
 """DeltaStream: one client's incremental stream, sans I/O. How to drive it: `rime_core.protocol.stream`."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from functools import partial
 from typing import TYPE_CHECKING
 
 from rime_core.node import TTL
 from rime_core.protocol.messages import DeltaRequest, DeltaResponse
 from rime_core.protocol.stream import Channel, Stream, named
 from rime_core.protocol.subscription import first_names
-from rime_core.resource import STAR, UNKNOWN_VERSION, Resource, unknown
+from rime_core.resource import STAR, Resource, unknown, unknown_number
 from rime_core.update import Update
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 class DeltaChannel(Channel[DeltaRequest, DeltaResponse]):
     """One type on an incremental stream."""
 
-    __slots__ = ("_brought", "_known", "_untold")
+    __slots__ = ("_known", "_unknown", "_untold")
 
     def __init__(
         self, stream: Stream[DeltaRequest, DeltaResponse], described: "XdsType", allowance: "Allowance"
@@ -27,22 +26,27 @@ class DeltaChannel(Channel[DeltaRequest, DeltaResponse]):
         super().__init__(stream, described, allowance)
         self._known: Mapping[str, str] = {}
         """What the client brings from an earlier stream, until that is answered."""
-        self._brought: Collection[str] = ()
-        """The names of that, what is unknown included."""
+        self._unknown = 0
+        """The number of the last answer that there is nothing of a name."""
         self._untold: dict[str, None] = {}
         """Names that the client waits to be told something beside (R77)."""
 
     @property
     def absent(self) -> Callable[[str], Resource] | None:
         """Where a client waits on for a name that is removed, it is told that it is unknown (R77)."""
-        return partial(unknown, self.described.url) if self.described.asked_by_alias else None
+        return self._unknown_host if self.described.asked_by_alias else None
+
+    def _unknown_host(self, name: str) -> Resource:
+        self._unknown += 1
+        return unknown(self.described.url, name, self._unknown)
 
     def begin(self, request: DeltaRequest) -> Iterable[str]:
         """Known versions count in a type's first request only (R62); that of what is unknown is none."""
         self._known = request.initial_versions
-        self._brought = self._known.keys()
         if self.described.asked_by_alias:
-            self._known = {name: version for name, version in self._known.items() if version != UNKNOWN_VERSION}
+            numbers = {name: unknown_number(version) for name, version in self._known.items()}
+            self._known = {name: version for name, version in self._known.items() if numbers[name] is None}
+            self._unknown = max((number for number in numbers.values() if number is not None), default=0)
         self.knows = bool(self._known)
         return first_names(self.described, request.subscribe, request.unsubscribe)
 
@@ -65,7 +69,7 @@ class DeltaChannel(Channel[DeltaRequest, DeltaResponse]):
         self.subscriber.resend([name for name in needed if name in known])
         if self.described.parent is not None:
             parents = self.stream.asked_for(self.described.parent)
-            self._answer_under(parents, (*self.subscriber.names, *self._brought))
+            self._answer_under(parents, (*self.subscriber.names, *known))
         nothing = self.allowance.star_refused
         if nothing:
             self.allowance.miss(name for name in known if not self.subscriber.asks_for(name))
@@ -74,7 +78,7 @@ class DeltaChannel(Channel[DeltaRequest, DeltaResponse]):
     def collect(self, batch: list[DeltaResponse]) -> None:
         """Add what there is to send to the batch."""
         super().collect(batch)
-        self._known, self._brought = {}, ()
+        self._known = {}
 
     def brought(self, name: str) -> bool:
         """Whether it is among the known versions."""
@@ -83,7 +87,7 @@ class DeltaChannel(Channel[DeltaRequest, DeltaResponse]):
     def missing(self, names: tuple[str, ...]) -> Update:
         """What the client brings is removed; of the rest it is told as of what does not exist."""
         absent = self.absent
-        if absent is None or not self.subscriber.tells_missing:
+        if absent is None:
             return super().missing(names)
         answers = tuple(absent(name) for name in names if name not in self._known)
         removed = tuple(name for name in names if name in self._known)
@@ -107,21 +111,23 @@ class DeltaChannel(Channel[DeltaRequest, DeltaResponse]):
         was not, told one of the names in `told` under it.
 
         Envoy opens a listener whose hosts are on demand when it was told something under its route configuration, else
-        after 15 s, and asks for no host before. No host is called `*`; if one were, the client would not lose it by
-        this, which is no removal.
+        after 15 s, and asks for no host before. It has to be a removal: a resource without a body, as for an unknown
+        host, is but a heartbeat to Envoy where it has that version from before, such as when a listener comes again.
         """
         answered = {name.rpartition("/")[0] for name in told}
         for parent in parents:
             if parent.name not in answered and self._is_parent(parent):
-                self._untold[f"{parent.name}/{STAR}"] = None
+                name = f"{parent.name}/{STAR}"
+                while self.subscriber.present(name) is not None or name in self.subscriber.names:
+                    name += STAR  # so called, the client may have it
+                self._untold[name] = None
 
     def _updates(self) -> Iterator[Update]:
         """And that there is nothing of names that nobody asked for (R77)."""
         yield from super()._updates()
         if self._untold:
-            names, self._untold = self._untold, {}
-            answers = tuple(unknown(self.described.url, name) for name in names)
-            yield from Update(answers, (), ordinal=self.subscriber.cursor).parts(self.stream.max_response_bytes)
+            names, self._untold = tuple(sorted(self._untold)), {}
+            yield from Update((), names, ordinal=self.subscriber.cursor).parts(self.stream.max_response_bytes)
 
     def _is_parent(self, resource: Resource) -> bool:
         """Whether anything can be under it: it refers to that, where it is known what refers to what."""
