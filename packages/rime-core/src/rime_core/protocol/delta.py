@@ -87,7 +87,7 @@ class DeltaChannel(Channel[DeltaRequest, DeltaResponse]):
     def missing(self, names: tuple[str, ...]) -> Update:
         """What the client brings is removed; of the rest it is told as of what does not exist."""
         absent = self.absent
-        if absent is None:
+        if absent is None or not self.subscriber.tells_missing:
             return super().missing(names)
         answers = tuple(absent(name) for name in names if name not in self._known)
         removed = tuple(name for name in names if name in self._known)
