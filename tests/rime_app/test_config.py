@@ -9,6 +9,7 @@ from rime_app.authorization import read_access_rule
 from rime_app.config import LARGEST, Config, Settings, read_config
 from rime_app.grouping import read_rule
 from rime_app.spec import SourceSpec, Spec
+from rime_core import ROUTE, Policy
 from rime_core.errors import UsageError
 
 FILE = """
@@ -36,6 +37,9 @@ cluster = "edge-*"
 [[authorize]]
 types = "secrets"
 certificate = "spiffe://prod/*"
+
+[policies.routes]
+missing = "unanswered"
 
 [serve]
 ready_timeout = "5s"
@@ -74,6 +78,7 @@ def test_a_file_says_it_all(rime_toml):
         transports=(Spec("grpc", "127.0.0.1:18001", {"max_message": "1048576", "share": "0.5"}),),
         groups=(read_rule("", {"name": "edge", "cluster": "edge-*"}),),
         authorize=(read_access_rule("", {"types": "secrets", "certificate": "spiffe://prod/*"}),),
+        policies={ROUTE: Policy(missing="unanswered")},
         settings=Settings(5.0, 0.2, log="json", log_level="debug", base="shared", unmatched="refuse"),
     )
 
@@ -145,6 +150,8 @@ def test_a_setting_by_flag_wins_over_the_file_and_leaves_the_others(rime_toml):
         ("[[sources]]\nkind = 'file'\nallow_empty = 'so'", "no. 1: file: allow_empty='so' should be true or false"),
         ("groups = 1", "rime.toml: groups should be a list of tables, each written under [[groups]]"),
         ("[[authorize]]\nid = 'a'", "rime.toml [[authorize]] no. 1: types should be one"),
+        ("policies = 1", "rime.toml: policies should be tables, one for each type, such as [policies.routes]"),
+        ("[policies.routes]\nmising = 'x'", "rime.toml [policies.routes]: there is no key 'mising'; did you mean 'mi"),
         ("[[groups]]\nid = 'a'", "rime.toml [[groups]] no. 1: name should be the name of a group"),
         ("[serve\nlog = 'json'", "rime.toml: is not TOML: Expected ']' at the end of a table declaration (at line 1,"),
     ],

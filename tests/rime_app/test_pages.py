@@ -14,7 +14,19 @@ from rime_app import hookimpl
 from rime_app.authorization import Authorization
 from rime_app.config import read_config
 from rime_app.routing import check_groups
-from rime_core import CLUSTER, SECRET, Certificate, Client, Node, Peer, PeerError, Plane
+from rime_core import (
+    CLUSTER,
+    EXTENSION_CONFIG,
+    ROUTE,
+    SECRET,
+    Certificate,
+    Client,
+    Node,
+    Peer,
+    PeerError,
+    Plane,
+    Policy,
+)
 from rime_core.protocol.delta import DeltaStream
 from rime_core.protocol.messages import DeltaRequest
 from rime_core.testing import check_source
@@ -138,7 +150,7 @@ def test_the_two_ways_to_configure_say_the_same(tmp_path):
 
 def test_the_groups_of_the_page_are_two_and_fit_together(tmp_path):
     path = tmp_path / "rime.toml"
-    _, text, _ = blocks("configuration.md", "toml")
+    _, text, *_ = blocks("configuration.md", "toml")
     path.write_text(text)
     config = read_config(path)
 
@@ -147,6 +159,17 @@ def test_the_groups_of_the_page_are_two_and_fit_together(tmp_path):
     assert rule.holds(Client(Node(cluster="edge-1", metadata={"stage": "test"})))
     assert not rule.holds(Client(Node(cluster="edge-1", metadata={"stage": "staging"})))
     assert (config.settings.base, {source.group for source in config.sources}) == ("default", {"default", "edge"})
+
+
+def test_the_policies_of_the_page_are_those_of_two_types(tmp_path):
+    path = tmp_path / "rime.toml"
+    *_, text = blocks("configuration.md", "toml")
+    path.write_text(text)
+
+    assert read_config(path).policies == {
+        ROUTE: Policy(missing="unanswered", removal="never"),
+        EXTENSION_CONFIG: Policy(missing="unanswered"),
+    }
 
 
 def secrets_for(permissions, *names):
@@ -160,7 +183,7 @@ def with_certificate(common_name, *names):
 
 def test_the_rules_of_the_page_keep_the_secrets_of_teams_apart(tmp_path):
     path = tmp_path / "rime.toml"
-    *_, text = blocks("configuration.md", "toml")
+    _, _, text, *_ = blocks("configuration.md", "toml")
     path.write_text(text)
     authorization = Authorization(read_config(path).authorize, plugins_with())
 

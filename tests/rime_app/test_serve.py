@@ -208,6 +208,23 @@ async def test_removing_too_much_at_once_is_held_until_released(caplog):
     assert ("removal-released", "INFO") in kinds
 
 
+@pytest.mark.parametrize("base", ["", "base = 'default'"])
+async def test_a_policy_holds_in_every_group_and_is_released_as_well(tmp_path, caplog, base):
+    path = tmp_path / "rime.toml"
+    path.write_text(f"[policies.clusters]\nmissing = 'unanswered'\nremoval = 'never'\n[serve]\n{base}\n")
+    config = read_config(path, sources=["fake:a", "fake:b?group=edge"], transports=["fake:127.0.0.1:1"])
+    made = Service(config, plugins_with(Fakes(), ByCluster()))
+    async with running(made):
+        for source, group, name in zip(FakeSource.made, ("default", "edge"), "ab", strict=True):
+            plane = made._planes[group]
+            assert plane.server().subscribe(CLUSTER, ["x"]).initial().removed == ()
+            source.writer.remove(CLUSTER, name)
+            assert [held.name for held in plane.status().held] == [name]
+            assert f"the removal of cluster '{name}' is held: clusters stay until" in caplog.text
+        made.release()
+        assert all(plane.snapshot() == {} for plane in made._planes.values())
+
+
 async def test_at_the_end_transports_end_and_the_planes_are_closed():
     made = service()
     async with running(made):

@@ -42,7 +42,7 @@ def serve(
       rime serve --config rime.toml --log json
 
     When clients are answered, one line on stdout begins with "ready" and names every address. Without --transport it is
-    grpc:127.0.0.1:18000. SIGHUP lets go the removals that --max-removal held.
+    grpc:127.0.0.1:18000. SIGHUP lets go the removals that --max-removal held, or a policy.
     """  # noqa: D301  # \b is click's mark for a paragraph that is shown as it stands
     from rime_app.process import run_process  # noqa: PLC0415  # brings asyncio, which no other command needs
 

@@ -1,9 +1,10 @@
 """What `rime serve` is told: by a file, by flags, or by both.
 
 The file is TOML: tables `[[sources]]` and `[[transports]]`, each with `kind`, `place` and its plugin's options, tables
-`[[groups]]` that say which clients are of which group, tables `[[authorize]]` that say which may have what, and one
-table `[serve]`. A flag wins over the file: `--source`, given once or more, replaces the file's sources, `--transport`
-its transports, and any other flag the key of `[serve]` with its name.
+`[[groups]]` that say which clients are of which group, tables `[[authorize]]` that say which may have what, tables
+`[policies.<type>]` that say what is to differ from the protocol's rules, and one table `[serve]`. A flag wins over the
+file: `--source`, given once or more, replaces the file's sources, `--transport` its transports, and any other flag the
+key of `[serve]` with its name.
 """
 
 import stat
@@ -15,10 +16,12 @@ from typing import Any, Final
 
 from rime_app.authorization import AccessRule, read_access_rule
 from rime_app.grouping import GroupRule, read_rule
+from rime_app.policies import read_policies
 from rime_app.spec import DEFAULT_GROUP, KIND, SourceSpec, Spec, as_source, parse_spec
 from rime_app.tables import check_keys
 from rime_core.errors import UsageError
 from rime_core.options import OptionReader
+from rime_core.policy import Policy
 
 DEFAULT_TRANSPORT: Final = "grpc:127.0.0.1:18000"
 """Loopback, because what is served may hold secrets and goes unencrypted."""
@@ -53,6 +56,7 @@ class Config:
     transports: tuple[Spec, ...] = ()
     groups: tuple[GroupRule, ...] = ()
     authorize: tuple[AccessRule, ...] = ()
+    policies: Mapping[str, Policy] = field(default_factory=dict)
     settings: Settings = field(default_factory=Settings)
 
 
@@ -76,6 +80,7 @@ def read_config(
         transports=to_flags or config.transports or (parse_spec(DEFAULT_TRANSPORT, origin="the default transport"),),
         groups=config.groups,
         authorize=config.authorize,
+        policies=config.policies,
         settings=_read_settings("rime serve", settings or {}, config.settings),
     )
 
@@ -96,7 +101,7 @@ def read_file(path: Path) -> Config:
         raise UsageError(f"{path}: is not TOML: {error}") from error
     except RecursionError as error:
         raise UsageError(f"{path}: is nested too deeply") from error
-    check_keys(str(path), document, ("serve", "sources", "transports", "groups", "authorize"))
+    check_keys(str(path), document, ("serve", "sources", "transports", "groups", "authorize", "policies"))
     serve = document.get("serve", {})
     if not isinstance(serve, dict):
         raise UsageError(f"{path}: serve should be a table, [serve]")
@@ -105,6 +110,7 @@ def read_file(path: Path) -> Config:
         transports=tuple(_read_specs(path, document, "transports")),
         groups=tuple(read_rule(origin, table) for origin, table in _tables(path, document, "groups")),
         authorize=tuple(read_access_rule(origin, table) for origin, table in _tables(path, document, "authorize")),
+        policies=read_policies(str(path), document.get("policies", {})),
         settings=_read_settings(f"{path} [serve]", _texts(f"{path} [serve]", serve), Settings()),
     )
 

@@ -114,6 +114,7 @@ class Service:
         self._rules = config.groups
         self._authorization = Authorization(config.authorize, plugins)
         self._plugins = plugins
+        self._policies = config.policies
         self._references = plugins.references()
         self._planes: dict[str, Plane] = {}
         self._sources = []
@@ -157,7 +158,7 @@ class Service:
                 plane.close()
 
     def release(self) -> None:
-        """Let go the removals that are held because they were so many at once."""
+        """Let go the removals that are held because they were so many at once, or by a policy of "never"."""
         for plane in self._planes.values():
             plane.release()
 
@@ -171,7 +172,12 @@ class Service:
         return plane
 
     def _make_plane(self) -> Plane:
-        return Plane(references=self._references, max_removal=self._settings.max_removal, report=_log_notice)
+        return Plane(
+            references=self._references,
+            policies=self._policies,
+            max_removal=self._settings.max_removal,
+            report=_log_notice,
+        )
 
     def _make_group(self, base: Plane) -> Plane:
         return Plane(base=base, max_removal=self._settings.max_removal, report=_log_notice)
