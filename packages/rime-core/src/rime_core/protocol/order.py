@@ -225,28 +225,23 @@ class Order:
 
     def passes(self, described: XdsType, update: Update) -> bool:
         """Whether nothing in `update` has to wait."""
-        if described.waits_for is not None and update.resources:
+        if described.waits_for is not None:
             names = update.references.get(described.waits_for, ())
-            if names and any(self._warming(name, None) for name in names):
+            if any(self._warming(name, None) for name in names):
                 return False
         if described.swapped and update.removed:
             return not self._coming(described)
-        if described.referred_by and update.removed:
-            return not any(self._referred(described, name) for name in update.removed)
-        return True
+        return not any(True for name in update.removed for _ in self._referred(described, name))
 
     def must_wait(self, described: XdsType, name: str, resource: Resource | None, had: str | None) -> bool:
         """Whether what became of one name has to wait."""
         key = (described.url, name)
-        if resource is not None:
-            reason = self._why_sent_later(described, resource, had)
-        elif described.swapped:
-            reason = self._coming(described)
-        else:
-            reason = self._referred(described, name)
-        is_over = key in self._expired
-        if reason is not None and not is_over:
-            self._hold(key, reason, removal=resource is None)
+        reason = waits = next(self._reasons(described, name, resource, had), None)
+        if key in self._expired:  # silence ends what waits for a word of the client, and nothing else
+            reasons = self._reasons(described, name, resource, had)
+            waits = next((each for each in reasons if each.patience is None or each.why == "draining"), None)
+        if waits is not None:
+            self._hold(key, waits, removal=resource is None)
             return True
         given_up = key in self._given_up
         hold = self._drop(key)
@@ -265,13 +260,17 @@ class Order:
         if hold is not None and given_up:
             self._tell(LetGo(hold, "given up"))
 
-    def _why_sent_later(self, described: XdsType, resource: Resource, had: str | None) -> _Reason | None:
-        for type_url, name in resource.references:
-            if type_url == described.waits_for:
-                reason = self._warming(name, had)
-                if reason is not None:
-                    return reason
-        return None
+    def _reasons(self, described: XdsType, name: str, resource: Resource | None, had: str | None) -> Iterator[_Reason]:
+        """Why what became of one name has to wait."""
+        if resource is not None:
+            warming = (self._warming(each, had) for url, each in resource.references if url == described.waits_for)
+            yield from (reason for reason in warming if reason is not None)
+        elif described.swapped:
+            coming = self._coming(described)
+            if coming is not None:
+                yield coming
+        else:
+            yield from self._referred(described, name)
 
     def _coming(self, described: XdsType) -> _Reason | None:
         """What the client is not sent yet of this type, and what goes must not go before."""
@@ -300,9 +299,9 @@ class Order:
         refused = subscriber.refusal(cluster) is not None
         if refused and subscriber.acknowledged(cluster) is None:
             return _Reason("rejected", (key,), self._patience.warming if had is None else None)
-        # it may be on its way for longer than responses are told apart: then what was accepted says
-        forgotten = len(channel.flights) >= IN_FLIGHT and not refused and subscriber.asks_for(cluster)
-        if forgotten and present is not None and subscriber.acknowledged(cluster) != present.version:
+        # it may be on its way for longer than responses are told apart, or be sent once more: what was accepted says
+        unsure = (len(channel.flights) >= IN_FLIGHT or channel.healing) and subscriber.asks_for(cluster)
+        if unsure and not refused and present is not None and subscriber.acknowledged(cluster) != present.version:
             return _Reason("warming", (key,), self._patience.warming)
         return None
 
@@ -312,34 +311,33 @@ class Order:
             flight.number > since and name in flight.manifest.versions for flight in self._assignments
         )
 
-    def _referred(self, described: XdsType, name: str) -> _Reason | None:
+    def _referred(self, described: XdsType, name: str) -> Iterator[_Reason]:
         """What of that the client still has refers to `name`."""
         awaited = tuple((url, STAR) for url in described.referred_by if self._returning.is_awaited(url))
         if awaited:
-            return _Reason("returning", awaited, None)
+            yield _Reason("returning", awaited, None)
         for referrer, ended in self.server.referrers(described.url, name):
             channel = self._channel(referrer[0])
             if channel is None or not channel.subscriber.asks_for(referrer[1]):
                 continue
             reason = self._stands_on(channel, referrer, ended)
             if reason is not None:
-                return reason
-        return self._unknown(described) if self._returning.came_back else None
+                yield reason
+        yield from self._unknown(described)
 
-    def _unknown(self, described: XdsType) -> _Reason | None:
+    def _unknown(self, described: XdsType) -> Iterator[_Reason]:
         """What the client may have since it came back, of which it is not known what it refers to."""
         for channel, name in self._returning.unknown(described):
             subscriber = channel.subscriber
             rejected = subscriber.has_rejected if name == STAR else subscriber.refusal(name) is not None
             patience = None if rejected else self._patience.silence
             gone = channel.described.outlives_removal and subscriber.present(name) is None
-            return _Reason("in use" if gone else "referred", ((channel.described.url, name),), patience)
+            yield _Reason("in use" if gone else "referred", ((channel.described.url, name),), patience)
         drained = self._returning.drained
         if drained is not None and drained.waits_for[0] in described.referred_by:
             left = drained.since + self._patience.silence - self._now()
             if left > 0 and self._clock is not None:
-                return _Reason("draining", (drained.waits_for,), left)
-        return None
+                yield _Reason("draining", (drained.waits_for,), left)
 
     def _stands_on(self, channel: "Channel[Any, Any]", referrer: Reference, ended: int | None) -> _Reason | None:
         """Why the client still depends on what `referrer` refers to, or did until the ordinal `ended`."""
