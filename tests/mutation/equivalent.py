@@ -8,6 +8,10 @@ from tests.mutation.mutants import Known
 
 SAME_LENGTH = "the two are of one length by construction; `strict` only says so"
 ESTIMATE = "where this sum, which is never less than their number, is larger, the names are counted one by one"
+ASSIGNMENTS = (
+    "an assignment counts in `_assignments` as in `_earlier`, as long as the latest of a name comes last: answers do"
+)
+NUMBERS = "a response with clusters and one with assignments have two numbers: each response of a stream has its own"
 
 EQUIVALENT: tuple[Known, ...] = (
     Known(
@@ -80,6 +84,48 @@ EQUIVALENT: tuple[Known, ...] = (
         "if most is None or len(names) + len(self._refused) + (subscriber.named if subscriber else 0) <= most:",
         "if most is None or len(names) + len(self._refused) + (subscriber.named if subscriber else 0) < most:",
         ESTIMATE,
+    ),
+    Known(
+        "protocol/order",
+        "Order.settled",
+        "if len(self._assignments) >= IN_FLIGHT:",
+        "if len(self._assignments) > IN_FLIGHT:",
+        ASSIGNMENTS,
+    ),
+    Known(
+        "protocol/order",
+        "Order.settled",
+        "oldest = self._assignments.pop(0)",
+        "oldest = self._assignments.pop(1)",
+        ASSIGNMENTS,
+    ),
+    Known(
+        "protocol/order",
+        "Order._has_assignment",
+        "return self._earlier.get(name, 0) > since or any(",
+        "return self._earlier.get(name, 1) > since or any(",
+        "`since` is the number of a response, and the first has the number 1",
+    ),
+    Known(
+        "protocol/order",
+        "Order._has_assignment",
+        "return self._earlier.get(name, 0) > since or any(",
+        "return self._earlier.get(name, 0) >= since or any(",
+        NUMBERS,
+    ),
+    Known(
+        "protocol/order",
+        "Order._has_assignment",
+        "flight.number > since and name in flight.manifest.versions for flight in self._assignments",
+        "flight.number >= since and name in flight.manifest.versions for flight in self._assignments",
+        NUMBERS,
+    ),
+    Known(
+        "protocol/returning",
+        "Returning.accepted",
+        'for name, version in (*flight.manifest.versions.items(), (STAR, "")):',
+        'for name, version in (*flight.manifest.versions.items(), (STAR, "XXXX")):',
+        "of a version only whether there is one counts here",
     ),
     Known(
         "protocol/sotw",

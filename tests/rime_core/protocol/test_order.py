@@ -298,6 +298,27 @@ def test_a_cluster_that_was_sent_long_ago_is_waited_for_as_long_as_any(plane, en
     assert envoy.later(1) == ["route:r"]
 
 
+def test_a_cluster_that_was_acknowledged_is_not_waited_for_however_many_others_are_on_their_way(plane, envoy):
+    for number in range(IN_FLIGHT + 1):
+        put(plane, cluster_other=str(number))
+        envoy.take()
+    put(plane, route_r="2 cluster:old")
+    assert envoy.take() == ["route:r"]
+
+
+def test_a_cluster_that_is_not_asked_for_is_not_waited_for_however_many_others_are_on_their_way(plane):
+    envoy = Envoy(plane)
+    envoy.ask("cluster", "old")
+    envoy.ask("route", "r")
+    envoy.take()
+    envoy.answer("cluster")
+    for number in range(IN_FLIGHT + 1):
+        put(plane, cluster_old=f"{number + 2}")
+        envoy.take()
+    put(plane, cluster_other="1", route_r="2 cluster:other")
+    assert envoy.take() == ["route:r"]
+
+
 def test_a_route_is_waited_for_once_whichever_of_its_clusters_is_on_its_way(plane, envoy):
     put(plane, cluster_a="1")
     envoy.take()
