@@ -142,6 +142,13 @@ EQUIVALENT: tuple[Known, ...] = (
         "of a type without full sets, `send` makes no response of an update that is empty, and it is in no flight",
     ),
     Known(
+        "protocol/stream",
+        "Stream.warm",
+        "if len(awaited) > IN_FLIGHT:  # a client that never asks: names, not their history",
+        "if len(awaited) >= IN_FLIGHT:  # a client that never asks: names, not their history",
+        "the names are the same whenever they are put together",
+    ),
+    Known(
         "store",
         "Store._wins",
         "wins = writer.rank < owner.rank",

@@ -106,5 +106,17 @@ def test_what_has_no_body_counts_by_its_name():
     assert len(update(*answers).parts(1_000)) == 2
 
 
+def test_a_part_may_be_as_large_as_the_bound():
+    names = [f"{number:052}" for number in range(4)]  # each takes 100 bytes
+    assert [part.removed for part in update(removed=names).parts(200)] == [tuple(names[:2]), tuple(names[2:])]
+    assert len(update(removed=names).parts(199)) == 4
+    assert len(update(removed=names).parts(400)) == 1
+
+
+def test_a_part_does_not_say_that_it_is_everything():
+    parts = update(resource("a", 600), resource("b", 600), full=True).parts(1_000)
+    assert [part.full for part in parts] == [False, False]
+
+
 def test_removed_names_count_too():
     assert len(update(removed=["n" * 300, "m" * 300]).parts(500)) == 2

@@ -340,12 +340,46 @@ def test_one_by_one_there_are_never_too_many_on_their_way(plane):
     client.answer("no")
     seen = []
     while came := client.take():
-        assert len(came) <= ALONE // 2
+        assert len(came) == ALONE // 2
         seen += [name for (name,) in came]
         for which in range(len(came)):
             client.answer(which=which)
     assert sorted(seen) == sorted(names)
     assert not list(client.stream.rejections())
+
+
+def test_what_was_refused_before_and_asked_for_again_is_not_tried_by_itself(plane):
+    applied(plane, b"1", "bad")
+    client = Client(plane)
+    client.take()
+    client.answer("no")
+    applied(plane, b"1", "a", "b")
+    client.stream.receive(DeltaRequest(CLUSTER, subscribe=["bad"]))
+    assert [sorted(names) for names in client.take()] == [["a", "b", "bad"]]
+    client.answer("no again")
+    assert client.take() == [["a"], ["b"]]
+    assert [(each.name, each.message) for each in client.stream.rejections()] == [("bad", "no again")]
+
+
+def test_what_is_refused_in_another_version_is_tried_by_itself(plane):
+    applied(plane, b"1", "bad")
+    client = Client(plane)
+    client.take()
+    client.answer("no")
+    applied(plane, b"2", "bad", "good")
+    client.take()
+    client.answer("no")
+    assert client.take() == [["bad"], ["good"]]
+
+
+def test_what_is_given_up_is_not_tried(plane):
+    applied(plane, b"1", "a", "b", "c")
+    stream = DeltaStream(plane.server())
+    stream.receive(DeltaRequest(CLUSTER, subscribe=["a", "b", "c"]))
+    (response,) = stream.responses()
+    stream.receive(DeltaRequest(CLUSTER, nonce=response.nonce, error="no"))
+    stream.receive(DeltaRequest(CLUSTER, unsubscribe=["b"]))
+    assert sorted(list(each.update.manifest.versions) for each in stream.responses()) == [["a"], ["c"]]
 
 
 def test_the_accepted_version_stands_beside_the_rejected_one(plane):

@@ -17,10 +17,12 @@ from rime_core import (
     PeerError,
     Plane,
 )
-from rime_core.node import Certificate, Client, Node, Peer
+from rime_core.delivery import IN_FLIGHT
+from rime_core.node import TTL, Certificate, Client, Node, Peer
 from rime_core.protocol.delta import DeltaStream
 from rime_core.protocol.events import Acknowledged, Refused, RejectedResponse, UnknownType
 from rime_core.protocol.messages import DeltaRequest
+from rime_core.protocol.stream import MAX_TYPES
 
 
 @pytest.fixture
@@ -100,6 +102,20 @@ def test_it_is_woken_once_until_the_next_batch_is_taken(plane):
     assert len(wakes) == 2
 
 
+def test_what_one_type_brings_about_in_another_is_part_of_the_batch_and_wakes_nobody():
+    plane = Plane(references=lambda url, body: [(ENDPOINT, body.decode())] if url == CLUSTER else [])
+    plane.apply(CLUSTER, "a", b"e")
+    plane.apply(ENDPOINT, "e", b"1")
+    wakes = []
+    stream = begun(plane, DeltaRequest(CLUSTER), DeltaRequest(ENDPOINT, subscribe=["e"]), wake=lambda: wakes.append(1))
+    stream.responses()
+    plane.apply(CLUSTER, "b", b"e")
+    assert len(wakes) == 2
+    assert [response.type_url for response in stream.responses()] == [CLUSTER, ENDPOINT]
+    assert len(wakes) == 2
+    assert stream.responses() == []
+
+
 def test_nothing_is_sent_before_the_server_is_ready_and_then_it_is_woken():
     plane = Plane()
     writer = plane.writer("source")
@@ -133,6 +149,94 @@ def test_a_rejection_of_what_was_sent_too_long_ago_is_told_without_names(plane):
     assert stream.events() == [RejectedResponse(CLUSTER, "long ago", {}, "no")]
 
 
+def test_what_a_response_held_is_known_for_as_many_as_are_told_apart(plane):
+    stream = begun(plane, DeltaRequest(CLUSTER))
+    nonces = []
+    for number in range(IN_FLIGHT + 1):
+        plane.apply(CLUSTER, f"c{number}", b"1")
+        nonces += [response.nonce for response in stream.responses()]
+    for nonce in nonces[:2]:
+        stream.receive(DeltaRequest(CLUSTER, nonce=nonce, error="no"))
+    assert [list(event.versions) for event in stream.events()] == [[], ["c1"]]
+
+
+def test_of_events_that_nobody_drains_the_latest_are_kept(plane):
+    stream = begun(plane, DeltaRequest(CLUSTER))
+    for number in range(1003):
+        stream.receive(DeltaRequest(CLUSTER, nonce=str(number), error="no"))
+    assert [event.nonce for event in stream.events()] == [str(number) for number in range(3, 1003)]
+
+
+def test_a_type_is_unknown_where_nobody_ever_heard_of_it(plane):
+    plane.apply("own/own.Known", "a", b"1")
+    urls = ["own/own.Known", "own/own.Unknown", VIRTUAL_HOST]
+    assert begun(plane, *map(DeltaRequest, urls)).events() == [UnknownType("own/own.Unknown")]
+
+
+def test_what_is_no_type_at_all_is_told_and_the_stream_goes_on(plane):
+    stream = begun(plane, DeltaRequest("no type"), DeltaRequest(CLUSTER))
+    assert stream.events() == [UnknownType("no type")]
+    assert sent(stream) == [(CLUSTER, ["a"], [])]
+
+
+def test_more_types_than_a_stream_may_have_end_it(plane):
+    stream = begun(plane, *(DeltaRequest(f"own/own.T{number}") for number in range(MAX_TYPES)))
+    stream.receive(DeltaRequest("own/own.T0", subscribe=["more"]))
+    with pytest.raises(PeerError, match=f"^more than {MAX_TYPES} types on one stream$") as refused:
+        stream.receive(DeltaRequest("own/own.Another"))
+    assert refused.value.code == "RESOURCE_EXHAUSTED"
+    assert stream.responses() == []
+
+
+def test_before_its_first_request_nothing_is_known_of_a_client(plane):
+    stream = begun(plane, clock=lambda: 0.0)
+    assert (stream.node, stream.tells_ttl, stream.due) == (None, False, None)
+    assert (stream.subscribers(), stream.responses(), stream.events()) == ({}, [], [])
+
+
+def test_it_is_due_when_the_first_of_what_waits_is():
+    """A route waits for its cluster, for 15 s; a listener's lifetime is renewed after 40 % of it."""
+    now, node = [0.0], Node(client_features=frozenset([TTL]))
+    plane = Plane(references=lambda url, _: [(CLUSTER, "a")] if url == ROUTE else [])
+    requests = [DeltaRequest(CLUSTER, node), DeltaRequest(LISTENER), DeltaRequest(ROUTE, subscribe=["r"])]
+    stream = begun(plane, *requests, clock=lambda: now[0])
+    stream.responses()
+    due = [stream.due]
+    plane.apply(LISTENER, "l", b"1", ttl=100)
+    stream.responses()
+    due.append(stream.due)
+    now[0] = 10.0
+    plane.apply(CLUSTER, "a", b"1")
+    plane.apply(ROUTE, "r", b"1")
+    assert sent(stream) == [(CLUSTER, ["a"], [])]
+    due.append(stream.due)
+    now[0] = 25.0
+    assert sent(stream) == [(ROUTE, ["r"], [])]
+    assert [*due, stream.due] == [None, 40.0, 25.0, 40.0]
+
+
+def test_what_goes_waits_for_nothing_on_a_stream_of_one_type():
+    """Who is asked for routes there is another stream, of which this one knows nothing."""
+    plane = Plane(references=lambda url, _: [(CLUSTER, "a")] if url == ROUTE else [])
+    returns = DeltaRequest(CLUSTER, initial_versions={"gone": "v"})
+    assert sent(begun(plane, returns, clock=lambda: 0.0)) == []
+    assert sent(begun(plane, returns, clock=lambda: 0.0, type_url=CLUSTER)) == [(CLUSTER, [], ["gone"])]
+
+
+def test_what_was_needed_before_its_type_was_asked_for_is_sent_whenever_that_is():
+    plane = Plane(references=lambda url, body: [(ENDPOINT, body.decode())] if url == CLUSTER else [])
+    names = [f"e{number}" for number in range(IN_FLIGHT + 5)]
+    stream = begun(plane, DeltaRequest(CLUSTER))
+    for name in names:
+        plane.apply(ENDPOINT, name, b"1")
+        plane.apply(CLUSTER, f"c-{name}", name.encode())
+        stream.responses()
+    known = {name: resource.version for name, resource in plane.snapshot()[ENDPOINT].items()}
+    stream.receive(DeltaRequest(ENDPOINT, subscribe=names, initial_versions=known))
+    ((_, resources, removed),) = sent(stream)
+    assert (sorted(resources), removed) == (sorted(names), [])
+
+
 def test_a_stream_of_one_type_implies_it_and_takes_no_other(plane):
     stream = begun(plane, DeltaRequest(), type_url=CLUSTER)
     assert stream.responses()[0].type_url == CLUSTER
@@ -142,10 +246,10 @@ def test_a_stream_of_one_type_implies_it_and_takes_no_other(plane):
 
 def test_a_client_that_broke_the_protocol_has_no_stream_any_more(plane):
     stream = begun(plane, DeltaRequest(CLUSTER))
-    with pytest.raises(PeerError):
+    with pytest.raises(PeerError, match=r"^a request on an aggregated stream names no type_url$"):
         stream.receive(DeltaRequest())
     assert stream.responses() == []
-    with pytest.raises(ClosedError):
+    with pytest.raises(ClosedError, match=r"^this stream is closed$"):
         stream.receive(DeltaRequest(CLUSTER))
     assert not plane.store.indexes[CLUSTER].subscribers
 

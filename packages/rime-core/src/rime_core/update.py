@@ -95,7 +95,10 @@ class Update:
         return self._references
 
     def parts(self, max_bytes: int) -> tuple["Update", ...]:
-        """The same, split so that none is much larger than `max_bytes` on the wire (one resource is never split)."""
+        """The same, split so that none is much larger than `max_bytes` on the wire (one resource is never split).
+
+        A part is never `full`: what is not in it is in another.
+        """
         if self._parts is None or self._parts[0] != max_bytes:
             self._parts = (max_bytes, self._split(max_bytes))
         return self._parts[1] or (self,)
@@ -123,7 +126,6 @@ class Update:
                 ordinal=self.ordinal,
                 part=part,
                 last=part == len(cuts) - 1,
-                full=self.full,
                 label=self.label,
             )
             for part, (resources, removed) in enumerate(cuts)

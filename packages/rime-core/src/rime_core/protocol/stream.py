@@ -52,6 +52,9 @@ MAX_MESSAGE: Final = 4096
 MAX_REASON: Final = 512
 """Characters of it that are kept for as long as the version is; a client may reject thousands."""
 
+_HEALING: Final = IN_FLIGHT // 2
+"""Responses on their way up to which what was rejected is sent once more: what changes meanwhile has the other half."""
+
 _EVENTS: Final = 1000
 """Events kept for who does not drain them."""
 
@@ -106,11 +109,11 @@ class Channel(ABC, Generic[Request, Response]):
         self.allowance: Final = allowance
         """What its client may ask for."""
         self.subscriber: Subscriber
-        self.knows = False
+        self.knows: bool
         """Whether the client brought versions from an earlier stream."""
         self.answered = False
         """Whether its first request was."""
-        self.first_number = 0
+        self.first_number: int
         """The number of the last response of its first answer."""
         self.flights: dict[str, Flight] = {}
         """Nonce → what is on its way, oldest first."""
@@ -153,8 +156,8 @@ class Channel(ABC, Generic[Request, Response]):
         """
 
     @abstractmethod
-    def renew(self, heartbeats: Update, batch: list[Response]) -> None:
-        """Add what renews the lifetimes of what is in `heartbeats` to the batch."""
+    def renew(self, heartbeats: Collection[Update], batch: list[Response]) -> None:
+        """Add what renews the lifetimes of what is in each of `heartbeats` to the batch."""
 
     # --- what all share ----------------------------------------------------------------------------------------------
 
@@ -251,11 +254,10 @@ class Channel(ABC, Generic[Request, Response]):
             self.stream.order.answered(self)
         for update in self._updates():
             self.send(update, batch)
-        while self.healing and len(self.flights) < IN_FLIGHT // 2:  # the others when these are settled
+        while self.healing and len(self.flights) < _HEALING:  # the others when these are settled
             again = self.subscriber.repeat(self.healing.next())
-            while again is not None:
+            if again is not None:  # in one part, as what it is of was
                 self.send(again, batch)
-                again = self.subscriber.poll()
 
     def _updates(self) -> Iterator[Update]:
         """What its subscriber has to send, and that what was refused is missing."""
@@ -294,16 +296,16 @@ class Channel(ABC, Generic[Request, Response]):
         batch.append(self.respond(update, nonce, shared=shared))
         warmed_by = self.described.warmed_by
         if warmed_by is not None:
-            names = news.references.get(warmed_by, ())
+            names = news.references.get(warmed_by)
             if names:
                 self.stream.warm(warmed_by, names)
         if self.described.url in CHILDREN:
             self.stream.warm(CHILDREN[self.described.url], tuple(resource.name for resource in news.resources))
 
-    def refresh(self, heartbeats: Update, update: Update, batch: list[Response]) -> None:
-        """Add a response with `update` to the batch, by which what is in `heartbeats` is renewed."""
+    def refresh(self, versions: Mapping[str, str | None], update: Update, batch: list[Response]) -> None:
+        """Add a response with `update` to the batch, by which these `versions` are renewed."""
         nonce = self._own_nonce()
-        self._fly(nonce, Flight(_NOTHING, self.stream.number, heartbeats.manifest.versions))
+        self._fly(nonce, Flight(_NOTHING, self.stream.number, versions))
         batch.append(self.respond(update, nonce, shared=False))
 
     def _nonce(self, news: Update, update: Update) -> tuple[str, bool]:
@@ -586,7 +588,7 @@ class Stream(ABC, Generic[Request, Response]):
         for channel in self._channels.values():
             if channel.heartbeats is not None:
                 heartbeats = channel.heartbeats.take(since)
-                if heartbeats is not None:
+                if heartbeats:
                     channel.renew(heartbeats, batch)
 
     def _signal(self) -> None:
