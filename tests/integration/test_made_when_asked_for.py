@@ -55,31 +55,59 @@ def applied(change, text, **options):
     change.apply(found.type_url, found.name, found.body, **options)
 
 
-async def test_a_request_for_a_cluster_that_nobody_had_asked_for_is_answered_at_once(stage):
-    upstreams = {name: await stage.upstream(name) for name in ("blue", "green")}
-    plane, told = Plane(), []
+class OnDemand:
+    """A source that makes the clusters "blue" and "green" for as long as somebody asks for them, and its Envoy."""
 
-    def asked(wanted, unwanted):
-        told.append((sorted(wanted), sorted(unwanted)))
-        with plane.transaction() as change:
+    async def open(self, stage):
+        self._upstreams = {name: await stage.upstream(name) for name in ("blue", "green")}
+        self.plane = Plane()
+        self.told = []
+        self.plane.watch(CLUSTER, self._asked)
+        applied(self.plane, LISTENER)
+        self.bound = await stage.enter(rime_grpc.serve(self.plane.server(), "127.0.0.1:0"))
+        self.relay = await stage.relay(self.bound.address)
+        self.envoy = stage.envoy(self.relay.address)
+        self.port = await self.envoy.port()
+        return self
+
+    def _asked(self, wanted, unwanted):
+        self.told.append((sorted(wanted), sorted(unwanted)))
+        with self.plane.transaction() as change:
             for name in wanted:
-                if name in upstreams:
-                    applied(change, cluster(name, upstreams[name]), on_demand=True)
+                if name in self._upstreams:
+                    applied(change, cluster(name, self._upstreams[name]), on_demand=True)
             for name in unwanted:
                 change.remove(CLUSTER, name)
 
-    plane.watch(CLUSTER, asked)
-    applied(plane, LISTENER)
-    async with rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound:
-        envoy = stage.envoy(bound.address)
-        port = await envoy.port()
-        assert CLUSTER not in plane.snapshot()
 
-        assert await get(port, host="blue") == Answer(200, "blue")
-        assert list(plane.snapshot()[CLUSTER]) == ["blue"]
-        assert (await get(port, host="red")).status == 503
-        assert await get(port, host="green") == Answer(200, "green")
-        assert told == [(["blue"], []), (["red"], []), (["green"], [])]
+async def test_a_request_for_a_cluster_that_nobody_had_asked_for_is_answered_at_once(stage):
+    made = await OnDemand().open(stage)
+    assert CLUSTER not in made.plane.snapshot()
 
-        envoy.process.kill()
-        await eventually(lambda: CLUSTER not in plane.snapshot())
+    assert await get(made.port, host="blue") == Answer(200, "blue")
+    assert list(made.plane.snapshot()[CLUSTER]) == ["blue"]
+    assert (await get(made.port, host="red")).status == 503
+    assert await get(made.port, host="green") == Answer(200, "green")
+    assert made.told == [(["blue"], []), (["red"], []), (["green"], [])]
+
+    made.envoy.process.kill()
+    await eventually(lambda: CLUSTER not in made.plane.snapshot())
+
+
+async def test_after_a_reconnect_it_asks_for_everything_and_for_what_it_had_on_demand(stage):
+    made = await OnDemand().open(stage)
+    applied(made.plane, cluster("for all", 1))
+    assert await get(made.port, host="blue") == Answer(200, "blue")
+    await eventually(lambda: set(made.relay.sent("Cluster")) == {"for all", "blue"})
+    made.relay.clear()
+
+    made.relay.switch(made.bound.address)
+    first = await eventually(lambda: [each for each in made.relay.requests if each.HasField("node")])
+    assert [(each.type_url, set(each.resource_names_subscribe)) for each in first] == [(CLUSTER, {"*", "blue"})]
+
+    assert await get(made.port, host="blue") == Answer(200, "blue")
+    assert await get(made.port, host="green") == Answer(200, "green")
+    assert (await get(made.port, host="red")).status == 503
+    # neither what everybody has nor what it had asked for came again
+    assert made.relay.travelled == [("Cluster", "green")]
+    assert made.relay.removed == [("Cluster", "red")]
