@@ -48,6 +48,15 @@ async def test_where_others_could_connect_it_must_be_asked_for(plane, address):
             pass
 
 
+async def test_where_it_was_asked_for_others_are_served_unencrypted(plane):
+    async with rime_grpc.serve(plane.server(), "0.0.0.0:0", rime_grpc.Config(insecure=True)) as bound:
+        host, _, port = bound.address.rpartition(":")
+        assert host == "0.0.0.0"
+        async with connect(f"127.0.0.1:{port}") as client:
+            await client.subscribe(known={}, node_id="n")
+            assert set((await client.receive()).resources) == {"a"}
+
+
 async def test_when_it_stops_its_clients_are_told_to_come_back(plane):
     async with rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound:
         channel = grpc.aio.insecure_channel(bound.address)
