@@ -169,11 +169,22 @@ def test_a_silent_client_is_waited_for_as_long_as_it_warms(plane, envoy):
     assert envoy.stream.due is None
 
 
+def test_who_was_silent_once_is_waited_for_the_next_time(plane, envoy):
+    put(plane, cluster_new="1 endpoint:new", route_r="2 cluster:new")
+    envoy.take()
+    assert envoy.later(15) == ["route:r"]
+    put(plane, cluster_newer="1 endpoint:newer", route_r="3 cluster:newer")
+    assert envoy.take() == ["cluster:newer"]
+    assert envoy.later(14) == []
+    assert envoy.later(1) == ["route:r"]
+
+
 def test_a_rejected_cluster_holds_the_route_that_names_it_alone_and_for_as_long_as_it_is(plane, envoy):
     put(plane, cluster_new="1 endpoint:new", route_r="2 cluster:new")
     envoy.take()
     assert envoy.answer("cluster", error="new: no") == []
     assert envoy.holds() == ["route 'r' waits for cluster 'new' (rejected)"]
+    assert envoy.stream.due is None
     assert envoy.later(1_000_000) == []
     put(plane, listener_l="2 route:r")
     assert envoy.take() == ["listener:l"]
