@@ -80,6 +80,8 @@ async def test_R10_the_version_of_a_set_is_that_of_its_content(plane, connect):
                 await client.want(type_url, "a", "b")
                 await client.rest()
                 for each in order.split():
+                    await client.ask(type_url)
+                    await client.nothing()
                     where.apply(type_url, each[0], each.encode())
                     (response,) = await client.rest()
                     held = frozenset((sent.name, sent.body) for sent in where.snapshot()[type_url].values())
@@ -387,6 +389,19 @@ async def test_R53_a_set_is_never_incomplete(connect):
         assert names_of(await client.only()) == {"other", "new"}
 
 
+@pytest.mark.parametrize("type_url", FULL_SETS)
+async def test_R53_what_goes_while_everything_is_asked_for_is_left_out(plane, client, type_url):
+    """Whoever got "b" by name, and asks for everything, does not drop it unless a set lacks it."""
+    plane.apply(type_url, "b", b"1")
+    await client.want(type_url, "a", "b")
+    assert names_of(await client.only()) == {"b"}
+    await client.want(type_url, "a", "*")
+    plane.remove(type_url, "b")
+    assert names_of(await client.only()) == set()
+    await client.repeat(type_url)
+    assert all(names_of(response) == set() for response in await client.rest())
+
+
 async def test_R54_what_nothing_refers_to_any_more_is_the_clients_to_drop(plane, client):
     for name in "ab":
         plane.apply(ENDPOINT, name, b"1")
@@ -466,6 +481,24 @@ async def test_R64_another_list_is_answered(plane, connect):
     async with connect() as client:
         await client.want(ENDPOINT, "a", "b", version=version)
         assert names_of(await client.only()) == {"a", "b"}
+
+
+async def test_R64_who_rejected_something_before_what_it_accepted_last_is_sent_all(plane, connect):
+    for name in "ab":
+        plane.apply(ENDPOINT, name, b"1")
+    async with connect() as client:
+        await client.want(ENDPOINT, "a", "b")
+        await client.ack(await client.receive())
+        plane.apply(ENDPOINT, "a", b"bad")
+        rejected = await client.receive()
+        plane.apply(ENDPOINT, "b", b"2")
+        accepted = await client.receive()
+        await client.nack(rejected)
+        await client.ack(accepted)
+        await client.nothing()
+    async with connect() as client:
+        await client.want(ENDPOINT, "a", "b", version=accepted.version)
+        assert contents_of(await client.only()) == {"a": b"bad", "b": b"2"}
 
 
 # --- warming

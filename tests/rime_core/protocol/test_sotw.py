@@ -3,6 +3,7 @@
 import pytest
 
 from rime_core import CLUSTER, ENDPOINT, LISTENER, ROUTE, FellBehindError, PeerError, Plane
+from rime_core.delivery import IN_FLIGHT
 from rime_core.node import Node
 from rime_core.protocol.events import Acknowledged, Deferred, Refused, RejectedResponse
 from rime_core.protocol.messages import DiscoveryRequest
@@ -138,6 +139,9 @@ class Waiting:
     def holds(self, name, *_):
         return name in self.names
 
+    def forget(self, name, *, given_up):
+        pass
+
 
 def behind(subscriber, *names):
     gate = subscriber._gate = Waiting(*names)
@@ -192,7 +196,8 @@ def test_a_name_of_another_type_that_does_not_exist_is_not_answered(client):
     assert client.stream.subscribers()[ENDPOINT].in_flight == 0
 
 
-def test_other_types_are_split_and_only_the_last_part_says_the_version_of_all(plane):
+def test_other_types_are_split_and_no_part_says_the_version_of_all(plane):
+    """Each may be accepted where another is rejected."""
     names = [f"e{number}" for number in range(10)]
     plane.replace(ENDPOINT, dict.fromkeys(names, bytes(1000)))
     client = Client(plane, max_response_bytes=5000)
@@ -200,10 +205,16 @@ def test_other_types_are_split_and_only_the_last_part_says_the_version_of_all(pl
     parts = client.responses()
     assert [len(response.update.resources) for response in parts] == [4, 4, 2]
     version = client.stream.subscribers()[ENDPOINT].version()
-    assert [response.version for response in parts] == [f"{version}+0", f"{version}+1", version]
-    # whoever has the first part alone, and comes back, is sent all again
-    again = Client(plane)
-    assert len(again.asking(ENDPOINT, *names, version=parts[0].version)[0][1]) == 10
+    assert [response.version for response in parts] == [f"{version}+0", f"{version}+1", f"{version}+pending"]
+    # whoever has a part alone, and comes back, is sent all again
+    for part in parts:
+        again = Client(plane)
+        assert len(again.asking(ENDPOINT, *names, version=part.version)[0][1]) == 10
+    # the next change makes good for it
+    client.ask(ENDPOINT, *names)
+    plane.apply(ENDPOINT, "e1", b"2")
+    (response,) = client.responses()
+    assert response.version == client.stream.subscribers()[ENDPOINT].version()
 
 
 # --- requests
@@ -263,6 +274,61 @@ def test_a_list_that_gives_up_names_under_a_star_is_not_answered(plane, client):
     assert client.take() == [(LISTENER, {"a": b"1", "b": b"2"})]
 
 
+@pytest.mark.parametrize("before", [["a"], ["missing", "a"]])
+def test_everything_that_is_asked_for_anew_is_a_whole_set_although_there_is_nothing(before):
+    plane = Plane()
+    plane.apply(LISTENER, "a", b"1")
+    client = Client(plane)
+    client.asking(LISTENER, *before)
+    plane.remove(LISTENER, "a")
+    client.ask(LISTENER, "missing", "*")
+    assert client.asking(LISTENER, "missing", "*") == [(LISTENER, {})]
+    assert client.asking(LISTENER, "missing", "*") == []
+    client.ask(LISTENER, "missing")
+    client.ask(LISTENER, "missing", "*")
+    assert client.asking(LISTENER, "missing") == [], "it is given up before it is answered"
+
+
+def test_everything_of_other_types_that_is_asked_for_anew_is_what_there_is():
+    client = Client(Plane())
+    client.asking(ENDPOINT, "a")
+    assert client.asking(ENDPOINT, "a", "*") == []
+
+
+def test_everything_that_is_asked_for_anew_is_sent_once(client):
+    client.asking(LISTENER, "a")
+    assert client.asking(LISTENER, "*") == [(LISTENER, {"a": b"1", "b": b"1"})]
+    assert client.take() == []
+
+
+def sent_once_more(client, *names):
+    """What is sent once more after the last response was rejected."""
+    client.ask(ENDPOINT, *names, error="no")
+    responses = client.responses()
+    assert all(len(response.update.resources) == 1 for response in responses)
+    return {each.name: response for response in responses for each in response.update.resources}
+
+
+def test_what_is_given_up_and_asked_for_again_is_sent_once_more_when_it_is_rejected(plane, client):
+    """As at first: what was rejected before says nothing of it."""
+    plane.apply(ENDPOINT, "c", b"1")
+    client.asking(ENDPOINT, "a", "b")
+    again = sent_once_more(client, "a", "b")
+    assert set(again) == {"a", "b"}
+    for response in again.values():
+        client.ask(ENDPOINT, "a", "b", nonce=response.nonce, error="no")
+    client.ask(ENDPOINT, "b")
+    assert client.asking(ENDPOINT, "a", "b", "c") == [(ENDPOINT, {"a": b"1", "c": b"1"})]
+    assert set(sent_once_more(client, "a", "b", "c")) == {"a", "c"}
+
+
+def test_what_a_star_gives_is_sent_once_more_also_where_its_name_is_given_up(client):
+    client.asking(ENDPOINT, "*", "a", "b")
+    client.ask(ENDPOINT, "*", "a", "b", error="no")
+    client.ask(ENDPOINT, "*")
+    assert sorted(client.take(), key=str) == [(ENDPOINT, {"a": b"1"}), (ENDPOINT, {"b": b"1"})]
+
+
 # --- coming back
 
 
@@ -295,6 +361,148 @@ def test_who_rejected_something_is_offered_it_when_it_comes_back(plane, client):
     back = Client(plane)
     back.ask(ENDPOINT, "a", "b", version=version)
     assert back.take() == [(ENDPOINT, {"a": b"bad", "b": b"2"})]
+
+
+def coming_back(plane, *names, version):
+    """What a client is sent that comes back with `version`."""
+    return Client(plane).asking(ENDPOINT, *names, version=version)
+
+
+@pytest.mark.parametrize("accepted", ["a", "b"])
+@pytest.mark.parametrize("lost", [False, True])
+def test_who_accepts_some_of_what_is_sent_once_more_is_sent_all_when_it_comes_back(plane, client, accepted, lost):
+    client.asking(ENDPOINT, "a", "b")
+    client.ask(ENDPOINT, "a", "b", error="no")
+    version = ""
+    for response in client.responses():
+        ((name,),) = [[each.name for each in response.update.resources]]
+        if name == accepted:
+            version = response.version
+        client.ask(ENDPOINT, "a", "b", nonce=response.nonce, error=None if name == accepted else "no")
+        assert client.take() == []
+        if lost and name == accepted:
+            break
+    assert coming_back(plane, "a", "b", version=version) == [(ENDPOINT, {"a": b"1", "b": b"1"})]
+
+
+def test_nothing_says_that_the_client_has_all_while_something_is_to_be_sent_once_more(plane, client):
+    plane.apply(ENDPOINT, "c", b"1")
+    client.asking(ENDPOINT, "a", "b", "c")
+    plane.remove(ENDPOINT, "c")
+    client.take()
+    client.ask(ENDPOINT, "a", "b", "c", error="no")
+    plane.apply(ENDPOINT, "c", b"2")
+    new, *again = client.responses()
+    assert [each.name for each in new.update.resources] == ["c"]
+    assert len(again) == 2
+    assert len(coming_back(plane, "a", "b", "c", version=new.version)) == 1
+
+
+def present_version(client):
+    return client.stream.subscribers()[ENDPOINT].version()
+
+
+def test_a_response_beside_others_that_may_be_rejected_does_not_say_that_the_client_has_all(plane, client):
+    client.asking(ENDPOINT, "a", "b")
+    client.ask(ENDPOINT, "a", "b")
+    for name in "ab":
+        plane.apply(ENDPOINT, name, b"2")
+        client.take()
+    assert client.last[ENDPOINT].version == present_version(client) + "+pending"
+    assert len(coming_back(plane, "a", "b", version=client.last[ENDPOINT].version)) == 1
+
+
+def test_a_response_that_replaces_all_that_may_be_rejected_says_that_the_client_has_all(plane, client):
+    client.asking(ENDPOINT, "a", "b")
+    client.ask(ENDPOINT, "a", "b")
+    for body in (b"2", b"3", b"4"):
+        plane.apply(ENDPOINT, "a", body)
+        client.take()
+        assert client.last[ENDPOINT].version == present_version(client)
+    assert coming_back(plane, "a", "b", version=client.last[ENDPOINT].version) == []
+
+
+def test_what_replaces_the_rejected_says_that_the_client_has_all(plane, client):
+    client.asking(ENDPOINT, "a", "b")
+    client.ask(ENDPOINT, "a", "b")
+    plane.apply(ENDPOINT, "a", b"bad")
+    client.take()
+    client.ask(ENDPOINT, "a", "b", error="no")
+    plane.apply(ENDPOINT, "a", b"good")
+    client.take()
+    assert client.last[ENDPOINT].version == present_version(client)
+
+
+def test_whoever_acknowledges_each_change_always_has_the_version_of_all(plane, client):
+    client.asking(ENDPOINT, "a", "b")
+    for number in range(IN_FLIGHT + 3):
+        client.ask(ENDPOINT, "a", "b")
+        plane.apply(ENDPOINT, "ab"[number % 2], b"%d" % (number + 2))
+        client.take()
+        assert client.last[ENDPOINT].version == present_version(client)
+
+
+@pytest.mark.parametrize("error", ["no", None])
+def test_a_rejection_of_what_counts_as_accepted_makes_each_version_one_that_no_state_has(plane, client, error):
+    """It came late, or is of a response before all that are remembered: nobody knows what the client lacks."""
+    client.asking(ENDPOINT, "a", "b")
+    rejected = client.last[ENDPOINT].nonce
+    plane.apply(ENDPOINT, "b", b"2")
+    client.take()
+    client.ask(ENDPOINT, "a", "b")
+    client.ask(ENDPOINT, "a", "b", nonce=rejected, error=error)
+    plane.apply(ENDPOINT, "b", b"3")
+    client.take()
+    assert client.last[ENDPOINT].version == present_version(client) + ("+rejected" if error else "")
+
+
+def test_who_does_not_answer_for_long_is_not_said_to_have_what_is_not_remembered(plane, client):
+    client.asking(ENDPOINT, "b")
+    client.ask(ENDPOINT, "b")
+    client.asking(ENDPOINT, "a", "b")
+    for number in range(IN_FLIGHT - 1):
+        plane.apply(ENDPOINT, "b", b"%d" % (number + 2))
+        client.take()
+        assert client.last[ENDPOINT].version == present_version(client) + "+pending"
+    plane.apply(ENDPOINT, "b", b"once more")
+    client.take()
+    assert client.last[ENDPOINT].version == present_version(client) + "+pending"
+
+
+def test_what_was_never_accepted_is_not_said_to_be_there_because_it_is_held(plane, client):
+    client.asking(ENDPOINT, "a", "b")
+    client.ask(ENDPOINT, "a", "b")
+    with plane.transaction() as change:
+        for name in "ab":
+            change.apply(ENDPOINT, name, b"2")
+    client.take()
+    client.ask(ENDPOINT, "a", "b", error='error parsing "EDS" response: resource "b": no;')
+    behind(client.stream.subscribers()[ENDPOINT], "a")
+    plane.apply(ENDPOINT, "a", b"3")
+    for body in (b"3", b"4"):
+        plane.apply(ENDPOINT, "b", body)
+        assert client.take() == [(ENDPOINT, {"b": body})]
+        assert client.last[ENDPOINT].version == present_version(client) + "+pending"
+        client.ask(ENDPOINT, "a", "b")
+
+
+@pytest.mark.parametrize("answers", [False, True])
+def test_a_renewal_may_be_rejected_as_anything_else(plane, answers):
+    now = 0.0
+    client = Client(plane, clock=lambda: now)
+    features = frozenset({"xds.config.supports-resource-ttl", "xds.config.resource-in-sotw"})
+    plane.apply(ENDPOINT, "a", b"1", ttl=10)
+    client.stream.receive(DiscoveryRequest(ENDPOINT, Node(client_features=features), ["a", "b"]))
+    client.take()
+    client.ask(ENDPOINT, "a", "b")
+    now = 5.0
+    assert client.take() == [(ENDPOINT, {"a": b"1"})]
+    assert client.last[ENDPOINT].version == present_version(client)
+    if answers:
+        client.ask(ENDPOINT, "a", "b")
+    plane.apply(ENDPOINT, "b", b"2")
+    client.take()
+    assert client.last[ENDPOINT].version == present_version(client) + ("" if answers else "+pending")
 
 
 def test_a_version_counts_in_a_first_request_only(plane, client):
@@ -346,6 +554,7 @@ def test_the_version_is_the_label_where_there_is_one(plane, client):
         change.apply(ENDPOINT, "a", b"2")
     client.take()
     assert client.last[ENDPOINT].version == "commit 1"
+    client.ask(ENDPOINT, "a", "b")
     plane.apply(ENDPOINT, "a", b"1")
     client.take()
     assert client.last[ENDPOINT].version == content
@@ -675,6 +884,20 @@ def test_a_name_that_is_given_up_lets_go_what_it_held(shop):
         change.remove(ROUTE, "r")
     assert client.take() == [], "the client may use its route still"
     assert client.asking(ROUTE) == [(CLUSTER, {})]
+
+
+def test_a_listener_that_goes_while_everything_is_asked_for_drains(shop):
+    now = 0.0
+    client = Client(shop, clock=lambda: now)
+    for request in [(CLUSTER,), (LISTENER, "missing", "l")]:
+        client.asking(*request)
+        client.ask(*request)
+    with shop.transaction() as change:
+        change.remove(CLUSTER, "c")
+        change.remove(LISTENER, "l")
+    assert client.asking(LISTENER, "missing", "*") == [(LISTENER, {})]
+    assert client.asking(LISTENER, "missing", "*") == []
+    assert [hold.why for hold in client.stream.order.holds()] == ["draining"]
 
 
 def test_a_version_says_that_the_client_comes_back(plane):

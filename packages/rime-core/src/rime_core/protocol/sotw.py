@@ -17,9 +17,15 @@ sent last. All clients that want the same share one set, made and encoded once. 
 refers to it any more (R54); a name that does not exist is not answered.
 
 **Versions.** A response carries the version of all that the client wants (`rime_core.set_version`), or the label that
-the user gave it. A client that comes back with the present one is sent nothing (R64); content alone decides that. A
-response that is not the last of several at once has a version that no state has: its client does not have all yet.
-Nor has one that rejected something, so a response beside that has such a version too.
+the user gave it. A client that comes back with the present one is sent nothing (R64), by any replica; content alone
+decides that. A client keeps the version of the last response that it accepted, and nothing tells what it rejected
+before that. So where a response does not hold all, it has the true version only if whoever accepts it has everything:
+something else of the type was not rejected, is not on its way (what a newer version in this response replaces aside:
+that may be rejected), and is not to be sent once more because of a rejection. Else it has a version that no state has.
+Whoever acknowledges one change before the next always has the true one. Whoever is sent several at once, or one in
+parts, may have another until the next change, and is sent all that it wants when it comes back before that. No
+response is made to say the version, nor does one wait for another: that would cost every such client what it costs
+those who come back.
 
 **Lifetimes** travel in a wrapper around the resource, and are renewed by the resource itself, in a full set with all
 others: Envoy (1.40) deletes a cluster for which a heartbeat stands in a set, and renews nothing by one elsewhere.
@@ -33,6 +39,7 @@ from collections.abc import Collection, Iterable, Sequence
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
+from rime_core.delivery import IN_FLIGHT
 from rime_core.node import TTL, WRAPPED
 from rime_core.protocol.events import Deferred
 from rime_core.protocol.messages import DiscoveryRequest, DiscoveryResponse
@@ -49,7 +56,18 @@ if TYPE_CHECKING:
 class SotwChannel(Channel[DiscoveryRequest, DiscoveryResponse]):
     """One type on a state-of-the-world stream."""
 
-    __slots__ = ("_deferred", "_denied", "_known", "_latest", "_named", "_repeated", "_set", "_warming")
+    __slots__ = (
+        "_deferred",
+        "_denied",
+        "_known",
+        "_latest",
+        "_named",
+        "_repeated",
+        "_set",
+        "_star_owed",
+        "_unknown_rejected",
+        "_warming",
+    )
 
     def __init__(
         self, stream: Stream[DiscoveryRequest, DiscoveryResponse], described: "XdsType", allowance: "Allowance"
@@ -69,6 +87,10 @@ class SotwChannel(Channel[DiscoveryRequest, DiscoveryResponse]):
         """Whether a request was repeated since something else was sent."""
         self._set: tuple[Resource, ...] = ()
         """The full set that was sent last."""
+        self._star_owed = False
+        """Whether "*" was asked for since it was sent a full set."""
+        self._unknown_rejected = False
+        """Whether it rejected a response of which nothing is known any more: it counts as accepted."""
         self._warming: dict[str, None] = {}
         """Names that something was sent for."""
 
@@ -111,6 +133,8 @@ class SotwChannel(Channel[DiscoveryRequest, DiscoveryResponse]):
         new = listed - held - self._denied
         if new:
             subscriber.add(self.ask(list(new)))
+        if self.described.full_set:
+            self._star_owed = subscriber.wildcard and (self._star_owed or STAR in new)
         if self._warming and (repeats or self._repeated):
             subscriber.resend(self._warming)
             self._warming.clear()
@@ -126,6 +150,7 @@ class SotwChannel(Channel[DiscoveryRequest, DiscoveryResponse]):
     def discard(self, names: Collection[str]) -> None:
         """The client gives up `names`; that is not answered, also where "*" gives them."""
         self.subscriber.discard(names, answered=False)
+        self.healing.given_up([name for name in names if not self.subscriber.asks_for(name)])
         for name in names:
             self._warming.pop(name, None)
         self.stream.order.given_up(self.described.url, names)
@@ -133,7 +158,8 @@ class SotwChannel(Channel[DiscoveryRequest, DiscoveryResponse]):
     def collect(self, batch: list[DiscoveryResponse]) -> None:
         """Add what there is to send to the batch; for who comes back, a full set once everything can be read.
 
-        What cannot be read now would be left out of it, and deleted.
+        What cannot be read now would be left out of it, and deleted. Who asks for "*" anew is sent a full set in any
+        case: what it was sent by name may be gone since.
         """
         if (
             self._known  # until it is answered
@@ -146,6 +172,10 @@ class SotwChannel(Channel[DiscoveryRequest, DiscoveryResponse]):
                 self.stream.tell(Deferred(self.described.url))
             return
         super().collect(batch)
+        if self._star_owed:
+            present = {resource.name for resource in self.subscriber.full_set(self._set).resources}
+            gone = tuple(resource.name for resource in self._set if resource.name not in present)
+            self.send(Update((), gone, ordinal=self.subscriber.cursor), batch)
 
     def first(self) -> Update | None:
         """All that it wants, unless that is what it brings; a full set also where it is empty (R44).
@@ -176,6 +206,7 @@ class SotwChannel(Channel[DiscoveryRequest, DiscoveryResponse]):
 
     def send(self, update: Update, batch: list[DiscoveryResponse]) -> None:
         """With a full set, or what is new of others; what only removes is the client's to find out."""
+        self._star_owed = False
         if self.described.full_set:
             whole = self.subscriber.full_set(self._set)
             self._set = whole.resources
@@ -202,14 +233,14 @@ class SotwChannel(Channel[DiscoveryRequest, DiscoveryResponse]):
         self._latest = batch[-1].nonce
 
     def respond(self, update: Update, nonce: str, *, shared: bool) -> DiscoveryResponse:
-        """The update, with the version of all that its client wants."""
+        """The update, with the version of all that its client wants, or one that no state has."""
         version = update.label
         if version is None:
             version = self.subscriber.version()
             if not update.last:
                 version += f"+{update.part}"
-            elif self.subscriber.has_rejected and not self.described.full_set:
-                version += "+rejected"
+            elif not self.described.full_set:
+                version += self._lacking(update)
         return DiscoveryResponse(self.described.url, update, version, nonce, shared, self.stream.tells_ttl)
 
     # --- inside ------------------------------------------------------------------------------------------------------
@@ -220,7 +251,27 @@ class SotwChannel(Channel[DiscoveryRequest, DiscoveryResponse]):
         self._named = self._named or bool(names)
         return listed
 
+    def _lacking(self, update: Update) -> str:
+        """What makes the version of `update` another one; "" where whoever accepts it has everything."""
+        subscriber = self.subscriber
+        if subscriber.has_rejected or self._unknown_rejected:
+            return "+rejected"
+        carried = update.manifest.versions
+        if (
+            self.healing
+            or len(self.flights) >= IN_FLIGHT  # older ones are not known any more
+            or any(
+                name not in carried
+                for flight in self.flights.values()
+                for name in flight.renews or flight.manifest.versions
+            )
+            or any(subscriber.acknowledged(name) != had for name, had in subscriber.held.items())
+        ):
+            return "+pending"
+        return ""
+
     def _settle(self, nonce: str, error: str | None) -> None:
+        self._unknown_rejected |= error is not None and nonce not in self.flights
         accepted = error is None and nonce in self.flights
         if accepted:
             for earlier in list(takewhile(lambda each: each != nonce, self.flights)):
