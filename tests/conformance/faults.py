@@ -193,14 +193,16 @@ FAULTS: dict[str, Fault] = {
     "R67": Fault("type_urls.py", '"lds",\n        4,\n', '"lds",\n        1,\n'),
     "R68": Fault("type_urls.py", '        "rds",\n        6,\n', '        "rds",\n        3,\n'),
     "R69": Fault("type_urls.py", '"virtual-host", "vhds", 7', '"virtual-host", "vhds", 3'),
-    "R70": Fault(
-        "protocol/order.py", "        if resource is None and described.referred_by:\n", "        if False:\n"
-    ),
-    "R71": Fault("protocol/order.py", "            if type_url == described.waits_for:\n", "            if False:\n"),
+    "R70": Fault("protocol/order.py", "            yield from self._referred(described, name)\n", "            return\n"),
+    "R71": Fault("protocol/order.py", "if url == described.waits_for)", "if not url)"),
     "R72": Fault(_DELTA, "        self.subscriber.resend(needed)\n", "        pass\n"),
     "R73": Fault(_DELTA, "return TTL in features", "return True"),
     "R74": Fault("resource.py", "    if ttl is not None:\n        version +=", "    if False:\n        version +="),
-    "R75": Fault(_HEARTBEAT, "self._channel.subscriber.acknowledged(name) == version", "True"),
+    "R75": Fault(
+        _HEARTBEAT,
+        "        version = subscriber.acknowledged(name)\n",
+        '        version = getattr(subscriber.present(name), "version", None)\n',
+    ),
     "R76": Fault(_HEARTBEAT, "SHARE: Final = 0.4", "SHARE: Final = 0.6"),
     "R77": Fault(_DELTA, "if self.described.asked_by_alias else None", "if False else None"),
     "R78": Fault("type_urls.py", "parent=ROUTE", "parent=CLUSTER"),
@@ -208,10 +210,11 @@ FAULTS: dict[str, Fault] = {
     "R90": Fault("protocol/progress.py", "if rejection is not None and rejection", "if False and rejection"),
     "R91": Fault("change.py", "        if entry is None:\n            check_name(name)\n", "        body.decode()\n"),
     "R73 sotw": Fault(_SOTW, "TTL in features and not WRAPPED.isdisjoint(features)", "TTL in features"),
+    "R75 sotw": Fault(_SOTW, "            found.append(accepted[name])\n", "            found.append(resource)\n"),
     "R76 sotw": Fault(
         _SOTW,
-        "self.refresh(heartbeats, subscriber.full_set(self._set), batch)",
-        "self.refresh(heartbeats, heartbeats, batch)",
+        "            self.refresh(versions, whole, batch)\n",
+        "            self.refresh(versions, subscriber.update_with(whole.resources[:1]) or whole, batch)\n",
     ),
     "R4 sotw": Fault(_STREAM, 'return f"~{self.stream.number}"', 'return "~"'),
     "R5 sotw": Fault(

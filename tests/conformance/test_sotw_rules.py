@@ -586,17 +586,19 @@ async def test_R76_other_types_by_what_has_a_lifetime(plane, client):
         await client.ask(ENDPOINT)
 
 
-async def test_R76_not_a_set_that_was_rejected(plane, client):
+async def test_R75_a_set_is_renewed_with_what_was_accepted_of_what_was_rejected(plane, client):
     plane.apply(CLUSTER, "a", b"1", ttl=1)
-    plane.apply(ENDPOINT, "e", b"1", ttl=1)
+    plane.apply(CLUSTER, "b", b"1")
     await client.ask(CLUSTER, node=LIFETIMES)
-    await client.want(ENDPOINT, "e")
-    for response in (await client.receive(), await client.receive()):
-        await client.ask(response.type_url)
-    plane.apply(CLUSTER, "a", b"2", ttl=1)
-    await client.nack(await client.receive())
+    first = await client.receive()
+    await client.ask(CLUSTER)
+    plane.apply(CLUSTER, "b", b"2")
+    second = await client.receive()
+    await client.nack(second)
     await client.nothing()
     for _ in range(2):
         client.wire.later(0.5)
-        assert (await client.receive()).type_url == ENDPOINT
-        await client.ask(ENDPOINT)
+        again = await client.receive()
+        assert again.resources == first.resources
+        assert again.version not in (first.version, second.version)
+        await client.ask(CLUSTER)

@@ -9,11 +9,14 @@ import pytest
 
 from rime_core import CLUSTER, VIRTUAL_HOST, Bodiless, Resource
 from rime_core.resource import (
+    LEAST_TTL,
+    MOST_TTL,
     check_name,
     checked_ttl,
     content_digest,
     copied,
     heartbeat_of,
+    lifetime_of,
     unknown,
     unknown_number,
     version_of,
@@ -77,6 +80,25 @@ def test_a_lifetime_is_content():
 
 
 # --- a resource
+
+
+@pytest.mark.parametrize("aliases", [(), ("a",)])
+@pytest.mark.parametrize("ttl", [None, LEAST_TTL, 1.001, 2.345, 30.0, MOST_TTL])
+def test_a_version_says_what_lifetime_it_has(ttl, aliases):
+    version = version_of(content_digest, b"x", aliases, ttl)
+    assert lifetime_of(version) == ttl
+    assert lifetime_of(f"{version}~17") == ttl
+
+
+@pytest.mark.parametrize(
+    "version",
+    [
+        *("", "+", "1000ms", "x+ms", "x+1000", "x+1000s", "x+1000ms ", "x+1000ms+y", "x+-1000ms", "x+1_000ms"),
+        *("x+\N{SUPERSCRIPT TWO}ms", "x+999ms", "x+86400001ms", f"x+{'9' * 5000}ms"),
+    ],
+)
+def test_a_version_of_a_clients_own_says_none_that_nothing_has(version):
+    assert lifetime_of(version) is None
 
 
 def test_a_resource_shows_its_size_and_not_its_body():

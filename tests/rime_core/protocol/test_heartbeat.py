@@ -2,7 +2,8 @@
 
 import pytest
 
-from rime_core import CLUSTER, ENDPOINT, ROUTE, Bodiless, Plane
+from rime_core import CLUSTER, ENDPOINT, LISTENER, ROUTE, Bodiless, Plane
+from rime_core.delivery import FEW
 from rime_core.node import TTL, WRAPPED, Node
 from rime_core.protocol.delta import DeltaStream
 from rime_core.protocol.events import Acknowledged, RejectedResponse
@@ -205,7 +206,7 @@ def test_nothing_comes_while_the_server_is_not_ready(plane, client):
     assert client.beats().keys() == {"a"}
 
 
-# --- what is on its way, or was rejected
+# --- what is on its way
 
 
 def test_what_is_on_its_way_is_renewed_once_it_is_acknowledged(plane, client):
@@ -284,14 +285,218 @@ def test_what_became_of_it_on_its_way_counts(plane, meanwhile):
     assert not any(isinstance(resource, Bodiless) for resource in sent)
 
 
-def test_it_is_the_version_that_is_there_or_none(plane, client):
-    plane.apply(CLUSTER, "a", b"2", ttl=10)
+# --- what the client has in place of what there is
+
+
+def versions(plane, *names, type_url=CLUSTER):
+    return {name: plane.snapshot()[type_url][name].version for name in names}
+
+
+def rejected(client, error="no"):
+    """The next response, rejected."""
     (response,) = client.stream.responses()
-    client.answer(response, error="no")
-    assert client.after(EVERY) == {}
-    plane.apply(CLUSTER, "a", b"1", ttl=10)
+    client.answer(response, error=error)
+
+
+@pytest.fixture
+def routed():
+    """A client of a route, and of the cluster `old` that its body names."""
+    plane = Plane(references=lambda url, body: [(CLUSTER, body.decode())] if url == ROUTE else [])
+    with plane.transaction() as change:
+        change.apply(CLUSTER, "old", b"1", ttl=10)
+        change.apply(ROUTE, "r", b"old", ttl=10)
+    client = Client(plane)
+    client.ask(CLUSTER)
+    client.ask(ROUTE, "r")
+    for _ in range(2):
+        assert client.take()
+    return plane, client
+
+
+def test_it_is_what_the_client_keeps_while_it_rejects_what_replaces_it(plane, client):
+    had = versions(plane, "a")
+    plane.apply(CLUSTER, "a", b"2", ttl=10)
+    rejected(client)
+    for _ in range(3):
+        assert client.after(EVERY) == had
+    plane.apply(CLUSTER, "a", b"3", ttl=10)
     client.take()
-    assert client.after(EVERY) == {"a": plane.snapshot()[CLUSTER]["a"].version}
+    assert client.after(EVERY) == versions(plane, "a")
+
+
+@pytest.mark.parametrize("ttl", [None, 20])
+def test_with_the_lifetime_that_that_has(plane, client, ttl):
+    had = versions(plane, "a")
+    plane.apply(CLUSTER, "a", b"1", ttl=ttl)
+    rejected(client)
+    for _ in range(3):
+        client.now += EVERY
+        (response,) = client.take()
+        assert [(each.ttl, each.version) for each in response.update.resources] == [(10, had["a"])]
+    plane.apply(CLUSTER, "a", b"2")
+    client.take()
+    assert client.after(EVERY) == {}
+
+
+def test_who_rejects_the_first_version_has_nothing(plane, client):
+    plane.apply(CLUSTER, "b", b"1", ttl=10)
+    rejected(client)
+    assert client.after(EVERY).keys() == {"a"}
+
+
+def test_of_many_that_are_rejected_together(plane):
+    names = [f"c{number}" for number in range(FEW)]
+    for name in names:
+        plane.apply(CLUSTER, name, b"1", ttl=10)
+    client = Client(plane)
+    client.ask(CLUSTER)
+    client.take()
+    had = versions(plane, "a", *names)
+    with plane.transaction() as change:
+        for name in had:
+            change.apply(CLUSTER, name, b"2", ttl=10)
+    rejected(client)
+    for _ in range(2):
+        assert client.after(EVERY) == had
+
+
+@pytest.mark.parametrize("ttl", [None, 10])
+def test_what_is_rejected_after_its_round_is_renewed_at_once(plane, client, ttl):
+    had = versions(plane, "a")
+    plane.apply(CLUSTER, "a", b"2", ttl=ttl)
+    (response,) = client.stream.responses()
+    assert client.after(EVERY) == {}
+    client.answer(response, error="no")
+    assert client.beats() == had
+    assert client.beats() == {}
+    assert client.after(EVERY) == had
+
+
+def test_a_removal_that_is_rejected_ends_with_the_lifetime(plane, client):
+    plane.remove(CLUSTER, "a")
+    rejected(client)
+    assert client.after(EVERY) == {}
+    assert client.after(EVERY) == {}
+
+
+def test_what_is_held_back_leaves_the_client_what_it_has(routed):
+    plane, client = routed
+    had = versions(plane, "r", type_url=ROUTE) | versions(plane, "old")
+    with plane.transaction() as change:
+        change.apply(CLUSTER, "new", b"1")
+        change.apply(ROUTE, "r", b"new", ttl=10)
+    (on_its_way,) = client.stream.responses()
+    for _ in range(3):
+        assert client.after(EVERY) == had
+    client.answer(on_its_way)
+    (route,) = client.take()
+    assert route.update.resources[0].body == b"new"
+    assert client.after(EVERY) == versions(plane, "r", type_url=ROUTE) | versions(plane, "old")
+
+
+def test_what_is_removed_is_renewed_until_the_removal_is_sent(routed):
+    plane, client = routed
+    plane.apply(CLUSTER, "new", b"1")
+    client.take()
+    had = versions(plane, "old")
+    with plane.transaction() as change:
+        change.apply(ROUTE, "r", b"new", ttl=10)
+        change.remove(CLUSTER, "old")
+    (route,) = client.stream.responses()
+    for _ in range(3):
+        assert client.after(EVERY) == had
+    client.answer(route, error="no")
+    for _ in range(3):
+        assert client.after(EVERY).items() >= had.items()
+    plane.apply(ROUTE, "r", b"new")
+    client.take()
+    (removal,) = client.take()
+    assert removal.update.removed == ("old",)
+    assert client.after(EVERY) == {}
+    assert client.stream.due is None
+
+
+def test_what_was_rejected_and_is_removed_then_is_renewed_as_it_was_accepted(routed):
+    plane, client = routed
+    had = versions(plane, "old")
+    plane.apply(CLUSTER, "old", b"2", ttl=10)
+    rejected(client)
+    plane.remove(CLUSTER, "old")
+    assert client.take() == []
+    assert client.after(EVERY) == had | versions(plane, "r", type_url=ROUTE)
+
+
+def test_what_a_client_brings_that_cannot_be_read_now_is_renewed_for_as_long(plane):
+    known = {"endless": "x", "living": "x+20000ms", "a": "other+30000ms"}
+    writer = plane.writer("folder", allow_empty=True)
+    writer.ready()
+    writer.incomplete(["a file"])
+    client = Client(plane)
+    client.ask(CLUSTER, known=known)
+    sent, renewed = client.take()
+    assert [each.name for each in sent.update.resources] == ["a", "stays"]
+    assert [(each.name, each.version, each.ttl) for each in renewed.update.resources] == [("living", "x+20000ms", 20)]
+    assert client.after(EVERY).keys() == {"a"}
+    assert client.after(EVERY).keys() == {"a", "living"}
+    writer.incomplete([])
+    (removal,) = client.take()
+    assert set(removal.update.removed) == {"endless", "living"}
+    client.after(EVERY)
+    assert client.after(EVERY).keys() == {"a"}
+
+
+def test_what_a_client_brings_in_place_of_what_it_rejects(plane):
+    client = Client(plane)
+    client.ask(CLUSTER, known={"a": "x+30000ms", "stays": "endless"})
+    rejected(client, error="Error adding/updating cluster(s) a: no")
+    renewed = [each for response in client.take() for each in response.update.resources if each.name == "a"]
+    assert renewed == []
+    assert client.stream.due == pytest.approx(client.now + EVERY)
+    assert client.after(3 * EVERY) == {"a": "x+30000ms"}
+
+
+def test_what_is_not_here_comes_in_a_response_of_its_own_and_when_that_is_rejected_brings_nothing(plane, client):
+    plane.apply(CLUSTER, "b", b"1", ttl=10)
+    client.take()
+    had = versions(plane, "b")
+    plane.apply(CLUSTER, "b", b"2", ttl=10)
+    rejected(client)
+    for _ in range(2):
+        client.now += EVERY
+        here, gone = client.stream.responses()
+        assert (here.update.manifest.versions, gone.update.manifest.versions) == (versions(plane, "a"), had)
+        client.answer(here)
+        client.answer(gone, error="what is that?")
+        assert client.take() == []
+    assert client.after(EVERY) == versions(plane, "a")
+    plane.apply(CLUSTER, "b", b"3", ttl=10)
+    client.take()
+    assert client.after(EVERY) == versions(plane, "a", "b")
+
+
+def test_one_of_what_is_not_here_that_is_rejected_once_is_sent_again(plane, client):
+    plane.apply(CLUSTER, "a", b"2", ttl=10)
+    rejected(client)
+    for _ in range(3):
+        client.now += EVERY
+        (gone,) = client.stream.responses()
+        client.answer(gone, error="I was away")
+        assert client.after(EVERY).keys() == {"a"}
+
+
+def test_a_group_keeps_what_its_client_had_of_the_base(plane):
+    group = Plane(base=plane)
+    client = Client(group)
+    client.ask(CLUSTER)
+    client.take()
+    had = versions(plane, "a")
+    group.apply(CLUSTER, "a", b"2")
+    rejected(client)
+    for _ in range(2):
+        assert client.after(EVERY) == had
+
+
+# --- heartbeats that are rejected
 
 
 def test_a_rejected_heartbeat_is_told_and_brings_the_resource_whole(plane, client):
@@ -496,11 +701,125 @@ def test_others_are_renewed_by_what_has_a_lifetime(sotw):
     assert [each.name for each in added.update.resources] == ["g"]
 
 
-def test_a_set_with_something_that_was_rejected_is_not_sent_again(sotw, plane):
+def bodies(response):
+    return {each.name: each.body for each in response.update.resources}
+
+
+def renewed(client):
+    """The next set, accepted, when a round has come."""
+    client.now += EVERY
+    (response,) = client.stream.responses()
+    assert asked(client, response.type_url, nonce=response.nonce) == []
+    return response
+
+
+def test_a_set_that_renews_has_what_was_rejected_as_it_was_accepted(sotw, plane):
     (first,) = asked(sotw, CLUSTER)
     asked(sotw, CLUSTER, nonce=first.nonce)
-    plane.apply(CLUSTER, "stays", b"2")
+    with plane.transaction() as change:
+        change.apply(CLUSTER, "stays", b"2")
+        change.apply(CLUSTER, "new", b"1", ttl=10)
     (second,) = sotw.stream.responses()
     assert asked(sotw, CLUSTER, nonce=second.nonce, error="no") == []
+    for _ in range(2):
+        again = renewed(sotw)
+        assert bodies(again) == {"a": b"1", "stays": b"1"}
+        assert again.version == f"{second.version}+rejected"
+    assert sotw.stream.subscribers()[CLUSTER].rejected.keys() == {"stays", "new"}
+    plane.apply(CLUSTER, "new", b"2", ttl=10)
+    (third,) = sotw.stream.responses()
+    assert bodies(third) == {"a": b"1", "stays": b"2", "new": b"2"}
+    assert asked(sotw, CLUSTER, nonce=third.nonce) == []
+    assert sotw.stream.subscribers()[CLUSTER].rejected == {}
+    assert (bodies(renewed(sotw)), third.version) == (bodies(third), renewed(sotw).version)
+
+
+def test_what_was_rejected_itself_is_renewed_so_too(sotw, plane):
+    (first,) = asked(sotw, CLUSTER)
+    asked(sotw, CLUSTER, nonce=first.nonce)
+    for body in (b"2", b"3"):
+        plane.apply(CLUSTER, "a", body)
+        (response,) = sotw.stream.responses()
+        assert asked(sotw, CLUSTER, nonce=response.nonce, error="no") == []
+        assert bodies(renewed(sotw)) == {"a": b"1", "stays": b"1"}
+
+
+def test_a_set_that_was_sent_before_the_last_was_answered_is_known_as_well(sotw, plane):
+    (first,) = asked(sotw, CLUSTER)
+    plane.apply(CLUSTER, "stays", b"2")
+    (second,) = sotw.stream.responses()
+    asked(sotw, CLUSTER, nonce=first.nonce)
+    asked(sotw, CLUSTER, nonce=second.nonce, error="no")
+    assert bodies(renewed(sotw)) == {"a": b"1", "stays": b"1"}
+
+
+def test_nothing_renews_a_set_of_which_what_was_accepted_is_not_kept(sotw, plane):
+    (first,) = asked(sotw, CLUSTER)
+    sent = []
+    for body in (b"2", b"3", b"4"):
+        plane.apply(CLUSTER, "stays", body)
+        sent += sotw.stream.responses()
+    for response in (first, *sent[:-1]):
+        asked(sotw, CLUSTER, nonce=response.nonce)
+    asked(sotw, CLUSTER, nonce=sent[-1].nonce, error="no")
+    assert bodies(renewed(sotw)) == {"a": b"1", "stays": b"3"}, "of the last two it is"
+    plane.apply(CLUSTER, "stays", b"5")
+    sent = sotw.stream.responses()
+    for body in (b"6", b"7"):
+        plane.apply(CLUSTER, "stays", body)
+        sent += sotw.stream.responses()
+    asked(sotw, CLUSTER, nonce=sent[0].nonce)
+    asked(sotw, CLUSTER, nonce=sent[2].nonce, error="no")
+    sotw.now += EVERY
+    assert sotw.stream.responses() == []
+
+
+def test_who_came_back_with_what_there_is_has_that_set(sotw, plane):
+    (first,) = asked(sotw, CLUSTER)
+    client = Client(plane, SotwStream)
+    node = Node("n", client_features=frozenset({TTL, *WRAPPED}))
+    client.stream.receive(DiscoveryRequest(CLUSTER, node, version=first.version))
+    (at_once,) = client.stream.responses()
+    asked(client, CLUSTER, nonce=at_once.nonce)
+    plane.apply(CLUSTER, "stays", b"2")
+    (second,) = client.stream.responses()
+    asked(client, CLUSTER, nonce=second.nonce, error="no")
+    assert bodies(renewed(client)) == {"a": b"1", "stays": b"1"}
+
+
+def test_a_set_that_renews_has_a_held_removal_as_the_client_has_it():
+    plane = Plane(references=lambda url, _: [(CLUSTER, "old")] if url == LISTENER else [])
+    plane.apply(CLUSTER, "old", b"1", ttl=10)
+    plane.apply(LISTENER, "l", b"1")
+    client = Client(plane, SotwStream)
+    for type_url in (CLUSTER, LISTENER):
+        (first,) = asked(client, type_url)
+        asked(client, type_url, nonce=first.nonce)
+    plane.remove(CLUSTER, "old")
+    assert client.stream.responses() == []
+    for _ in range(3):
+        assert bodies(renewed(client)) == {"old": b"1"}
+    plane.apply(CLUSTER, "old", b"2", ttl=10)
+    (second,) = client.stream.responses()
+    asked(client, CLUSTER, nonce=second.nonce, error="no")
+    plane.remove(CLUSTER, "old")
+    assert client.stream.responses() == []
+    assert bodies(renewed(client)) == {"old": b"1"}
+
+
+def test_of_other_types_what_is_not_here_any_more_is_not_renewed_and_the_others_are(sotw, plane):
+    plane.apply(ENDPOINT, "f", b"1", ttl=10)
+    (first,) = asked(sotw, ENDPOINT, "e", "f")
+    asked(sotw, ENDPOINT, "e", "f", nonce=first.nonce)
+    plane.apply(ENDPOINT, "e", b"2", ttl=10)
+    (second,) = sotw.stream.responses()
+    asked(sotw, ENDPOINT, "e", "f", nonce=second.nonce, error="no")
+    for _ in range(2):
+        sotw.now += EVERY
+        (again,) = sotw.stream.responses()
+        assert bodies(again) == {"f": b"1"}
+        assert asked(sotw, ENDPOINT, "e", "f", nonce=again.nonce) == []
+    plane.remove(ENDPOINT, "f")
+    sotw.stream.responses()
     sotw.now += EVERY
     assert sotw.stream.responses() == []

@@ -190,6 +190,20 @@ def version_of(digest: Digest, body: bytes, aliases: tuple[str, ...], ttl: float
     return version
 
 
+def lifetime_of(version: str) -> float | None:
+    """The lifetime of content that has this version (`version_of`); None: it has none.
+
+    So it is known of what is not here any more as well, be it from before this process. A version may be a client's to
+    say, so a lifetime that no resource can have is none.
+    """
+    _, plus, lifetime = version.partition("~")[0].rpartition("+")  # behind "~": `Entry.told_apart`
+    digits = lifetime.removesuffix("ms")
+    if not (plus and digits != lifetime and digits.isascii() and digits.isdigit() and len(digits) < _DIGITS):
+        return None
+    ttl = int(digits) / 1000
+    return ttl if LEAST_TTL <= ttl <= MOST_TTL else None
+
+
 def checked_ttl(ttl: float) -> float:
     """`ttl` to the millisecond, which is how Envoy counts it.
 

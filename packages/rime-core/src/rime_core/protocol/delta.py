@@ -137,10 +137,11 @@ class DeltaChannel(Channel[DeltaRequest, DeltaResponse]):
     def _needed(self, names: Iterable[str]) -> Iterable[str]:
         return names if self.described.parent is None else self.subscriber.under(frozenset(names))
 
-    def renew(self, heartbeats: Update, batch: list[DeltaResponse]) -> None:
+    def renew(self, heartbeats: Collection[Update], batch: list[DeltaResponse]) -> None:
         """As they are."""
-        for part in heartbeats.parts(self.stream.max_response_bytes):
-            self.refresh(part, part, batch)
+        for update in heartbeats:
+            for part in update.parts(self.stream.max_response_bytes):
+                self.refresh(part.manifest.versions, part, batch)
 
     def respond(self, update: Update, nonce: str, *, shared: bool) -> DeltaResponse:
         """The update as it is."""

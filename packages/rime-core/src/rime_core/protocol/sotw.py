@@ -28,16 +28,19 @@ response is made to say the version, nor does one wait for another: that would c
 those who come back.
 
 **Lifetimes** travel in a wrapper around the resource, and are renewed by the resource itself, in a full set with all
-others: Envoy (1.40) deletes a cluster for which a heartbeat stands in a set, and renews nothing by one elsewhere.
+others: Envoy (1.40) deletes a cluster for which a heartbeat stands in a set, and renews nothing by one elsewhere. A set
+that renews has what was rejected as its client accepted it last, from the set that it accepted last. Of other types
+nobody keeps the bodies of what is not present any more; there what was rejected, or waits, is not renewed.
 
 **Warming.** Envoy warms a changed cluster until its assignment comes, and asks for it by repeating its last request. So
 a repetition is answered with the names that something was sent for since; nothing goes unasked (gRPC does not warm). A
 repetition that crossed a newer response is answered at the next request.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import takewhile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rime_core.delivery import IN_FLIGHT
 from rime_core.node import TTL, WRAPPED
@@ -53,10 +56,15 @@ if TYPE_CHECKING:
     from rime_core.type_urls import XdsType
 
 
+_SETS: Final = 2
+"""Envoy answers a set before it reads the one after the next, unless its connection is slow."""
+
+
 class SotwChannel(Channel[DiscoveryRequest, DiscoveryResponse]):
     """One type on a state-of-the-world stream."""
 
     __slots__ = (
+        "_accepted",
         "_deferred",
         "_denied",
         "_known",
@@ -64,6 +72,7 @@ class SotwChannel(Channel[DiscoveryRequest, DiscoveryResponse]):
         "_named",
         "_repeated",
         "_set",
+        "_sets",
         "_star_owed",
         "_unknown_rejected",
         "_warming",
@@ -73,6 +82,8 @@ class SotwChannel(Channel[DiscoveryRequest, DiscoveryResponse]):
         self, stream: Stream[DiscoveryRequest, DiscoveryResponse], described: "XdsType", allowance: "Allowance"
     ) -> None:
         super().__init__(stream, described, allowance)
+        self._accepted: tuple[Resource, ...] = ()
+        """The full set that its client accepted last, where it is told lifetimes."""
         self._deferred = False
         """Whether it was told that its first answer waits."""
         self._denied: set[str] = set()
@@ -87,6 +98,8 @@ class SotwChannel(Channel[DiscoveryRequest, DiscoveryResponse]):
         """Whether a request was repeated since something else was sent."""
         self._set: tuple[Resource, ...] = ()
         """The full set that was sent last."""
+        self._sets: Final[dict[str, tuple[Resource, ...]]] = {}
+        """Nonce → what becomes `_accepted` when that is acknowledged; of the last two, for bodies are in them."""
         self._star_owed = False
         """Whether "*" was asked for since it was sent a full set."""
         self._unknown_rejected = False
@@ -190,6 +203,8 @@ class SotwChannel(Channel[DiscoveryRequest, DiscoveryResponse]):
             if self.described.full_set:
                 everything = subscriber.everything()
                 self._set = everything.resources if everything is not None else ()
+                if self.heartbeats is not None:
+                    self._accepted = self._set
             subscriber.resume()
             subscriber.resend(awaited)
             return None
@@ -211,6 +226,10 @@ class SotwChannel(Channel[DiscoveryRequest, DiscoveryResponse]):
             whole = self.subscriber.full_set(self._set)
             self._set = whole.resources
             self.carry(update, whole, batch)
+            if self.heartbeats is not None:
+                self._sets[batch[-1].nonce] = whole.resources
+                while len(self._sets) > _SETS:
+                    del self._sets[next(iter(self._sets))]
         elif update.resources:
             super().send(update, batch)
         else:
@@ -218,19 +237,56 @@ class SotwChannel(Channel[DiscoveryRequest, DiscoveryResponse]):
             return
         self._latest = batch[-1].nonce
 
-    def renew(self, heartbeats: Update, batch: list[DiscoveryResponse]) -> None:
-        """By what they stand for, whole. A set of which something is rejected is not sent again."""
+    def renew(self, heartbeats: Collection[Update], batch: list[DiscoveryResponse]) -> None:
+        """By what they stand for, whole: with a full set, or of others where it is still here."""
         subscriber = self.subscriber
-        if not self.described.full_set:
-            present = (subscriber.present(each.name) for each in heartbeats.resources)
-            whole = subscriber.update_with(resource for resource in present if resource is not None)
-            for part in whole.parts(self.stream.max_response_bytes) if whole is not None else ():
-                self.refresh(part, part, batch)
-        elif not subscriber.has_rejected:
-            self.refresh(heartbeats, subscriber.full_set(self._set), batch)
-        else:
+        versions = {name: version for each in heartbeats for name, version in each.manifest.versions.items()}
+        if self.described.full_set:
+            self._renew_set(versions, batch)
             return
+        present = (subscriber.present(name) for name in versions)
+        whole = subscriber.update_with(
+            resource for resource in present if resource is not None and resource.version == versions[resource.name]
+        )
+        for part in whole.parts(self.stream.max_response_bytes) if whole is not None else ():
+            self.refresh(part.manifest.versions, part, batch)
+            self._latest = batch[-1].nonce
+
+    def _renew_set(self, versions: Mapping[str, str | None], batch: list[DiscoveryResponse]) -> None:
+        """By the set that the client is to have; what it rejected as it accepted that last, where that is still here.
+
+        What it rejected would be rejected again, and what is left out would be deleted.
+        """
+        subscriber = self.subscriber
+        whole = subscriber.full_set(self._set)
+        if not subscriber.has_rejected:
+            self.refresh(versions, whole, batch)
+        else:
+            accepted = subscriber.update_with(self._as_accepted(whole.resources))
+            if accepted is None:
+                return
+            self.refresh(versions, accepted, batch)
+            batch[-1] = replace(batch[-1], version=f"{batch[-1].version}+rejected")
         self._latest = batch[-1].nonce
+
+    def _as_accepted(self, resources: tuple[Resource, ...]) -> list[Resource]:
+        """These, with what the client rejected as it accepted that last; none where one of that is not kept."""
+        subscriber = self.subscriber
+        rejected = subscriber.rejected
+        accepted = {resource.name: resource for resource in self._accepted}
+        found = []
+        for resource in resources:
+            name = resource.name
+            if name not in rejected or rejected[name].version != resource.version:
+                found.append(resource)
+                continue
+            version = subscriber.acknowledged(name)
+            if version is None:
+                continue  # it has none
+            if name not in accepted or accepted[name].version != version:
+                return []
+            found.append(accepted[name])
+        return found
 
     def respond(self, update: Update, nonce: str, *, shared: bool) -> DiscoveryResponse:
         """The update, with the version of all that its client wants, or one that no state has."""
@@ -272,12 +328,16 @@ class SotwChannel(Channel[DiscoveryRequest, DiscoveryResponse]):
 
     def _settle(self, nonce: str, error: str | None) -> None:
         self._unknown_rejected |= error is not None and nonce not in self.flights
-        accepted = error is None and nonce in self.flights
-        if accepted:
-            for earlier in list(takewhile(lambda each: each != nonce, self.flights)):
-                self.settle(earlier, None)
+        accepted = []
+        if error is None and nonce in self.flights:
+            accepted = [*takewhile(lambda each: each != nonce, self.flights), nonce]
+        news = any(self.flights[each].renews is None for each in accepted)
+        for each in accepted:
+            self._accepted = self._sets.pop(each, self._accepted)
+        for earlier in accepted[:-1]:
+            self.settle(earlier, None)
         self.settle(nonce, error)
-        if accepted and self.described.full_set and self.subscriber.has_rejected:
+        if news and self.described.full_set and self.subscriber.has_rejected:
             self.stream.order.acted(self.described.url, self.subscriber.forgive())
 
 
