@@ -28,8 +28,8 @@ from unittest import mock
 import grpc
 
 import rime_grpc
-from rime_core import Bodiless, PeerError, Plane, Server
-from rime_core.change import Change, Preparation
+from rime_core import Bodiless, PeerError, Plane, Resource, Server
+from rime_core.change import Preparation
 from rime_core.node import Node
 from rime_core.protocol.delta import DeltaStream
 from rime_core.protocol.events import UnknownType
@@ -68,14 +68,15 @@ class _Naming(Preparation):
 
     __slots__ = ()
 
-    def applying(self, type_url: str, name: str, body: Any, *options: Any) -> Change:
-        return super().applying(type_url, name, name.encode() + b"\0" + body, *options)
+    def resource(self, type_url: str, name: str, body: Any, *options: Any) -> Resource:
+        return super().resource(type_url, name, name.encode() + b"\0" + body, *options)
 
 
 def naming(plane: Plane) -> Plane:
     """The Plane, which from now on puts the name before each body."""
     before = plane.store.preparation
     references = before._references
+    plane.store.references = references or (lambda _url, _body: ())  # type: ignore[misc]  # so that all goes that way
     plane.store.preparation = _Naming(  # type: ignore[misc]  # nobody but a test may
         before._indexes,
         before._digest,

@@ -18,11 +18,8 @@ def plane():
     return plane
 
 
-def test_a_change_carries_the_resource_as_it_will_be(plane):
-    change = prepare(plane).applying(CLUSTER, "b", bytearray(b"y"), ["alias", "alias", "other"], True, 5)
-    resource = change.resource
-    assert resource is not None
-    assert (change.type_url, change.name) == (CLUSTER, "b")
+def test_a_resource_is_made_as_it_will_be(plane):
+    resource = prepare(plane).resource(CLUSTER, "b", bytearray(b"y"), ["alias", "alias", "other"], True, 5)
     assert (resource.type_url, resource.name, resource.body) == (CLUSTER, "b", b"y")
     assert resource.aliases == ("alias", "other")
     assert resource.on_demand is True
@@ -32,7 +29,7 @@ def test_a_change_carries_the_resource_as_it_will_be(plane):
 
 def test_equal_content_is_the_resource_there_is(plane):
     there = plane.snapshot()[CLUSTER]["a"]
-    assert prepare(plane).applying(CLUSTER, "a", b"x", ("alias",), False, 5.0001).resource is there
+    assert prepare(plane).resource(CLUSTER, "a", b"x", ("alias",), False, 5.0001) is there
 
 
 @pytest.mark.parametrize(
@@ -47,20 +44,16 @@ def test_equal_content_is_the_resource_there_is(plane):
 )
 def test_other_content_is_another(plane, body, aliases, on_demand, ttl):
     there = plane.snapshot()[CLUSTER]["a"]
-    assert prepare(plane).applying(CLUSTER, "a", body, aliases, on_demand, ttl).resource is not there
+    assert prepare(plane).resource(CLUSTER, "a", body, aliases, on_demand, ttl) is not there
 
 
 def test_preparing_changes_nothing(plane):
     before = plane.snapshot()
-    prepare(plane).applying(CLUSTER, "b", b"y", (), False)
-    prepare(plane).applying(ENDPOINT, "b", b"y", (), False)
-    prepare(plane).removing(CLUSTER, "a")
+    prepare(plane).resource(CLUSTER, "b", b"y", (), False)
+    prepare(plane).resource(ENDPOINT, "b", b"y", (), False)
+    prepare(plane).check_removal(CLUSTER, "a")
     assert plane.snapshot() is before
     assert list(plane.store.indexes) == [CLUSTER]
-
-
-def test_a_removal_carries_no_resource(plane):
-    assert prepare(plane).removing(CLUSTER, "a").resource is None
 
 
 @pytest.mark.parametrize(
@@ -84,7 +77,7 @@ def test_a_removal_carries_no_resource(plane):
 )
 def test_what_is_wrong_is_said_before_anything_happens(plane, arguments, error, text):
     with pytest.raises(error, match=text):
-        prepare(plane).applying(*arguments)
+        prepare(plane).resource(*arguments)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +85,7 @@ def test_what_is_wrong_is_said_before_anything_happens(plane, arguments, error, 
 )
 def test_a_removal_that_makes_no_sense(plane, arguments, error):
     with pytest.raises(error):
-        prepare(plane).removing(*arguments)
+        prepare(plane).check_removal(*arguments)
 
 
 def test_references_are_asked_for_once_for_each_changed_resource_and_never_for_an_unchanged_one():

@@ -198,4 +198,4 @@ def test_nothing_is_kept_of_what_refers_no_more():
     assert list(outside.released((SECRET, "s"))) == []
     outside.wait(plane, (SECRET, "s"))
     outside.leave(plane)
-    assert not outside._waiting
+    assert not outside.waiting

@@ -1,6 +1,6 @@
-"""Change: what a writer wants, prepared so that carrying it out cannot fail."""
+"""What a writer wants, prepared so that carrying it out cannot fail."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from rime_core.index import Index
@@ -18,23 +18,18 @@ MAX_LABEL: Final = 200
 """Characters of a version label; it is in every response."""
 
 
-class Change:
-    """`name` becomes `resource`, or is removed where that is None."""
-
-    __slots__ = ("name", "resource", "type_url")
-
-    def __init__(self, type_url: str, name: str, resource: Resource | None) -> None:
-        self.type_url: Final = type_url
-        self.name: Final = name
-        self.resource: Final = resource
+Changes = Mapping[Reference, Resource | None]
+"""(type URL, name) → what it becomes; None: it is removed."""
 
 
 class Preparation:
-    """Makes Changes: everything that can fail about one fails here, before anything is changed."""
+    """Makes what Changes consist of: everything that can fail about one fails here, before anything is changed."""
 
-    __slots__ = ("_digest", "_indexes", "_references")
+    __slots__ = ("_checked", "_digest", "_indexes", "_references")
 
     def __init__(self, indexes: dict[str, Index], digest: Digest, references: References | None) -> None:
+        self._checked: Final[set[str]] = set()
+        """Type URLs that are some, of which there may be nothing yet."""
         self._indexes: Final = indexes
         self._digest: Final = digest
         self._references: Final = references
@@ -44,7 +39,7 @@ class Preparation:
         """Whether it is told what a body refers to."""
         return self._references is not None
 
-    def applying(
+    def resource(
         self,
         type_url: str,
         name: str,
@@ -52,11 +47,12 @@ class Preparation:
         aliases: Sequence[str],
         on_demand: bool,
         ttl: float | None = None,
-    ) -> Change:
-        """The change that `Writer.apply` asks for."""
+    ) -> Resource:
+        """What `Writer.apply` asks for; the same object where that is what there is."""
         index = self._indexes.get(type_url)
-        if index is None:
+        if index is None and type_url not in self._checked:
             check_type_url(type_url)
+            self._checked.add(type_url)
         if type(body) is not bytes:
             body = copied(body)
         entry = index.entries.get(name) if index is not None else None
@@ -64,27 +60,24 @@ class Preparation:
             check_name(name)
         checked = _checked(aliases) if aliases else ()
         lifetime = checked_ttl(ttl) if ttl is not None else None
+        old = entry.resource if entry is not None else None
+        if (
+            old is not None
+            and old.body == body
+            and old.aliases == checked
+            and old.on_demand is on_demand
+            and old.ttl == lifetime
+        ):
+            return old
         version = version_of(self._digest, body, checked, lifetime)
-        if entry is not None:
-            old = entry.resource
-            if (
-                old is not None
-                and old.body == body
-                and old.aliases == checked
-                and old.on_demand is on_demand
-                and old.ttl == lifetime
-            ):
-                return Change(type_url, name, old)
         references = _referred(self._references(type_url, body)) if self._references is not None else ()
-        resource = Resource(type_url, name, version, body, checked, on_demand, references, lifetime)
-        return Change(type_url, name, resource)
+        return Resource(type_url, name, version, body, checked, on_demand, references, lifetime)
 
-    def removing(self, type_url: str, name: str) -> Change:
-        """The change that `Writer.remove` asks for."""
+    def check_removal(self, type_url: str, name: str) -> None:
+        """Raise what `Writer.remove` promises."""
         if type_url not in self._indexes:
             check_type_url(type_url)
         check_name(name)
-        return Change(type_url, name, None)
 
 
 def _referred(references: Iterable[Reference]) -> tuple[Reference, ...]:

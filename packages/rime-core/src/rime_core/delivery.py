@@ -105,6 +105,7 @@ class Delivery:
             versions = flight.manifest.versions
             if not flight.on_its_way or versions.get(name) != version:
                 continue
+            flight = self._own(place)  # noqa: PLW2901 - the same, to be changed
             if flight.left is None:
                 flight.left = {each for each, sent in versions.items() if sent is not None}
             flight.left.discard(name)
@@ -113,7 +114,7 @@ class Delivery:
             if not flight.left:
                 settled.append(flight)
             elif flight.says(name):
-                flight.over.add(name)
+                flight.drop((name,))
                 self._accept(flight.manifest, (name,), place)
             for each in settled:
                 self.acknowledge_update(each.manifest)
@@ -121,10 +122,16 @@ class Delivery:
 
     def acknowledge_update(self, update: Update | Manifest) -> None:
         """The client has applied all of `update`; one that is not in flight is ignored. O(1) for any interest."""
-        place = self._place(update)
-        if place is not None:
-            flight = self._flights.pop(place)
+        manifest = update.manifest if isinstance(update, Update) else update
+        flights = self._flights
+        is_first = flights and flights[0].manifest is manifest and flights[0].on_its_way
+        place = 0 if is_first else self._place(manifest)
+        if place is None:
+            return
+        flight = flights.pop(place)
+        if place or self._rejected or self._behind or self._lost is not None:
             self._accept(flight.manifest, frozenset(flight.names()) if flight.over else flight.manifest.versions, place)
+        if self._known:
             self._forget_known()
 
     def acknowledged(self, name: str) -> str | None:
@@ -157,10 +164,10 @@ class Delivery:
         are given, only these, and what it removes, were the reason; of the others nothing is known (`repeat`).
         `nonce` and `at` are kept with the reason, for who asks.
         """
-        place = self._place(update)
+        place = self._place(update.manifest if isinstance(update, Update) else update)
         if place is None:
             return
-        flight = self._flights[place]
+        flight = self._own(place)
         reason = Reason(why, nonce, at)
         versions = flight.manifest.versions
         if names is None and len(versions) > FEW:
@@ -187,7 +194,7 @@ class Delivery:
                 del self._flights[place]
             else:
                 flight.on_its_way = False
-                flight.over.update(refused)
+                flight.drop(refused)
         self._tidy()
         self._forget_known()
 
@@ -251,13 +258,21 @@ class Delivery:
 
     # --- inside ------------------------------------------------------------------------------------------------------
 
+    def _own(self, place: int) -> Flight:
+        """The flight at `place`, to be changed."""
+        flight = self._flights[place] = self._flights[place].owned()
+        return flight
+
     def _sent(self, update: Update) -> Update:
         """It is on its way now."""
         if len(self._flights) >= IN_FLIGHT:
             on_their_way = [flight for flight in self._flights if flight.on_its_way]
             if len(on_their_way) >= IN_FLIGHT:
                 self._lose(on_their_way[0])
-        self._flights.append(Flight(update.manifest, self._prior))
+        flight = update.flight
+        if flight is None or flight.prior != self._prior:
+            flight = Flight.shared(update, self._prior)
+        self._flights.append(flight)
         if self._rejected:
             versions = update.manifest.versions
             for name in common(self._rejected, versions):
@@ -287,7 +302,8 @@ class Delivery:
         """The client has `names` as in `manifest`, which was sent before the flights from `place` on."""
         versions, later = manifest.versions, self._flights[place:]
         if place:
-            for flight in self._flights[:place]:
+            for earlier in range(place):
+                flight = self._own(earlier)
                 flight.drop(names)
                 flight.passed = True
             self._tidy()
@@ -318,9 +334,9 @@ class Delivery:
         """The client gave the name up: what was sent, accepted or refused of it counts no longer."""
         self._behind.pop(name, None)
         self._rejected.pop(name, None)
-        for flight in self._flights:
+        for place, flight in enumerate(self._flights):
             if flight.says(name):
-                flight.over.add(name)
+                self._own(place).drop((name,))
         self._tidy()
 
     def _lose(self, flight: Flight) -> None:
@@ -329,13 +345,14 @@ class Delivery:
             self.acknowledge_update(flight.manifest)
             return
         versions = flight.manifest.versions
-        for earlier in self._flights:
+        for place, earlier in enumerate(self._flights):
             if earlier is flight:
                 break
             refused = common(earlier.manifest.versions, versions)
             for name in refused:
                 self._behind.setdefault(name, self._accepted(name))
-            earlier.over.update(refused)
+            if refused:
+                self._own(place).drop(refused)
         for name in common(self._held, versions):
             self._behind.setdefault(name, self._accepted(name))
         if self._lost is None:
@@ -354,17 +371,16 @@ class Delivery:
                 refusal = self._refused_in_mass(name)
                 if refusal is not None:
                     self._rejected.setdefault(name, refusal)
-            flight.over.update(flight.manifest.versions)
+            flight.drop(flight.manifest.versions)
         self._flights = [flight for flight in self._flights if flight.on_its_way or not flight.is_empty]
         self._masses = sum(flight.reason is not None for flight in self._flights)
 
     def _forget_known(self) -> None:
-        if self._known and self._lost is None and all(flight.prior != BEFORE_INITIAL for flight in self._flights):
+        if self._lost is None and all(flight.prior != BEFORE_INITIAL for flight in self._flights):
             self._known = _NOTHING_KNOWN
 
-    def _place(self, update: Update | Manifest) -> int | None:
+    def _place(self, manifest: Manifest) -> int | None:
         """Where it is among the flights; None where it is not on its way."""
-        manifest = update if isinstance(update, Manifest) else update.manifest
         for place, flight in enumerate(self._flights):
             if flight.manifest is manifest and flight.on_its_way:
                 return place

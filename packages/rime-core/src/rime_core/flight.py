@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator
 from typing import Final, NamedTuple
 
-from rime_core.update import Manifest
+from rime_core.update import Manifest, Update
 
 
 class Reason(NamedTuple):
@@ -14,14 +14,17 @@ class Reason(NamedTuple):
     at: float | None
 
 
+_NOTHING: Final[frozenset[str]] = frozenset()
+
+
 class Carried:
     """What a response carried, less what does not count any more (`over`)."""
 
     __slots__ = ("manifest", "over")
 
-    def __init__(self, manifest: Manifest, over: Collection[str] = ()) -> None:
-        self.manifest: Final = manifest
-        self.over: Final = set(over)
+    def __init__(self, manifest: Manifest) -> None:
+        self.manifest = manifest
+        self.over: set[str] | frozenset[str] = _NOTHING
 
     def says(self, name: str) -> bool:
         """Whether it says something of `name`."""
@@ -33,7 +36,11 @@ class Carried:
 
     def drop(self, names: Collection[str]) -> None:
         """Of `names` it says nothing any more."""
-        self.over.update(common(names, self.manifest.versions))
+        said = common(names, self.manifest.versions)
+        if isinstance(self.over, set):
+            self.over.update(said)
+        elif said:
+            self.over = set(said)
 
     @property
     def is_empty(self) -> bool:
@@ -46,12 +53,16 @@ class Flight(Carried):
 
     `prior` is the cursor before it was sent. `reason` is why all of it is refused; a rejected one that has none was
     rejected for what does not count any more.
+
+    As long as nothing of it changes, all clients that were sent an Update at one cursor have the same one
+    (`Update.flight`); who changes it takes one of its own first (`owned`).
     """
 
-    __slots__ = ("left", "on_its_way", "passed", "prior", "reason")
+    __slots__ = ("is_shared", "left", "on_its_way", "passed", "prior", "reason")
 
     def __init__(self, manifest: Manifest, prior: int) -> None:
         super().__init__(manifest)
+        self.is_shared = False
         self.prior: Final = prior
         self.on_its_way = True
         self.passed = False
@@ -59,6 +70,17 @@ class Flight(Carried):
         self.reason: Reason | None = None
         self.left: set[str] | None = None
         """What is not acknowledged yet, where that is done one resource at a time."""
+
+    @classmethod
+    def shared(cls, update: Update, prior: int) -> "Flight":
+        """That of `update` from now on, for all to whom it is sent at the cursor `prior`."""
+        flight = update.flight = cls(update.manifest, prior)
+        flight.is_shared = True
+        return flight
+
+    def owned(self) -> "Flight":
+        """One of which a single client's says something: this one, or where others have it too another like it."""
+        return Flight(self.manifest, self.prior) if self.is_shared else self
 
 
 def common(one: Collection[str], other: Collection[str]) -> list[str]:

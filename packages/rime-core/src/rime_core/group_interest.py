@@ -106,13 +106,10 @@ class GroupInterest(Interest[GroupNames]):
     __slots__ = ("_base", "_own", "_sets")
 
     def __init__(self, own: "GroupIndex") -> None:
-        super().__init__()
         self._own: Final = own
         self._base: Final = own.base
         self._sets: Final[dict[NameSet, GroupNames]] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._sets)
+        super().__init__(self._sets)
 
     def holders(self, name: str) -> Collection[GroupNames]:
         """The sets that hold `name`, found among those of the group or those that hold it, whichever are fewer."""

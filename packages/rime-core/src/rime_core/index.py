@@ -51,6 +51,7 @@ class Index(View):
         "interest",
         "label",
         "lifetimes",
+        "number",
         "numbers",
         "observed",
         "ordinal",
@@ -85,6 +86,7 @@ class Index(View):
         self.entries: Final[OrderedDict[str, Entry]] = OrderedDict()
         self.numbers: Final = count(1) if numbers is None else numbers
         """Where it takes its ordinals from."""
+        self.number = self.numbers.__next__
         self.ordinal = 0
         self.label = None
         self.observed = 0
@@ -115,16 +117,39 @@ class Index(View):
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
+    def change(self, entry: Entry, resource: Resource) -> None:
+        """As `put`, of what takes the place of one that has as few aliases and lifetimes: none."""
+        name = resource.name
+        ordinal = self.ordinal = self.number()
+        old = entry.resource
+        if entry.past or (old is not None and resource.version in old.version):
+            resource = entry.told_apart(resource, ordinal)
+        if entry.ordinal <= self.observed:
+            self._remember(name, entry)
+        entry.resource = resource
+        entry.ordinal = ordinal
+        self.entries.move_to_end(name)
+        if self.shared:
+            self.shared.clear()
+        if self.updates:
+            self.updates.clear()
+        if self.renewals:
+            self.renewals.clear()
+        self._snapshot = None
+        self.label = None
+        if self.interest.asked:
+            self._touch(name, (name,), ordinal)
+
     def put(self, name: str, resource: Resource | None, owner: Owner) -> None:
         """Make `resource` the present state of `name`; None removes it. The caller has checked that it differs."""
-        ordinal = self.ordinal = next(self.numbers)
+        ordinal = self.ordinal = self.number()
         entry = self.entries.get(name)
         old = None
         if entry is None:
             self.entries[name] = entry = Entry(resource, ordinal, owner)
         else:
             old = entry.resource
-            if resource is not None:
+            if resource is not None and (entry.past or (old is not None and resource.version in old.version)):
                 resource = entry.told_apart(resource, ordinal)
             if entry.ordinal <= self.observed:
                 self._remember(name, entry)
@@ -139,14 +164,16 @@ class Index(View):
         if self.renewals:
             self.renewals.clear()
         self._snapshot = None
-        if (old.ttl if old is not None else None) != (resource.ttl if resource is not None else None):
-            self._relive(name, old, resource)
-        if old is None or resource is None:
-            self._count(name, old, resource, ordinal)
         names: tuple[str, ...] = (name,)
+        if old is None:
+            self.resources += 1
+        if resource is None:
+            self._bury(name, ordinal)
+        if (old is not None and old.ttl is not None) or (resource is not None and resource.ttl is not None):
+            self._relive(name, old, resource)
         if (old is not None and old.aliases) or (resource is not None and resource.aliases):
             names += self._realias(name, old, resource)
-        if self.interest:
+        if self.interest.asked:
             self._touch(name, names, ordinal)
 
     def _remember(self, name: str, entry: Entry) -> None:
@@ -168,17 +195,16 @@ class Index(View):
             if bisect_left(pins, state.ordinal) < bisect_left(pins, end)
         )
 
-    def _count(self, name: str, old: Resource | None, new: Resource | None, ordinal: int) -> None:
-        self.resources += (new is not None) - (old is not None)
-        if new is None:
-            self._tombstones.append((name, ordinal))
-            while len(self._tombstones) > self.tombstone_limit:
-                oldest, died = self._tombstones.popleft()
-                entry = self.entries.get(oldest)
-                # one that lives again, or died again later, has nothing to forget yet
-                if entry is not None and entry.resource is None and entry.ordinal == died:
-                    del self.entries[oldest]
-                    self.floor = died
+    def _bury(self, name: str, ordinal: int) -> None:
+        self.resources -= 1
+        self._tombstones.append((name, ordinal))
+        while len(self._tombstones) > self.tombstone_limit:
+            oldest, died = self._tombstones.popleft()
+            entry = self.entries.get(oldest)
+            # one that lives again, or died again later, has nothing to forget yet
+            if entry is not None and entry.resource is None and entry.ordinal == died:
+                del self.entries[oldest]
+                self.floor = died
 
     def _realias(self, name: str, old: Resource | None, new: Resource | None) -> tuple[str, ...]:
         before = old.aliases if old is not None else ()
@@ -194,13 +220,17 @@ class Index(View):
         return tuple(dict.fromkeys((*before, *after)))
 
     def _relive(self, name: str, old: Resource | None, new: Resource | None) -> None:
-        if old is not None and old.ttl is not None:
-            named = self.lifetimes[old.ttl]
+        before = old.ttl if old is not None else None
+        after = new.ttl if new is not None else None
+        if before == after:
+            return
+        if before is not None:
+            named = self.lifetimes[before]
             del named[name]
             if not named:
-                del self.lifetimes[old.ttl]
-        if new is not None and new.ttl is not None:
-            self.lifetimes.setdefault(new.ttl, {})[name] = None
+                del self.lifetimes[before]
+        if after is not None:
+            self.lifetimes.setdefault(after, {})[name] = None
 
     def _touch(self, name: str, names: tuple[str, ...], ordinal: int) -> None:
         for each in names:

@@ -12,8 +12,8 @@ wakes: never the number of names, nor of subscribers that named others.
 
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Iterator, MutableMapping
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from weakref import WeakValueDictionary
 
 from rime_core.parties import BEFORE_INITIAL
@@ -151,15 +151,17 @@ N = TypeVar("N", bound=Names)
 class Interest(ABC, Generic[N]):
     """Who asks for which names of one type."""
 
-    __slots__ = ("watches",)
+    __slots__ = ("asked", "watches")
 
-    def __init__(self) -> None:
+    def __init__(self, asked: Mapping[Any, object]) -> None:
+        self.asked: Final = asked
+        """Empty where nobody asks for any name: for a writer, who looks at each change."""
         self.watches: Final[list[Watch]] = []
         """Who is told which names are asked for."""
 
-    @abstractmethod
     def __bool__(self) -> bool:
         """Whether anybody asks for any."""
+        return bool(self.asked)
 
     @abstractmethod
     def holders(self, name: str) -> Collection[N]:
@@ -194,12 +196,9 @@ class NameSets(Interest[NameSet]):
     __slots__ = ("_by_key", "_holders")
 
     def __init__(self) -> None:
-        super().__init__()
         self._by_key: dict[_Key, NameSet] = {}
         self._holders: dict[str, dict[NameSet, None]] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._holders)
+        super().__init__(self._holders)
 
     def holders(self, name: str) -> Collection[NameSet]:
         """The sets that hold `name`."""

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 class Outside:
     """What a base knows of its groups' references."""
 
-    __slots__ = ("_referring", "_waiting")
+    __slots__ = ("_referring", "waiting")
 
     def __init__(self) -> None:
         self._referring: Final[dict[Reference, int]] = {}
-        self._waiting: Final[dict[Reference, dict[Store, None]]] = {}
+        self.waiting: Final[dict[Reference, dict[Store, None]]] = {}
+        """Name → the groups that wait for it."""
 
     def __contains__(self, name: Reference) -> bool:
         """Whether a group refers to it."""
@@ -39,15 +40,15 @@ class Outside:
 
     def wait(self, group: "Store", name: Reference) -> None:
         """`group` holds the removal of `name` until the base does not refer to it, or has it itself."""
-        self._waiting.setdefault(name, {})[group] = None
+        self.waiting.setdefault(name, {})[group] = None
 
     def released(self, name: Reference) -> Collection["Store"]:
         """Those that wait for `name`, which they need no longer."""
-        return self._waiting.pop(name, {}) if self._waiting else ()
+        return self.waiting.pop(name, {}) if self.waiting else ()
 
     def leave(self, group: "Store") -> None:
         """`group` waits for nothing any more."""
-        for name, groups in tuple(self._waiting.items()):
+        for name, groups in tuple(self.waiting.items()):
             groups.pop(group, None)
             if not groups:
-                del self._waiting[name]
+                del self.waiting[name]

@@ -106,7 +106,7 @@ class Selection(Delivery):
         if self._cursor == self._view.ordinal:
             return None
         update = self._view.since(self._cursor) if self._star else self._since_named()
-        return update if self._passes(update) else self._particular()
+        return update if self._gate is None or self._passes(update) else self._particular()
 
     def _since_named(self) -> Update | None:
         """What those who hold exactly these names and stand here must be sent; made once for all of them."""

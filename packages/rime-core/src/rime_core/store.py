@@ -11,10 +11,10 @@ held: the resource stays in service, the status says what holds it, and it goes 
 the policy of the type says that a resource stays (`rime_core.policy`).
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Final
 
-from rime_core.change import Change, Preparation, References
+from rime_core.change import Changes, Preparation, References
 from rime_core.contested import Contested
 from rime_core.errors import ClosedError
 from rime_core.index import Index, call_all
@@ -62,7 +62,7 @@ class Store(Readiness):
         self._max_removal: Final = max_removal
         self._tombstones: Final = tombstones
         self._watches: Final = Watches(report)
-        self._commits = 0
+        self.commits = 0
         self._snapshot: Snapshot | None = None
 
     # --- reading -----------------------------------------------------------------------------------------------------
@@ -70,7 +70,7 @@ class Store(Readiness):
     @property
     def sequence(self) -> int:
         """How many commits changed something."""
-        return self._commits
+        return self.commits
 
     def referrers_of(self, name: Reference) -> Iterator[tuple[Reference, int | None]]:
         """Who refers to `name`, and who did until which ordinal of its type (`Referrers.of`)."""
@@ -108,7 +108,7 @@ class Store(Readiness):
 
     # --- committing --------------------------------------------------------------------------------------------------
 
-    def commit(self, writer: Owner, changes: Sequence[Change], label: str | None = None) -> bool:
+    def commit(self, writer: Owner, changes: Changes, label: str | None = None) -> bool:
         """Carry out prepared changes of `writer`; True where what clients are to have differs.
 
         `label`: what the types in which something differs are called from now on. (Letting go what was held is not a
@@ -124,32 +124,31 @@ class Store(Readiness):
             call_all(self._taken_calls())
         return bool(touched)
 
-    def _commit(self, writer: Owner, changes: Sequence[Change], *, sure: bool) -> Collection[Index]:
+    def _commit(self, writer: Owner, changes: Changes, *, sure: bool) -> Collection[Index]:
         """As `commit`, and calls nobody; what differs. `sure`: removals happen however many they are."""
         waits = self._waits(writer, changes, sure=sure)
         touched: dict[Index, None] = {}
         referred: list[tuple[Index, str]] = []
         wrote = False
-        for change in changes:
-            index = self.indexes.get(change.type_url)
+        for (type_url, name), resource in changes.items():
+            index = self.indexes.get(type_url)
             if index is None:
-                index = self.index(change.type_url)
-            resource = change.resource
+                index = self.index(type_url)
             if resource is not None:
                 wrote = True
-                differs = self._apply(writer, index, change.name, resource)
+                differs = self._apply(writer, index, name, resource)
             elif index.described.removal == "when unreferenced":
-                referred.append((index, change.name))  # after what may refer to it
+                referred.append((index, name))  # after what may refer to it
                 continue
             else:
-                differs = self._remove(writer, index, change.name, waits, sure=sure)
+                differs = self._remove(writer, index, name, waits, sure=sure)
             if differs:
                 touched[index] = None
         for index, name in sorted(referred, key=_depth):
             if self._remove(writer, index, name, waits, sure=sure):
                 touched[index] = None
         if touched:
-            self._commits += 1
+            self.commits += 1
             for index in touched:
                 self._calls += index.woken()
         self._let_go_unreferred()
@@ -214,7 +213,7 @@ class Store(Readiness):
         after = new.references if new is not None else ()
         if before or after:
             self._refer((index.type_url, name), before, after, index.ordinal)
-        if new is not None:
+        if new is not None and self.outside.waiting:
             self._release((index.type_url, name))
 
     def _refer(
@@ -275,7 +274,7 @@ class Store(Readiness):
 
     # --- holding removals --------------------------------------------------------------------------------------------
 
-    def _waits(self, writer: Owner, changes: Sequence[Change], *, sure: bool) -> tuple[WaitsFor, str] | None:
+    def _waits(self, writer: Owner, changes: Changes, *, sure: bool) -> tuple[WaitsFor, str] | None:
         """What the removals among `changes` must wait for, and why; None: for nothing.
 
         Nothing waits before clients are answered: none can know what goes.
@@ -287,7 +286,7 @@ class Store(Readiness):
             return ("complete view", first + (f" (and {len(more)} more)" if more else ""))
         if self._max_removal >= 1 or sure:
             return None
-        going = sum(change.resource is None and self._is_gone(writer, change) for change in changes)
+        going = sum(resource is None and self._is_gone(writer, name) for name, resource in changes.items())
         if going <= self._max_removal * writer.owned:
             return None
         return ("release", f"{writer.name} would lose {going} of {writer.owned} resources at once, more than allowed")
@@ -300,12 +299,11 @@ class Store(Readiness):
             return ("referrers", "something still refers to it")
         return None
 
-    def _is_gone(self, writer: Owner, change: Change) -> bool:
-        index = self.indexes.get(change.type_url)
+    def _is_gone(self, writer: Owner, key: Reference) -> bool:
+        index = self.indexes.get(key[0])
         if index is None or index.described.removal == "never":
             return False
-        entry = index.entries.get(change.name)
-        key = (change.type_url, change.name)
+        entry = index.entries.get(key[1])
         return (
             entry is not None
             and entry.resource is not None
@@ -316,13 +314,13 @@ class Store(Readiness):
         )
 
     def _let_go(self, held: Iterable[HeldRemoval], *, sure: bool) -> None:
-        by_writer: dict[Owner, list[Change]] = {}
+        by_writer: dict[Owner, dict[Reference, None]] = {}
         for each in tuple(held):
             key = (each.type_url, each.name)
             self._unreferred.pop(key, None)
             if self.held.pop(key, None) is not None:
                 owner = self.indexes[each.type_url].entries[each.name].owner
-                by_writer.setdefault(owner, []).append(Change(each.type_url, each.name, None))
+                by_writer.setdefault(owner, {})[key] = None
         for writer, changes in by_writer.items():
             if self._commit(writer, changes, sure=sure):
                 self._tell("removal-released", f"{len(changes)} held removals of {writer.name} have happened")

@@ -318,7 +318,8 @@ class Subscriber(Selection):
 
     def nudge(self) -> None:
         """There may be something to send: tell whoever waits, unless it was told since the last poll."""
-        if self._disarm():
+        if self._armed:
+            self._disarm()
             if self._waiter is not None:
                 self._waiter()
             if self._wake is not None:
@@ -409,11 +410,11 @@ class Subscriber(Selection):
         self._cursor = view.observed = view.ordinal
         self._had_star = self._star
         self._anew = None
-        if self._wake is not None or self._waiter is not None:
+        if not self._armed and (self._wake is not None or self._waiter is not None):
             self._arm()
         if self._kept:
             self._store.keepers[self] = None
-        if not update:
+        if update is None or not (update.resources or update.removed or update.full):
             return None
         if self._max_bytes is not None and not update.full and len(update.parts(self._max_bytes)) > 1:
             self._rest = _parts(update, self._max_bytes)

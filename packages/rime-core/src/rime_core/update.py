@@ -6,9 +6,12 @@ and versions, never bodies, so that a client that does not acknowledge keeps no 
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from rime_core.resource import Resource
+
+if TYPE_CHECKING:
+    from rime_core.flight import Flight
 
 
 class Manifest:
@@ -30,7 +33,8 @@ class Update:
     is what the last transaction that changed something of the type calls the state after it; None where it does not
     say.
 
-    `encoded` is for a transport: the response in the form that travels, made once for all who are sent it.
+    `encoded` is for a transport: the response in the form that travels, made once for all who are sent it. `flight` is
+    for `rime_core.flight`: its account while it is on its way.
     """
 
     __slots__ = (
@@ -38,6 +42,7 @@ class Update:
         "_parts",
         "_references",
         "encoded",
+        "flight",
         "full",
         "label",
         "last",
@@ -71,6 +76,7 @@ class Update:
             versions.update(dict.fromkeys(removed))
         self.manifest: Final = Manifest(ordinal, versions)
         self.encoded: object = None
+        self.flight: Flight | None = None
         self._parts: tuple[int, tuple[Update, ...]] | None = None
         """The bound that it was split for, and its parts; none where it fits, so that it does not hold itself."""
         self._references: dict[str, tuple[str, ...]] | None = None

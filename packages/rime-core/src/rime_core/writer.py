@@ -9,8 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Final, Literal, Self
 
-from rime_core.change import Body, Change, check_label
+from rime_core.change import Body, check_label
 from rime_core.errors import ClosedError, UsageError
+from rime_core.index import call_all
+from rime_core.resource import Reference, Resource
 from rime_core.store import Store
 from rime_core.type_urls import check_type_url
 from rime_core.watches import Watcher
@@ -68,23 +70,26 @@ class Writer:
             UsageError: a transaction of this writer is open.
             ClosedError: the Plane is closed.
         """
-        self._check_idle()
+        store = self.store
+        if store.closed or self.open_transaction is not None:
+            self._check_idle()
         index = self._indexes.get(type_url)
-        if index is not None and type(body) is bytes and not self.store.held:
-            # the way of a change that changes nothing: the most frequent one of a source that polls
+        if index is not None and type(body) is bytes:
+            # the straight ways: of what is the same, and of another body for a name that is this writer's
             entry = index.entries.get(name)
-            if entry is not None and entry.owner is self:
+            if entry is not None and entry.owner is self and not store.held:
                 old = entry.resource
-                if (
-                    old is not None
-                    and old.body == body
-                    and old.aliases == aliases
-                    and old.on_demand is on_demand
-                    and old.ttl == ttl
-                ):
-                    return False
-        change = self.store.preparation.applying(type_url, name, body, aliases, on_demand, ttl)
-        return self.store.commit(self, (change,))
+                if old is not None and old.aliases == aliases and old.on_demand is on_demand and old.ttl == ttl:
+                    if old.body == body:
+                        return False
+                    if store.references is None and not aliases and ttl is None:
+                        index.change(entry, Resource(type_url, name, store.digest(body), body, (), on_demand))
+                        store.commits += 1
+                        if index.waiting or index.touched:
+                            call_all(index.woken())
+                        return True
+        resource = store.preparation.resource(type_url, name, body, aliases, on_demand, ttl)
+        return store.commit(self, {(type_url, name): resource})
 
     def remove(self, type_url: str, name: str) -> bool:
         """Take back what this writer wrote as `name`; True where that changes what clients are to have.
@@ -98,7 +103,8 @@ class Writer:
             ClosedError: the Plane is closed.
         """
         self._check_idle()
-        return self.store.commit(self, (self.store.preparation.removing(type_url, name),))
+        self.store.preparation.check_removal(type_url, name)
+        return self.store.commit(self, {(type_url, name): None})
 
     def replace(self, type_url: str, bodies: Mapping[str, Body]) -> bool:
         """Make `bodies` (name → content) all that this writer has of the type; True when anything differs.
@@ -240,7 +246,7 @@ class Transaction:
         """After the block: whether anything differs from before."""
         self._writer: Final = writer
         self._store: Final = writer.store
-        self._changes: dict[tuple[str, str], Change] = {}
+        self._changes: dict[Reference, Resource | None] = {}
         self._state: Literal["new", "open", "over"] = "new"
 
     def apply(
@@ -255,13 +261,14 @@ class Transaction:
     ) -> None:
         """As `Writer.apply`, at the end of the block; what is wrong with it is raised here."""
         self._check_open()
-        change = self._store.preparation.applying(type_url, name, body, aliases, on_demand, ttl)
-        self._changes[type_url, name] = change
+        resource = self._store.preparation.resource(type_url, name, body, aliases, on_demand, ttl)
+        self._changes[type_url, name] = resource
 
     def remove(self, type_url: str, name: str) -> None:
         """As `Writer.remove`, at the end of the block."""
         self._check_open()
-        self._changes[type_url, name] = self._store.preparation.removing(type_url, name)
+        self._store.preparation.check_removal(type_url, name)
+        self._changes[type_url, name] = None
 
     def end(self) -> None:
         """Nothing can be changed through it any more."""
@@ -284,7 +291,7 @@ class Transaction:
         if kind is None:
             if self._store.closed:
                 raise ClosedError("the Plane was closed while a transaction was open; it did not happen")
-            self.changed = self._store.commit(self._writer, tuple(self._changes.values()), self.version)
+            self.changed = self._store.commit(self._writer, self._changes, self.version)
         self._store.tell_watchers()  # what they were not told while it was open
         return False
 

@@ -185,7 +185,8 @@ class Healing:
         }
         refused = manifest.versions.keys() - others
         if others:
-            once = Carried(manifest, refused)
+            once = Carried(manifest)
+            once.drop(refused)
             self._once.append(once)
             self._waiting.extend([(once, None)] if named else [(once, name) for name in resources if name in others])
         return refused
@@ -224,5 +225,5 @@ class Healing:
         versions = manifest.versions
         for once in self._once:
             before = once.manifest.versions
-            once.over.update(name for name in common(before, versions) if (before[name] == versions[name]) is same)
+            once.drop([name for name in common(before, versions) if (before[name] == versions[name]) is same])
         self._once = deque((once for once in self._once if not once.is_empty), maxlen=IN_FLIGHT)
