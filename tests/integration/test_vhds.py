@@ -1,5 +1,7 @@
 """Virtual hosts on demand (VHDS): Envoy asks for a host when somebody asks it for that host."""
 
+import asyncio
+
 import pytest
 
 from . import resources
@@ -76,7 +78,8 @@ class Hosts:
 
         async def answered():
             port = (await self.envoy.listeners()).get(at)
-            return port and await get(port, host=host) == expected
+            async with asyncio.timeout(AT_ONCE):  # a request for a host that Envoy waits to hear of hangs
+                return port and await get(port, host=host) == expected
 
         await eventually(answered, within=AT_ONCE)
 
@@ -141,7 +144,7 @@ async def test_a_host_is_found_by_an_alias(hosts):
     "changed",
     [
         route(more="  response_headers_to_add: [{header: {key: x-shop, value: open}}]\n"),
-        # with another source of its hosts Envoy forgets those that it has
+        # with another source of its hosts Envoy keeps those that it has, and gives up their names
         route(source="{ads: {}, resource_api_version: V3, initial_fetch_timeout: 14s}"),
     ],
     ids=["it", "where its hosts come from"],
@@ -152,7 +155,7 @@ async def test_when_the_route_configuration_changes_its_hosts_stay(hosts, change
     hosts.relay.clear()
 
     hosts.save(route=changed)
-    await eventually(lambda: hosts.relay.sent("VirtualHost"))
+    await eventually(lambda: hosts.relay.sent("VirtualHost"), within=AT_ONCE)
     await hosts.answers("known.example", Answer(200, "blue"))
     assert hosts.relay.travelled == [("RouteConfiguration", "web"), ("VirtualHost", "web/known.example")]
     assert hosts.asked() == []
