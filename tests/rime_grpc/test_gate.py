@@ -2,13 +2,20 @@
 
 import asyncio
 import logging
+from typing import Any, cast
 
 import pytest
 
+from rime_core import CLUSTER, ENDPOINT, Peer, Plane
+from rime_grpc import stream as streams
 from rime_grpc.admission import LOG_INTERVAL
 from rime_grpc.config import Config
 from rime_grpc.gate import Gate, Pass
+from rime_grpc.services import DELTA, Method
+from rime_grpc.stream import Stream
 from rime_grpc.turns import PUSHES, STALLED
+from tests.rime_grpc.clients import Request
+from tests.rime_grpc.fake_context import FakeContext
 from tests.rime_grpc.virtual_loop import VirtualLoop
 
 
@@ -168,3 +175,84 @@ def test_a_refusal_is_logged_once_in_a_while(config, option, code, caplog):
     assert first.getMessage().startswith("a client at 10.0.0.1:2 is refused: 1 streams")
     assert first.getMessage().endswith(f"which is {option}")
     assert "(and 99 more like it since the last such line" in second.getMessage()
+
+
+# --- a fleet that comes back
+
+CROWD = 5000
+
+OTHERS = 40
+"""Clients that have their first answer, and are pushed a change as soon as all of them have the one before."""
+
+
+class Counting(Pass):
+    """Counts the first answers that are being given, from outside of what limits them."""
+
+    now = most = 0
+
+    async def enter(self):
+        await super().enter()
+        if not self.answered:
+            Counting.now += 1
+            Counting.most = max(Counting.most, Counting.now)
+
+    def leave(self, *, answered):
+        if not self.answered:
+            Counting.now -= 1
+        super().leave(answered=answered)
+
+
+def test_5000_clients_that_come_back_at_once_are_served_and_pushes_to_others_go_on(monkeypatch):
+    monkeypatch.setattr(streams, "Pass", Counting)
+
+    async def story():
+        loop = cast("VirtualLoop", asyncio.get_running_loop())
+        plane, config = Plane(), Config()
+        for number in range(50):
+            plane.apply(CLUSTER, f"c{number}", b"%d" % number)
+        plane.apply(ENDPOINT, "e", b"0")
+        gate = Gate(config)
+        tasks = []
+
+        def come(number, seconds, **request):
+            context = FakeContext(seconds)
+            peer = Peer(f"10.0.{number >> 8}.{number & 255}:1")
+            stream = Stream(Method("", DELTA), plane.server(), cast("Any", context), peer, config, gate)
+            tasks.append(asyncio.create_task(stream.run()))
+            context.requests.put_nowait(Request(node={"id": str(number)}, **request).SerializeToString())
+            return context
+
+        others = [come(number, 0.001, type_url=ENDPOINT, resource_names_subscribe=["e"]) for number in range(OTHERS)]
+        for other in others:
+            await other.responses.get()
+
+        crowd = [come(number, 0.001, type_url=CLUSTER) for number in range(CROWD)]
+        order = []
+
+        async def answered(number):
+            await crowd[number].responses.get()
+            order.append(number)
+
+        waiting = [asyncio.create_task(answered(number)) for number in range(CROWD)]
+        while gate.turns.waiting + gate.turns.under_way < CROWD:  # noqa: ASYNC110 - nobody tells that all have come
+            await asyncio.sleep(0)
+        waits = []
+        while gate.turns.waiting:
+            plane.apply(ENDPOINT, "e", b"%d" % loop.rounds)
+            since = loop.rounds
+            for other in others:
+                await other.responses.get()
+            waits.append(loop.rounds - since)
+        await asyncio.gather(*waiting)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+        assert Counting.most == config.first_answers
+        assert len(order) == CROWD
+        assert max(abs(place - number) for place, number in enumerate(order)) < config.first_answers
+        assert len(waits) >= 50, "changes went on all the while"
+        # eight in a round are let through; the other rounds are the steps from a change to a client that has it
+        assert max(waits) <= OTHERS / PUSHES + 8
+
+    run(story())

@@ -9,6 +9,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def __init__(self):
         self.now = 1000.0
+        self.rounds = 0
+        """How often it has looked for what is ready: what became ready in a round runs in the next."""
         super().__init__(_Selector(self))
 
     def time(self):
@@ -23,4 +25,5 @@ class _Selector(selectors.SelectSelector):
     def select(self, timeout=None):
         assert timeout is not None, "nothing is left to be done, and somebody waits"
         self._loop.now += timeout
+        self._loop.rounds += 1
         return super().select(0)
