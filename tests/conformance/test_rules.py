@@ -722,6 +722,20 @@ async def test_R63_a_cluster_that_changed_meanwhile_brings_its_assignment(plane,
         assert set(endpoints.resources) == {"e"}
 
 
+async def test_R63_an_assignment_that_changed_too_is_sent_once(plane, connect):
+    plane.apply(CLUSTER, "c", waiting_for("e", "1"))
+    plane.apply(ENDPOINT, "e", b"1")
+    clusters, endpoints = (
+        {name: resource.version for name, resource in plane.snapshot()[url].items()} for url in (CLUSTER, ENDPOINT)
+    )
+    plane.apply(CLUSTER, "c", waiting_for("e", "2"))
+    plane.apply(ENDPOINT, "e", b"2")
+    async with connect() as client:
+        await client.ask(CLUSTER, known=clusters)
+        await client.ask(ENDPOINT, ["e"], known=endpoints)
+        assert [set(response.resources) for response in await client.rest()] == [{"c"}, {"e"}]
+
+
 async def test_R63_also_where_the_requests_come_one_after_the_other(plane, connect):
     plane.apply(CLUSTER, "c", waiting_for("e"))
     plane.apply(ENDPOINT, "e", b"1")

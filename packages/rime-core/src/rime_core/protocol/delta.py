@@ -66,7 +66,8 @@ class DeltaChannel(Channel[DeltaRequest, DeltaResponse]):
         known = self._known
         update = self.subscriber.initial(known)
         needed = self._needed(self.stream.awaited(self.described.url))
-        self.subscriber.resend([name for name in needed if name in known])
+        told = update.manifest.versions
+        self.subscriber.resend([name for name in needed if name in known and name not in told])
         if self.described.parent is not None:
             parents = self.stream.asked_for(self.described.parent)
             self._answer_under(parents, (*self.subscriber.names, *known))
