@@ -18,6 +18,7 @@ class Fault:
 
 
 _STREAM = "protocol/stream.py"
+_CHANNEL = "protocol/channel.py"
 _DELTA = "protocol/delta.py"
 _SOTW = "protocol/sotw.py"
 _ORDER = "protocol/order.py"
@@ -32,9 +33,9 @@ FAULTS: dict[str, Fault] = {
         "            self.settle(request.nonce, request.error)\n",
         "            [each.settle(request.nonce, request.error) for each in self.stream._channels.values()]\n",
     ),
-    "R4": Fault(_STREAM, "self.stream.number += 1", "self.stream.number = 1"),
+    "R4": Fault(_CHANNEL, "self.stream.number += 1", "self.stream.number = 1"),
     "R5": Fault(
-        _STREAM,
+        _CHANNEL,
         "        self.flights: dict[str, Flight] = {}\n",
         "        self.flights: dict[str, Flight] = Channel.wake.__dict__.setdefault('flights', {})\n",
     ),
@@ -59,7 +60,7 @@ FAULTS: dict[str, Fault] = {
         "view.follow(added - removed)",
     ),
     "R10": Fault("resource.py", "    version = digest(body)\n", "    version = digest(body[:0])\n"),
-    "R11": Fault(_STREAM, "        if error is not None:\n", "        if error:\n"),
+    "R11": Fault(_CHANNEL, "        if error is not None:\n", "        if error:\n"),
     "R12": Fault("selection.py", "if not asked and self._is_refused(resource):", "if False:"),
     "R13": Fault(
         "selection.py",
@@ -82,7 +83,7 @@ FAULTS: dict[str, Fault] = {
         "            return self.settle(request.nonce, request.error)\n",
     ),
     "R18": Fault(
-        _STREAM,
+        _CHANNEL,
         "flight = self.flights.pop(nonce, None)",
         "flight = self.flights.popitem()[1] if self.flights else None",
     ),
@@ -92,7 +93,7 @@ FAULTS: dict[str, Fault] = {
         "            if request.nonce not in self.flights: return\n"
         "            self.settle(request.nonce, request.error)\n",
     ),
-    "R22": Fault(_STREAM, "self.flights.pop(nonce, None)", "self.flights.pop(nonce)"),
+    "R22": Fault(_CHANNEL, "self.flights.pop(nonce, None)", "self.flights.pop(nonce)"),
     "R23": Fault(
         _DELTA,
         "        if request.nonce:\n            self.settle",
@@ -216,7 +217,7 @@ FAULTS: dict[str, Fault] = {
         "            self.refresh(versions, whole, batch)\n",
         "            self.refresh(versions, subscriber.update_with(whole.resources[:1]) or whole, batch)\n",
     ),
-    "R4 sotw": Fault(_STREAM, 'return f"~{self.stream.number}"', 'return "~"'),
+    "R4 sotw": Fault(_CHANNEL, 'return f"~{self.stream.number}"', 'return "~"'),
     "R5 sotw": Fault(
         _SOTW,
         "        return self._listed(request)\n",

@@ -15,7 +15,8 @@ from rime_core.node import Node
 from rime_core.protocol.delta import DeltaStream
 from rime_core.protocol.events import RejectedResponse
 from rime_core.protocol.messages import DeltaRequest
-from rime_core.protocol.stream import MAX_MESSAGE, MAX_REASON, MAX_TYPES
+from rime_core.protocol.channel import MAX_MESSAGE, MAX_REASON
+from rime_core.protocol.stream import MAX_TYPES
 from rime_envoy_api import message_class
 from rime_grpc.wire import DeltaDecoder
 

@@ -13,31 +13,21 @@ from rime_core import (
     SECRET,
     VIRTUAL_HOST,
     ClosedError,
-    FellBehindError,
     PeerError,
     Plane,
 )
 from rime_core.delivery import IN_FLIGHT
 from rime_core.node import TTL, Certificate, Client, Node, Peer
 from rime_core.protocol.delta import DeltaStream
-from rime_core.protocol.events import Acknowledged, Refused, RejectedResponse, UnknownType
+from rime_core.protocol.events import Refused, UnknownType
 from rime_core.protocol.messages import DeltaRequest
 from rime_core.protocol.stream import MAX_TYPES
+from tests.rime_core.protocol.streams import begun, one_of_each
 
 
 @pytest.fixture
 def plane():
-    plane = Plane()
-    for type_url in (ROUTE, LISTENER, ENDPOINT, CLUSTER, SECRET):
-        plane.apply(type_url, "a", b"1")
-    return plane
-
-
-def begun(plane, *requests, **options):
-    stream = DeltaStream(plane.server(), **options)
-    for request in requests:
-        stream.receive(request)
-    return stream
+    return one_of_each()
 
 
 def test_a_batch_is_in_the_order_that_makes_before_it_breaks_whatever_the_order_of_requests(plane):
@@ -56,35 +46,6 @@ def test_what_a_slow_client_missed_merges(plane):
     (response,) = stream.responses()
     assert len(response.update.resources) == 10
     assert stream.responses() == []
-
-
-def test_streams_at_the_same_place_are_sent_the_same_object_with_the_same_nonce(plane):
-    streams = [begun(plane, DeltaRequest(CLUSTER)) for _ in range(3)]
-    for _ in range(2):
-        sent = [stream.responses()[0] for stream in streams]
-        assert len({id(response.update) for response in sent}) == 1
-        assert len({response.nonce for response in sent}) == 1
-        assert all(response.shared for response in sent)
-        plane.apply(CLUSTER, "a", b"2")
-
-
-def test_what_is_one_streams_own_has_a_nonce_of_its_own(plane):
-    stream = begun(plane, DeltaRequest(CLUSTER))
-    (first,) = stream.responses()
-    stream.receive(DeltaRequest(CLUSTER, subscribe=["a"]))
-    (again,) = stream.responses()
-    assert (first.nonce, again.nonce) == ("clusters.1.0", "~2")
-    assert not again.shared
-
-
-def test_a_large_response_is_split_and_each_part_has_its_nonce():
-    plane = Plane()
-    for number in range(10):
-        plane.apply(CLUSTER, f"c{number}", bytes(1000))
-    stream = begun(plane, DeltaRequest(CLUSTER), max_response_bytes=5000)
-    sent = stream.responses()
-    assert [len(response.update.resources) for response in sent] == [4, 4, 2]
-    assert [response.nonce for response in sent] == ["clusters.10.0", "clusters.10.1", "clusters.10.2"]
 
 
 def test_it_is_woken_once_until_the_next_batch_is_taken(plane):
@@ -127,37 +88,6 @@ def test_nothing_is_sent_before_the_server_is_ready_and_then_it_is_woken():
     writer.ready()
     assert len(wakes) == 2
     assert [resource.name for resource in stream.responses()[0].update.resources] == ["a"]
-
-
-def test_events_tell_what_became_of_what_was_sent(plane):
-    stream = begun(plane, DeltaRequest(CLUSTER), DeltaRequest(LISTENER), DeltaRequest("own/own.Type"))
-    clusters, listeners = (response.nonce for response in stream.responses()[:2])
-    stream.receive(DeltaRequest(CLUSTER, nonce=clusters))
-    stream.receive(DeltaRequest(LISTENER, nonce=listeners, error="no"))
-    version = plane.snapshot()[LISTENER]["a"].version
-    assert stream.events() == [
-        UnknownType("own/own.Type"),
-        Acknowledged(CLUSTER, clusters),
-        RejectedResponse(LISTENER, listeners, {"a": version}, "no"),
-    ]
-    assert stream.events() == []
-
-
-def test_a_rejection_of_what_was_sent_too_long_ago_is_told_without_names(plane):
-    stream = begun(plane, DeltaRequest(CLUSTER, nonce="long ago", error="no"))
-    stream.receive(DeltaRequest(CLUSTER, nonce="long ago", error="no"))
-    assert stream.events() == [RejectedResponse(CLUSTER, "long ago", {}, "no")]
-
-
-def test_what_a_response_held_is_known_for_as_many_as_are_told_apart(plane):
-    stream = begun(plane, DeltaRequest(CLUSTER))
-    nonces = []
-    for number in range(IN_FLIGHT + 1):
-        plane.apply(CLUSTER, f"c{number}", b"1")
-        nonces += [response.nonce for response in stream.responses()]
-    for nonce in nonces[:2]:
-        stream.receive(DeltaRequest(CLUSTER, nonce=nonce, error="no"))
-    assert [list(event.versions) for event in stream.events()] == [[], ["c1"]]
 
 
 def test_of_events_that_nobody_drains_the_latest_are_kept(plane):
@@ -259,19 +189,6 @@ def test_a_name_that_no_text_can_hold_is_the_clients_fault(plane):
         begun(plane, DeltaRequest(CLUSTER, subscribe=["\ud800"]))
 
 
-def test_a_stream_that_fell_behind_ends():
-    plane = Plane(tombstones=1)
-    for name in "abc":
-        plane.apply(CLUSTER, name, b"1")
-    stream = begun(plane, DeltaRequest(CLUSTER))
-    stream.responses()
-    for name in "abc":
-        plane.remove(CLUSTER, name)
-    with pytest.raises(FellBehindError, match="clusters"):
-        stream.responses()
-    assert stream.responses() == []
-
-
 def test_a_stream_whose_plane_was_closed_ends(plane):
     wakes = []
     stream = begun(plane, DeltaRequest(CLUSTER), wake=lambda: wakes.append(1))
@@ -290,25 +207,6 @@ def test_its_subscribers_show_what_it_wants_and_has(plane):
     assert subscribers[ENDPOINT].names == {"a"}
     assert subscribers[ENDPOINT].in_flight == 1
     assert stream.node == Node("n")
-
-
-def test_many_rejections_cost_a_change_nothing():
-    """Each of 2,000 names rejected by itself, then changed: each is looked at once."""
-    plane = Plane()
-    names = [f"e{number}" for number in range(2000)]
-    stream = begun(plane)
-    for name in names:
-        plane.apply(ENDPOINT, name, b"1")
-        stream.receive(DeltaRequest(ENDPOINT, subscribe=[name]))
-        (response,) = stream.responses()
-        stream.receive(DeltaRequest(ENDPOINT, nonce=response.nonce, error="no"))
-    subscriber = stream.subscribers()[ENDPOINT]
-    assert len(subscriber.rejected) == len(names)
-    with plane.transaction() as change:
-        for name in names:
-            change.apply(ENDPOINT, name, b"2")
-    assert sum(len(response.update.resources) for response in stream.responses()) == len(names)
-    assert subscriber.rejected == {}
 
 
 # --- what a client may ask for

@@ -4,9 +4,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from rime_core.node import TTL
+from rime_core.protocol.channel import Channel
 from rime_core.protocol.messages import DeltaRequest, DeltaResponse
-from rime_core.protocol.stream import Channel, Stream, named
-from rime_core.protocol.subscription import first_names
+from rime_core.protocol.stream import Stream
+from rime_core.protocol.subscription import first_names, named
 from rime_core.resource import STAR, Resource, unknown, unknown_number
 from rime_core.update import Update
 

@@ -30,7 +30,7 @@ from rime_core.resource import Bodiless, heartbeat_of, lifetime_of
 from rime_core.update import Update
 
 if TYPE_CHECKING:
-    from rime_core.protocol.stream import Channel
+    from rime_core.protocol.channel import Channel
 
 
 SHARE: Final = 0.4

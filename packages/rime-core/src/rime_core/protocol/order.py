@@ -38,7 +38,7 @@ from rime_core.type_urls import CLUSTER, ENDPOINT, XdsType
 from rime_core.update import Update
 
 if TYPE_CHECKING:
-    from rime_core.protocol.stream import Channel, Flight
+    from rime_core.protocol.channel import Channel, Flight
     from rime_core.server import Server
 
 

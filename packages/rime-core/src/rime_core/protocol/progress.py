@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from rime_core.resource import Bodiless
 
 if TYPE_CHECKING:
+    from rime_core.protocol.channel import Channel
     from rime_core.protocol.rejection import Rejection
-    from rime_core.protocol.stream import Channel, Stream
+    from rime_core.protocol.stream import Stream
 
 State = Literal["synced", "sent", "rejected", "not sent", "missing"]
 """What became of the present version of a resource, with one client.

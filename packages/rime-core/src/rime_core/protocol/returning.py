@@ -16,7 +16,7 @@ from rime_core.type_urls import CLUSTER, LISTENER, ROUTE, XdsType
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
-    from rime_core.protocol.stream import Channel, Flight
+    from rime_core.protocol.channel import Channel, Flight
 
 EXPECTED: Final = (CLUSTER, LISTENER, ROUTE)
 """The types that a client which came back is expected to ask for."""

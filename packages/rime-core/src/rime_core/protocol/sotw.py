@@ -44,10 +44,11 @@ from typing import TYPE_CHECKING, Final
 
 from rime_core.delivery import IN_FLIGHT
 from rime_core.node import TTL, WRAPPED
+from rime_core.protocol.channel import Channel
 from rime_core.protocol.events import Deferred
 from rime_core.protocol.messages import DiscoveryRequest, DiscoveryResponse
-from rime_core.protocol.stream import Channel, Stream, named
-from rime_core.protocol.subscription import listed_names
+from rime_core.protocol.stream import Stream
+from rime_core.protocol.subscription import listed_names, named
 from rime_core.resource import STAR, Resource
 from rime_core.update import Update
 

@@ -27,9 +27,10 @@ The last two are `Subscriber.discard`'s own.
 | "*" among them                                 | these, and everything         | R39      |
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from rime_core.resource import STAR
+from rime_core.errors import PeerError
+from rime_core.resource import STAR, check_name
 from rime_core.type_urls import XdsType
 
 NOTHING: tuple[str, ...] = ()
@@ -54,3 +55,19 @@ def listed_names(described: XdsType, names: Sequence[str], *, named_before: bool
 
 def _unnamed(described: XdsType) -> Sequence[str]:
     return (STAR,) if described.legacy_wildcard else NOTHING
+
+
+def named(names: Iterable[str]) -> list[str]:
+    """The names that a request gives, less empty ones, which name nothing.
+
+    Raises:
+        PeerError: one cannot be encoded.
+    """
+    given = [name for name in names if name]
+    for name in given:
+        if not name.isascii():
+            try:
+                check_name(name)
+            except ValueError as error:
+                raise PeerError(str(error)) from error
+    return given
