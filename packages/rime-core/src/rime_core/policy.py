@@ -25,16 +25,9 @@ client that comes back to another Plane, or to one that was made anew, what is n
 """
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Literal, get_args
+from typing import Final, get_args
 
-if TYPE_CHECKING:
-    from rime_core.type_urls import XdsType
-
-Missing = Literal["removed", "unanswered"]
-"""What is said of a name that does not exist."""
-
-Removal = Literal["at once", "when unreferenced", "never"]
-"""When a resource that is taken away goes."""
+from rime_core.type_urls import Missing, Removal, XdsType
 
 ALLOWED: Final[dict[str, tuple[str, ...]]] = {"missing": get_args(Missing), "removal": get_args(Removal)}
 """Field → what it may be."""
@@ -60,6 +53,6 @@ class Policy:
                 said = ", ".join(repr(each) for each in allowed[:-1])
                 raise ValueError(f"{field} is {said} or {allowed[-1]!r}, not {value!r}")
 
-    def over(self, described: "XdsType") -> "XdsType":
+    def over(self, described: XdsType) -> XdsType:
         """The type as it is with this policy."""
         return replace(described, missing=self.missing or described.missing, removal=self.removal or described.removal)

@@ -8,10 +8,7 @@ begin with an empty request that means everything: `scoped_rds.h` in Envoy, and 
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from rime_core.policy import Missing, Removal
+from typing import Literal
 
 CLUSTER = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
 ENDPOINT = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"
@@ -22,6 +19,12 @@ VIRTUAL_HOST = "type.googleapis.com/envoy.config.route.v3.VirtualHost"
 SECRET = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret"  # noqa: S105 - a type URL
 RUNTIME = "type.googleapis.com/envoy.service.runtime.v3.Runtime"
 EXTENSION_CONFIG = "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig"
+
+Missing = Literal["removed", "unanswered"]
+"""What is said of a name that does not exist."""
+
+Removal = Literal["at once", "when unreferenced", "never"]
+"""When a resource that is taken away goes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +56,8 @@ class XdsType:
     legacy_wildcard: bool = False
     star: bool = True
     warmed_by: str | None = None
-    missing: "Missing" = "removed"
-    removal: "Removal" = "at once"
+    missing: Missing = "removed"
+    removal: Removal = "at once"
     waits_for: str | None = None
     referred_by: tuple[str, ...] = ()
     outlives_removal: bool = False
