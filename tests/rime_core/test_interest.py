@@ -128,7 +128,7 @@ def test_answers_are_kept_for_a_bounded_number_of_cursors():
     names = view.follow(["a"])
     for cursor in range(200):
         assert names.lacking(view, cursor) is names.lacking(view, cursor)
-    assert len(names.shared) <= 64
+        assert len(names.shared) <= 64
 
 
 # --- nothing is kept of what is gone

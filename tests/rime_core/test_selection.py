@@ -3,6 +3,7 @@
 import pytest
 
 from rime_core import CLUSTER, SECRET, VIRTUAL_HOST, Plane
+from rime_core.delivery import IN_FLIGHT
 from rime_core.resource import content_digest
 from tests.rime_core.client import Client, reading, said
 
@@ -270,6 +271,48 @@ def test_what_is_sent_once_more_for_others_sake_is_not_where_it_was_rejected(pla
     assert not client.subscriber.resend(["unwanted"])
 
 
+def test_of_several_with_one_alias_what_was_not_rejected_is_sent_once_more(plane):
+    for name in "abc":
+        plane.apply(CLUSTER, name, b"1", aliases=["x"])
+    client = Client(plane, ["x"])
+    client.subscriber.reject(client.subscriber.initial(), "no", ["a"])
+    client.subscriber.resend(["x"])
+    assert client.poll() == ({"b": b"1", "c": b"1"}, set())
+
+
+def test_a_missing_name_is_told_once_more_for_others_sake_unless_its_removal_waits(plane):
+    plane.apply(CLUSTER, "goes", b"1")
+    gate = Waiting()
+    client = reading(plane, ["goes", "missing"], gate=gate)
+    gate.names = {"goes"}
+    plane.remove(CLUSTER, "goes")
+    client.subscriber.resend(["goes", "missing"])
+    assert client.poll() == ({}, {"missing"})
+    assert client.subscriber.held == {"goes": content_digest(b"1")}
+
+
+def test_what_is_sent_once_more_is_what_it_was_and_need_not_wait(plane):
+    """What a rejected response carried besides the reason is looked at again."""
+    names = ["changed", "refused", "gone", "waits", "comes already", "good"]
+    plane.replace(CLUSTER, dict.fromkeys(names, b"1"))
+    gate = Waiting()
+    subscriber = plane.server().subscribe(CLUSTER, gate=gate)
+    first = subscriber.initial()
+    subscriber.reject(first, "no", ["refused"])
+    plane.apply(CLUSTER, "changed", b"2")
+    plane.apply(CLUSTER, "waits", b"2")
+    plane.remove(CLUSTER, "gone")
+    subscriber.acknowledge_update(subscriber.poll())
+    gate.names = {"waits"}
+    plane.apply(CLUSTER, "waits", b"1")
+    assert subscriber.poll() is None
+    assert subscriber.held == {"waits": content_digest(b"2")}
+    subscriber.resend(["comes already"])
+    assert said(subscriber.poll()) == ({"comes already": b"1"}, set())
+    assert said(subscriber.repeat(first.manifest.versions)) == ({"good": b"1"}, set())
+    assert subscriber.repeat(first.manifest.versions) is None, "that comes already"
+
+
 def test_what_was_asked_for_before_the_first_answer_is_answered_although_it_is_known(plane):
     plane.apply(CLUSTER, "a", b"1")
     client = Client(plane)
@@ -289,6 +332,11 @@ def test_what_was_asked_for_before_the_first_answer_is_answered_once(plane):
     client.subscriber.add(["a", "phantom"])
     assert client.begin() == ({"a": b"1"}, {"phantom"})
     assert client.poll() is None
+    plane.apply(CLUSTER, "b", b"1", aliases=["x"])
+    by_alias = Client(plane, [])
+    by_alias.subscriber.add(["x"])
+    assert by_alias.begin() == ({"b": b"1"}, set())
+    assert by_alias.poll() is None
 
 
 def test_what_changed_under_the_wildcard_is_not_lost_when_a_name_is_added(plane):
@@ -324,6 +372,14 @@ def test_a_name_given_up_beside_the_wildcard_is_answered(plane):
     client = reading(plane, [STAR, "a", "rare"])
     client.subscriber.discard(["a", "rare"])
     assert client.poll() == ({"a": b"1"}, {"rare"})
+
+
+def test_a_name_given_up_beside_the_wildcard_is_answered_even_where_it_was_rejected(plane):
+    plane.apply(CLUSTER, "a", b"1")
+    client = Client(plane, [STAR, "a"])
+    client.subscriber.reject(client.subscriber.initial(), "no")
+    client.subscriber.discard(["a"])
+    assert client.poll() == ({"a": b"1"}, set())
 
 
 def test_the_wildcard_can_be_added_and_given_up(plane):
@@ -434,6 +490,16 @@ def test_what_is_kept_and_comes_back_outside_the_wildcard_is_kept_all_the_same(p
     assert client.poll() == ({}, {"a"})
 
 
+def test_what_changes_beside_what_is_kept_is_sent(plane):
+    writer = plane.writer("files")
+    client = Client(plane)
+    client.begin({"a": "v"})
+    writer.apply(CLUSTER, "a", b"1", on_demand=True)
+    writer.apply(CLUSTER, "b", b"1")
+    assert client.poll() == ({"b": b"1"}, set())
+    assert client.subscriber.kept == {"a"}
+
+
 def test_giving_up_the_name_of_what_is_kept_beside_the_wildcard_takes_nothing_away(plane):
     writer = plane.writer("files")
     client = Client(plane, [STAR, "a"])
@@ -492,6 +558,36 @@ def test_who_names_what_it_wants_cannot_fall_behind():
     assert client.has == {"c": b"1"}
 
 
+def test_what_came_and_went_is_not_told_to_who_is_not_behind():
+    plane = Plane(tombstones=1)
+    plane.apply(CLUSTER, "b", b"1")
+    plane.remove(CLUSTER, "b")
+    client = reading(plane, ["a"])
+    plane.apply(CLUSTER, "a", b"1")
+    plane.remove(CLUSTER, "a")
+    assert client.poll() is None, "what is forgotten went before it read last"
+
+
+def test_a_rejected_version_is_not_sent_again_where_its_removal_is_forgotten():
+    plane = Plane(tombstones=0)
+    plane.apply(CLUSTER, "a", b"1")
+    gate = Waiting()
+    client = Client(plane, ["a"], gate=gate)
+    client.subscriber.reject(client.subscriber.initial(), "no")
+    plane.remove(CLUSTER, "a")
+    plane.apply(CLUSTER, "a", b"1")
+    assert client.poll() is None
+    plane.remove(CLUSTER, "a")
+    plane.apply(CLUSTER, "a", b"1")
+    gate.names = {"a"}
+    for again in (["a"], [STAR]):
+        client.subscriber.add(again)
+        assert client.poll() is None
+    gate.names = set()
+    client.subscriber.let_go(["a"])
+    assert client.poll() == ({"a": b"1"}, set()), "it was asked for again"
+
+
 def test_what_was_given_up_with_the_wildcard_is_not_answered(plane):
     plane.apply(CLUSTER, "a", b"1")
     client = reading(plane, [STAR, "a"])
@@ -532,6 +628,7 @@ class Waiting:
     def __init__(self, *names):
         self.names = set(names)
         self.asked = []
+        self.had = []
         self.forgotten = []
 
     def passes(self, update):
@@ -539,6 +636,7 @@ class Waiting:
 
     def holds(self, name, resource, had):
         self.asked.append((name, resource is None))
+        self.had.append((name, had))
         return name in self.names
 
     def forget(self, name, *, given_up):
@@ -702,6 +800,60 @@ def test_to_ask_again_for_what_the_client_was_sent_need_not_wait(plane, names, a
     assert client.subscriber.held == {}
 
 
+@pytest.mark.parametrize("names", [["a"], [STAR]])
+def test_to_ask_again_for_what_waits_changes_nothing_of_what_the_client_has(plane, names):
+    before = content_digest(b"1")
+    plane.apply(CLUSTER, "a", b"1")
+    gate = Waiting()
+    client = reading(plane, names, gate=gate)
+    gate.names = {"a"}
+    plane.apply(CLUSTER, "a", b"2")
+    assert client.poll() is None
+    client.subscriber.add(names)
+    assert client.poll() is None
+    assert client.subscriber.held == {"a": before}
+    assert set(gate.had) == {("a", before)}
+    gate.names = set()
+    plane.apply(CLUSTER, "a", b"1")
+    assert client.poll() == ({"a": b"1"}, set()), "it was asked for"
+
+
+def test_to_ask_again_for_what_need_not_wait_any_more_sends_it(plane):
+    plane.apply(CLUSTER, "a", b"1")
+    gate = Waiting()
+    subscriber = plane.server().subscribe(CLUSTER, gate=gate)
+    subscriber.acknowledge_update(subscriber.initial())
+    gate.names = {"a"}
+    plane.apply(CLUSTER, "a", b"2")
+    assert subscriber.poll() is None
+    gate.names = set()
+    subscriber.add(["a"])
+    update = subscriber.poll()
+    assert said(update) == ({"a": b"2"}, set())
+    assert (subscriber.held, gate.forgotten) == ({}, [("a", False)])
+    assert subscriber.acknowledged("a") == content_digest(b"1")
+    subscriber.acknowledge_update(update)
+    assert subscriber.acknowledged("a") == content_digest(b"2")
+
+
+def test_what_waits_was_not_accepted_where_what_was_sent_before_it_was_not(plane):
+    """However long ago that was."""
+    plane.apply(CLUSTER, "a", b"1")
+    gate = Waiting()
+    subscriber = plane.server().subscribe(CLUSTER, gate=gate)
+    subscriber.acknowledge_update(subscriber.initial())
+    plane.apply(CLUSTER, "a", b"2")
+    subscriber.poll()
+    for number in range(IN_FLIGHT):
+        plane.apply(CLUSTER, "other", b"%d" % number)
+        subscriber.poll()
+    gate.names = {"a"}
+    plane.apply(CLUSTER, "a", b"3")
+    assert subscriber.poll() is None
+    assert subscriber.held == {"a": content_digest(b"2")}
+    assert subscriber.acknowledged("a") == content_digest(b"1")
+
+
 def test_of_several_that_answer_to_a_name_those_that_need_not_wait_are_sent_once(plane):
     plane.apply(CLUSTER, "a", b"1")
     plane.apply(CLUSTER, "b", b"1", aliases=["a"])
@@ -738,6 +890,7 @@ def test_a_first_answer_leaves_out_what_has_to_wait(plane):
         assert client.begin({"a": "v", "gone": "v"}) == ({"b": b"2"}, missing)
         assert client.subscriber.held == {"a": "v", "gone": "v"}
         gate.names = set()
+        assert {("a", "v"), ("gone", "v")} <= set(gate.had)
         client.subscriber.let_go(["a", "gone"])
         assert client.poll() == ({"a": b"2"}, {"gone"})
 

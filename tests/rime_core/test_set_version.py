@@ -140,3 +140,25 @@ def test_a_change_costs_one_mark_however_many_there_are(monkeypatch):
             star.version()
             named.version()
             assert marks == {n: 2}, "one for each that is kept"
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_nor_does_it_cost_more_once_a_removal_is_forgotten(grouped, monkeypatch):
+    marks = []
+
+    def counted(name, version):
+        marks.append(name)
+        return mark_of(name, version)
+
+    monkeypatch.setattr(set_version, "mark_of", counted)
+    plane = Plane(base=Plane() if grouped else None, tombstones=0)
+    names = [f"n{each}" for each in range(10)]
+    plane.replace(CLUSTER, dict.fromkeys(names, b"1"))
+    with plane.server().subscribe(CLUSTER) as star, plane.server().subscribe(CLUSTER, names) as named:
+        plane.remove(CLUSTER, "n0")
+        star.version()
+        named.version()
+        marks.clear()
+        plane.apply(CLUSTER, "n5", b"2")
+        assert star.version() == named.version()
+        assert marks == ["n5", "n5"], "one for each that is kept"

@@ -277,6 +277,25 @@ def test_how_many_names_and_up_to_where(plane, server):
     assert subscriber.cursor == before + 1
 
 
+@pytest.mark.parametrize("refused", [["a"], ["b"], ["a", "b"]])
+def test_what_was_refused_of_the_wildcard_alone_is_forgotten_with_it(plane, refused):
+    plane.replace(CLUSTER, {"a": b"1", "b": b"1"})
+    subscriber = plane.server().subscribe(CLUSTER, [STAR, "a"])
+    subscriber.reject(subscriber.initial(), "no", refused)
+    subscriber.discard([STAR])
+    assert set(subscriber.rejected) == set(refused) - {"b"}
+    subscriber.add([STAR])
+    assert said(subscriber.poll()) == ({"a": b"1", "b": b"1"}, set())
+
+
+def test_what_was_refused_is_forgotten_with_the_name(plane):
+    plane.replace(CLUSTER, {"a": b"1", "b": b"1"})
+    subscriber = plane.server().subscribe(CLUSTER, ["a", "b"])
+    subscriber.reject(subscriber.initial(), "no")
+    subscriber.discard(["a"])
+    assert set(subscriber.rejected) == {"b"}
+
+
 # --- what is made on demand
 
 
@@ -414,6 +433,19 @@ def test_what_renews_all_is_for_who_holds_all_and_accepted_it(living):
     assert subscriber.renewal_of_all(10) is None, "there is something else"
     subscriber.reject(subscriber.poll(), "no")
     assert subscriber.renewal_of_all(10) is None, "it was rejected"
+
+
+def test_what_renews_all_is_not_for_who_may_lack_something(living):
+    """Of what came with something that it refused, nobody knows whether it has it."""
+    subscriber = living.server().subscribe(CLUSTER)
+    subscriber.reject(subscriber.initial(), "no", ["stays"])
+    living.apply(CLUSTER, "stays", b"2")
+    subscriber.acknowledge_update(subscriber.poll())
+    assert not subscriber.has_rejected
+    assert subscriber.renewal_of_all(10) is None
+    subscriber.resend(["a"])
+    subscriber.acknowledge_update(subscriber.poll())
+    assert names_in(subscriber.renewal_of_all(10)) == ["a"]
 
 
 @pytest.mark.parametrize("names", [[], ["a"], [STAR, "a"]])

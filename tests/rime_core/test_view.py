@@ -38,6 +38,7 @@ def test_what_those_at_one_cursor_must_be_sent_is_one_object(plane):
 def test_what_those_must_be_sent_that_have_nothing_is_one_object(plane):
     put(plane, "a")
     assert view_of(plane).first() is view_of(plane).first()
+    assert view_of(plane, SECRET).first() is view_of(plane, SECRET).first(), "nothing, too"
 
 
 def test_equal_content_at_one_moment_is_one_object(plane):
