@@ -124,6 +124,16 @@ def test_who_comes_back_is_renewed_at_once(plane):
     assert client.after(EVERY * 0.9) == {}
 
 
+def test_what_who_came_back_is_sent_later_has_all_its_time(plane):
+    client = Client(plane)
+    client.ask(CLUSTER, known={"stays": plane.snapshot()[CLUSTER]["stays"].version})
+    client.take()
+    plane.apply(CLUSTER, "long", b"1", ttl=20)
+    client.take()
+    assert client.after(EVERY).keys() == {"a"}
+    assert client.after(EVERY).keys() == {"a", "long"}
+
+
 def test_what_comes_with_the_answer_to_who_comes_back_needs_no_renewal(plane):
     client = Client(plane)
     client.ask(CLUSTER, known={"a": "an older one"})
@@ -370,6 +380,28 @@ def test_what_is_rejected_after_its_round_is_renewed_at_once(plane, client, ttl)
     assert client.beats() == had
     assert client.beats() == {}
     assert client.after(EVERY) == had
+
+
+def test_what_is_accepted_after_its_round_and_has_no_lifetime_any_more_is_not(plane, client):
+    plane.apply(CLUSTER, "a", b"1")
+    (response,) = client.stream.responses()
+    assert client.after(EVERY) == {}
+    client.answer(response)
+    assert client.beats() == {}
+    assert client.after(EVERY) == {}
+
+
+def test_what_was_on_its_way_before_and_is_sent_again_in_its_round_is_renewed_once_both_are_rejected(plane, client):
+    had = versions(plane, "a")
+    sent = []
+    for body in (b"2", b"3"):
+        plane.apply(CLUSTER, "a", body, ttl=10)
+        if sent:
+            client.now += EVERY
+        sent += client.stream.responses()
+    for response in sent:
+        client.answer(response, error="no")
+    assert client.beats() == had
 
 
 def test_a_removal_that_is_rejected_ends_with_the_lifetime(plane, client):

@@ -40,15 +40,13 @@ SHARE: Final = 0.4
 class Heartbeats:
     """When a client must hear again of what it has of one type, and of what."""
 
-    __slots__ = ("_channel", "_clock", "_doubted", "_ended", "_late", "_missed", "_next", "_overdue", "_returned")
+    __slots__ = ("_channel", "_clock", "_doubted", "_ended", "_late", "_missed", "_next", "_overdue")
 
     def __init__(self, channel: "Channel[Any, Any]", clock: Callable[[], float], *, overdue: bool) -> None:
         self._channel: Final = channel
         self._clock: Final = clock
-        self._overdue: Final = overdue
-        """Whether a first round is at once."""
-        self._returned = overdue
-        """Whether what the client brings was not looked at yet."""
+        self._overdue = overdue
+        """Whether the client brings what must be renewed at once."""
         self._next: Final[dict[float, float]] = {}
         """Lifetime → when its next round is."""
         self._missed: Final[dict[str, None]] = {}
@@ -67,13 +65,12 @@ class Heartbeats:
 
     def watch(self) -> None:
         """The client was sent something, or what it has is known: begin with the lifetimes that are new."""
-        lifetimes: Collection[float] = self._channel.subscriber.lifetimes
-        if self._returned:
-            self._returned = False
-            lifetimes = {*lifetimes, *self._apart().values()}
+        lifetimes = self._channel.subscriber.lifetimes
+        if self._overdue:
+            self._overdue = False
+            self._next.update(dict.fromkeys((*lifetimes, *self._apart().values()), self._clock()))
         for ttl in lifetimes:
-            now = self._clock()
-            self._next.setdefault(ttl, now if self._overdue else now + ttl * SHARE)
+            self._next.setdefault(ttl, self._clock() + ttl * SHARE)
 
     def take(self, since: int) -> list[Update]:
         """What must be renewed now, as heartbeats: of what there is, and of what the client has instead.
@@ -123,16 +120,13 @@ class Heartbeats:
         again = []
         subscriber = self._channel.subscriber
         for name, version in versions.items():
-            present = subscriber.present(name)
-            is_here = present is not None and present.version == version
-            if not is_here and subscriber.acknowledged(name) != version:
-                continue
             if self._doubted.get(name) == version:
                 self._ended[name] = version
-            else:
-                self._doubted[name] = version
-                if is_here:
-                    again.append(name)
+                continue
+            self._doubted[name] = version
+            present = subscriber.present(name)
+            if present is not None and present.version == version:
+                again.append(name)
         return again
 
     def _due(self, ttls: list[float]) -> dict[str, None]:

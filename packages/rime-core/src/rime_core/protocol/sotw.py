@@ -278,7 +278,7 @@ class SotwChannel(Channel[DiscoveryRequest, DiscoveryResponse]):
         found = []
         for resource in resources:
             name = resource.name
-            if name not in rejected or rejected[name].version != resource.version:
+            if name not in rejected:
                 found.append(resource)
                 continue
             version = subscriber.acknowledged(name)
