@@ -12,6 +12,9 @@ pytestmark = pytest.mark.asyncio
 
 TTL = "xds.config.supports-resource-ttl"
 
+UNDERSTANDS_ALL = resources.ADMIN + "node: {client_features: [xds.config.resource-in-sotw]}\n"
+"""A bootstrap whose Envoy says of itself that it reads lifetimes in state-of-the-world too, which it does."""
+
 HEARTBEATS = 10
 """One comes every 0.4 s to what has a lifetime of a second."""
 
@@ -70,6 +73,41 @@ async def test_heartbeats_keep_a_cluster_and_without_them_it_is_dropped(stage):
 
     await eventually(dropped, within=5)
     assert (await get(port)).status == 503
+
+
+@pytest.mark.parametrize("api_type", ["DELTA_GRPC", "GRPC"])
+@pytest.mark.parametrize("what", ["rejects what replaces it", "still has a route to it"])
+async def test_a_cluster_that_envoy_keeps_is_renewed_as_it_is(stage, api_type, what):
+    rime, relay, envoy, port = await serve(stage, api_type=api_type, bootstrap=UNDERSTANDS_ALL)
+    stage.save(other=living(resources.cluster("other")))
+
+    async def has_both():
+        return set(await envoy.clusters()) == {"shop", "other"}
+
+    await eventually(has_both)
+    relay.clear()
+    if what == "still has a route to it":
+        stage.save(cluster=None)
+    else:
+        stage.save(cluster=living(resources.cluster_that_envoy_rejects("shop")))
+        await eventually(lambda: rime.events("rejected"))
+
+    def renewed():
+        return len([each for each in relay.responses if each.type_url.endswith(".Cluster")]) >= HEARTBEATS
+
+    async with Load(port, new=1) as load:
+        await eventually(renewed, within=3 * HEARTBEATS * 0.4)
+    assert load.answers
+    assert load.failures == []
+    assert await has_both()
+    assert len(rime.events("rejected")) == (what == "rejects what replaces it")
+
+    stage.save(cluster=living(resources.cluster(timeout="3s")))
+
+    async def is_replaced():
+        return (await envoy.clusters())["shop"]["connect_timeout"] == "3s"
+
+    await eventually(is_replaced)
 
 
 async def test_in_state_of_the_world_envoy_is_told_none_for_it_does_not_say_that_it_reads_wrapped_ones(stage):
