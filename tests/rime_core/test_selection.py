@@ -2,7 +2,7 @@
 
 import pytest
 
-from rime_core import CLUSTER, SECRET, VIRTUAL_HOST, Plane
+from rime_core import CLUSTER, LISTENER, SECRET, VIRTUAL_HOST, Plane
 from rime_core.delivery import IN_FLIGHT
 from rime_core.resource import content_digest
 from tests.rime_core.client import Client, reading, said
@@ -901,6 +901,18 @@ def test_the_gate_is_asked_name_by_name_only_where_something_may_wait(plane, hol
     if holding.subscriber.wildcard or holding.others:
         assert holding.poll() is not None
         assert holding.gate.asked == []
+
+
+def test_of_listeners_the_gate_is_asked_first_of_those_that_are_there(plane):
+    """Whether those that go have to wait depends on that, whatever came first."""
+    plane.apply(LISTENER, "goes", b"1")
+    gate = Waiting("goes", "comes")
+    subscriber = plane.server().subscribe(LISTENER, gate=gate)
+    subscriber.initial(at_once=True)
+    plane.remove(LISTENER, "goes")
+    plane.apply(LISTENER, "comes", b"1")
+    assert subscriber.poll() is None
+    assert gate.asked == [("comes", False), ("goes", True)]
 
 
 @pytest.mark.parametrize("names", [None, ["a"]])
