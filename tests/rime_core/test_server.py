@@ -13,8 +13,8 @@ def plane():
 def test_it_cannot_write(plane):
     public = {name for name in dir(Server) if not name.startswith("_")}
     assert public == {
-        "complete", "has_references", "knows", "not_when_ready", "permissions", "ready", "referrers", "serving",
-        "snapshot", "subscribe", "when_ready",
+        "complete", "count", "has_references", "knows", "not_when_ready", "permissions", "ready", "referrers",
+        "serving", "snapshot", "subscribe", "when_ready",
     }  # fmt: skip
     with pytest.raises(AttributeError):
         plane.server().anything = 1
@@ -23,6 +23,20 @@ def test_it_cannot_write(plane):
 def test_it_hands_out_the_planes_snapshot(plane):
     plane.apply(CLUSTER, "a", b"1")
     assert plane.server().snapshot() is plane.snapshot()
+
+
+def test_how_many_there_are_is_known_once_it_is_ready(plane):
+    group = Plane(base=plane)
+    writer = plane.writer("late")
+    plane.apply(CLUSTER, "a", b"1")
+    assert plane.server().count(CLUSTER) is None
+    writer.apply(CLUSTER, "b", b"1")
+    writer.ready()
+    group.apply(CLUSTER, "c", b"1")
+    assert [each.server().count(CLUSTER) for each in (plane, group)] == [2, 3]
+    plane.remove(CLUSTER, "a")
+    assert [each.server().count(CLUSTER) for each in (plane, group)] == [1, 2]
+    assert [each.server().count(ENDPOINT) for each in (plane, group)] == [0, 0]
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,24 @@ class TestLimit:
         allowance.refused()
         allowance.limit(["x3"])
 
+    def test_what_is_brought_may_be_as_much_beyond_what_there_is(self):
+        allowance, _ = made(most=3)
+        allowance.limit_known(range(8), 5)
+        with pytest.raises(
+            PeerError, match="9 known versions of secrets on one stream, where 8 are the most"
+        ) as refused:
+            allowance.limit_known(range(9), 5)
+        assert refused.value.code == "RESOURCE_EXHAUSTED"
+
+    @pytest.mark.parametrize("most", [3, MAX_NAMES + 3])
+    def test_what_is_brought_before_it_is_known_what_there_is_may_be_many(self, most):
+        allowance, _ = made(most=most)
+        enough = max(most, MAX_NAMES)
+        allowance.limit_known(range(enough), None)
+        with pytest.raises(PeerError):
+            allowance.limit_known(range(enough + 1), None)
+
     def test_there_may_be_none(self):
         allowance, _ = made(most=None)
         allowance.limit([str(number) for number in range(MAX_NAMES + 1)])
+        allowance.limit_known(range(MAX_NAMES + 1), 0)

@@ -1,8 +1,11 @@
 """What is the incremental stream's own. What every stream promises: test_stream; the rules: tests/conformance."""
 
+import gc
+import weakref
+
 import pytest
 
-from rime_core import CLUSTER, ENDPOINT, ROUTE, SECRET, VIRTUAL_HOST, Plane
+from rime_core import CLUSTER, ENDPOINT, ROUTE, SECRET, VIRTUAL_HOST, PeerError, Plane
 from rime_core.node import Node
 from rime_core.protocol.delta import DeltaStream
 from rime_core.protocol.messages import DeltaRequest
@@ -285,3 +288,53 @@ class TestNamesThatAreRefused:
         assert len(wakes) == 1
         stream.receive(DeltaRequest(SECRET, subscribe=["x"]))
         assert len(wakes) == 2
+
+
+class Text(str):
+    """Text of which one sees that nobody keeps it."""
+
+
+def incomplete():
+    """A Plane of two clusters that cannot read everything, so that it keeps what a client brings."""
+    plane = Plane()
+    writer = plane.writer("folder")
+    for name in "ab":
+        writer.apply(CLUSTER, name, b"1")
+    writer.ready()
+    writer.incomplete(["a file"])
+    return plane
+
+
+@pytest.mark.parametrize("type_url", [CLUSTER, ENDPOINT])
+def test_of_what_is_brought_beyond_what_may_be_nothing_is_kept(type_url):
+    plane = incomplete()
+    before = set(plane.store.indexes)
+    stream = DeltaStream(plane.server(), max_names=10)
+    brought: dict[str, str] = {Text(f"made up {number}"): Text("v") for number in range(13)}
+    kept = [weakref.ref(text) for pair in brought.items() for text in pair]
+    with pytest.raises(PeerError, match="13 known versions of") as refused:
+        stream.receive(DeltaRequest(type_url, subscribe=["a"], initial_versions=brought))
+    assert refused.value.code == "RESOURCE_EXHAUSTED"
+    assert stream.responses() == []
+    assert set(plane.store.indexes) == before
+    del brought, refused
+    gc.collect()
+    assert not any(text() for text in kept)
+
+
+def test_who_asks_for_everything_may_bring_that_and_more():
+    plane = incomplete()
+    known = {f"gone {number}": "v" for number in range(10)} | {"a": "v", "b": "v"}
+    stream = DeltaStream(plane.server(), max_names=10)
+    assert taken(stream, DeltaRequest(CLUSTER, initial_versions=known)) == [(CLUSTER, ["a", "b"], [])]
+    assert len(stream.subscribers()[CLUSTER].kept) == 10
+
+
+def test_before_it_is_known_how_many_there_are_it_may_bring_more():
+    plane = Plane()
+    writer = plane.writer("folder")
+    stream = DeltaStream(plane.server(), max_names=1)
+    assert taken(stream, DeltaRequest(CLUSTER, initial_versions={"a": "v", "b": "v", "c": "v"})) == []
+    writer.apply(CLUSTER, "a", b"1")
+    writer.ready()
+    assert taken(stream) == [(CLUSTER, ["a"], ["b", "c"])]

@@ -83,6 +83,10 @@ class GroupStore(Store):
         """Whether there are, or were, resources of this type, or somebody asks for it."""
         return super().knows(type_url) or self._base.knows(type_url)
 
+    def count(self, type_url: str) -> int:
+        """How many resources of this type there are; in a group those that it covers as well."""
+        return super().count(type_url) + self._base.count(type_url)
+
     def view(self, type_url: str) -> Overlay:
         """What is read of a type.
 

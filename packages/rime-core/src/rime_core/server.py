@@ -49,6 +49,10 @@ class Server:
         """Whether there are, or were, resources of this type, or somebody asks for it."""
         return self._store.knows(type_url)
 
+    def count(self, type_url: str) -> int | None:
+        """How many resources of this type there are, at most; None where nobody knows, for it is not ready."""
+        return self._store.count(type_url) if self.ready else None
+
     @property
     def has_references(self) -> bool:
         """Whether it is known what refers to what; else there is only the order of types."""

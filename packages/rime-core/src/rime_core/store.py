@@ -378,6 +378,11 @@ class Store(Readiness):
         """Whether there are, or were, resources of this type, or somebody asks for it."""
         return type_url in self.indexes
 
+    def count(self, type_url: str) -> int:
+        """How many resources of this type there are; in a group those that it covers as well."""
+        index = self.indexes.get(type_url)
+        return index.resources if index is not None else 0
+
     def view(self, type_url: str) -> View:
         """What is read of a type.
 

@@ -2,9 +2,13 @@
 
 Names are the client's to choose, and each costs memory for as long as it is subscribed to, or refused and not answered
 yet. Which it may have is its Permissions' to say (`rime_core.permissions`).
+
+So are the names of what it brings from an earlier stream, which are kept until it is answered, and those that are not
+here until everything can be read. Who asks for everything has all there is without naming any, so it may bring as many
+as there are, and beyond that as many as it may name; while nobody knows how many there are, at least `MAX_NAMES`.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Sized
 from typing import TYPE_CHECKING, Final
 
 from rime_core.errors import PeerError
@@ -60,6 +64,22 @@ class Allowance:
         if len(distinct - {STAR}) > most:
             raise PeerError(
                 f"more than {most} names of {self._described.plural} on one stream, which is max_names",
+                code="RESOURCE_EXHAUSTED",
+            )
+
+    def limit_known(self, known: Sized, there: int | None) -> None:
+        """Refuse to go on where what the client brings is too much; `there`: how many there are, None: nobody knows.
+
+        Raises:
+            PeerError: it is.
+        """
+        if self._most is None:
+            return
+        most = max(self._most, MAX_NAMES) if there is None else self._most + there
+        if len(known) > most:
+            raise PeerError(
+                f"{len(known)} known versions of {self._described.plural} on one stream, where {most} are the most, by"
+                " max_names and what there is",
                 code="RESOURCE_EXHAUSTED",
             )
 

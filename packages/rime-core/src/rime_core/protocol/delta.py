@@ -44,6 +44,8 @@ class DeltaChannel(Channel[DeltaRequest, DeltaResponse]):
     def begin(self, request: DeltaRequest) -> Iterable[str]:
         """Known versions count in a type's first request only (R62); that of what is unknown is none."""
         self._known = request.initial_versions
+        if self._known:
+            self.allowance.limit_known(self._known, self.stream.count(self.described.url))
         if self.described.asked_by_alias:
             numbers = {name: unknown_number(version) for name, version in self._known.items()}
             self._known = {name: version for name, version in self._known.items() if numbers[name] is None}

@@ -57,7 +57,7 @@ class Stream(ABC, Generic[Request, Response]):
         patience: how long a client is waited for that says nothing.
         type_url: the type that requests have which name none (a stream of one type); "" for an aggregated stream.
         max_response_bytes: where to split a response; one resource is never split.
-        max_names: how many names of one type the client may ask for; None: any.
+        max_names: how many names of one type the client may ask for, and bring beyond what there is; None: any.
     """
 
     _channel: ClassVar[type[Channel]]  # type: ignore[type-arg]  # each variant says which
@@ -235,6 +235,10 @@ class Stream(ABC, Generic[Request, Response]):
             return ()
         why_not = permissions.names(type_url)
         return resources if why_not is None else [each for each in resources if why_not(each.name) is None]
+
+    def count(self, type_url: str) -> int | None:
+        """How many resources of a type there are, at most; None where nobody knows."""
+        return self._server.count(type_url)
 
     @abstractmethod
     def understands_ttl(self, features: Collection[str]) -> bool:
