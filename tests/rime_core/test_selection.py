@@ -915,6 +915,23 @@ def test_of_listeners_the_gate_is_asked_first_of_those_that_are_there(plane):
     assert gate.asked == [("comes", False), ("goes", True)]
 
 
+@pytest.mark.parametrize("again", ["a", "alias"])
+def test_what_was_asked_for_again_while_it_was_held_and_went_back_is_what_the_client_has(plane, again):
+    gate = Waiting()
+    plane.apply(CLUSTER, "a", b"1", aliases=["alias"])
+    subscriber = plane.server().subscribe(CLUSTER, [again], gate=gate)
+    subscriber.initial()
+    before = subscriber.version()
+    gate.names.add("a")
+    plane.apply(CLUSTER, "a", b"2", aliases=["alias"])
+    assert subscriber.poll() is None
+    subscriber.add([again])
+    plane.apply(CLUSTER, "a", b"1", aliases=["alias"])
+    assert said(subscriber.poll()) == ({"a": b"1"}, set())
+    assert subscriber.held == {}
+    assert subscriber.version() == before
+
+
 @pytest.mark.parametrize("names", [None, ["a"]])
 def test_the_gate_is_told_when_the_client_has_what_there_is(plane, names):
     gate = Waiting("a")

@@ -147,6 +147,7 @@ class Selection(Delivery):
         view = self._view
         resources: dict[str, Resource] = {}
         removed: dict[str, None] = {}
+        back: list[str] = []
         for name in self._swapped(names) if view.described.swapped else names:
             entry = view.entry(name)
             resource = self._visible(entry)
@@ -163,7 +164,9 @@ class Selection(Delivery):
                 else:
                     removed[name] = None
                 self._send_late(name)
-            elif self._held:
+            elif resource is not None and resource.version == had:
+                back.append(name)
+            else:
                 self._forget_held(name)
         if self._all_owed:
             self._all_owed = False
@@ -175,6 +178,8 @@ class Selection(Delivery):
         if self._owed:
             owed, self._owed = self._owed, {}
             self._answer(owed, resources, removed, gate)
+        for name in back:  # it is as the client has it, which what was asked for had to know
+            self._forget_held(name)
         return self._shared(resources, removed)
 
     def _swapped(self, names: Iterable[str]) -> list[str]:
