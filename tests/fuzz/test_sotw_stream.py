@@ -4,19 +4,18 @@ And whatever it sends, the next client is served as if nothing had been, and not
 """
 
 import tracemalloc
-from collections.abc import Callable
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rime_core import CLUSTER, ENDPOINT, LISTENER, Client, PeerError, Plane
+from rime_core import CLUSTER, ENDPOINT, PeerError, Plane
 from rime_core.delivery import IN_FLIGHT
 from rime_core.node import Node
 from rime_core.protocol.messages import DiscoveryRequest
 from rime_core.protocol.sotw import SotwStream
 from rime_envoy_api import message_class
 from rime_grpc.wire import SotwDecoder
-from tests.fuzz.test_delta_stream import a_plane, assert_serves, odd_text, some_names, type_urls
+from tests.fuzz.test_delta_stream import HalfOfIt, a_plane, assert_serves, odd_text, some_names, type_urls
 
 requests = st.builds(
     DiscoveryRequest,
@@ -56,19 +55,6 @@ def test_any_sequence_of_requests(steps):
     stream.close()
     plane.apply(CLUSTER, "a", b"1")
     assert_serves(plane)
-
-
-class HalfOfIt:
-    """Refuses listeners, "*", and every name that begins with "a"."""
-
-    def __init__(self, client: Client) -> None:
-        pass
-
-    def type(self, type_url: str) -> str | None:
-        return "no listeners" if type_url == LISTENER else None
-
-    def names(self, _type_url: str) -> Callable[[str], str | None]:
-        return lambda name: "not this one" if name.startswith(("a", "*")) else None
 
 
 @settings(max_examples=300, deadline=None)
