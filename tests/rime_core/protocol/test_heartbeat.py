@@ -1,8 +1,10 @@
 """When a client hears again of what it has, over streams of both variants. The rules (R73-R76): tests/conformance."""
 
+import gc
+
 import pytest
 
-from rime_core import CLUSTER, ENDPOINT, LISTENER, ROUTE, Bodiless, Plane
+from rime_core import CLUSTER, ENDPOINT, LISTENER, ROUTE, Bodiless, Plane, Resource
 from rime_core.delivery import FEW
 from rime_core.node import TTL, WRAPPED, Node
 from rime_core.protocol.delta import DeltaStream
@@ -817,6 +819,24 @@ def test_who_came_back_with_what_there_is_has_that_set(sotw, plane):
     (second,) = client.stream.responses()
     asked(client, CLUSTER, nonce=second.nonce, error="no")
     assert bodies(renewed(client)) == {"a": b"1", "stays": b"1"}
+
+
+def test_no_set_is_kept_for_who_is_told_no_lifetimes(plane):
+    body = b"the body of what comes and goes"
+    plane.apply(CLUSTER, "a", body)
+    first = SotwStream(plane.server(), clock=lambda: 0.0)
+    first.receive(DiscoveryRequest(CLUSTER, Node("n")))
+    (answer,) = first.responses()
+    first.receive(DiscoveryRequest(CLUSTER, nonce=answer.nonce))
+    back = SotwStream(plane.server(), clock=lambda: 0.0)
+    back.receive(DiscoveryRequest(CLUSTER, Node("n"), version=answer.version))
+    assert back.responses() == []
+    del answer
+    plane.apply(CLUSTER, "a", b"2")
+    for stream in (first, back):
+        assert len(stream.responses()) == 1
+    gc.collect()
+    assert not [each for each in gc.get_objects() if type(each) is Resource and each.body == body]
 
 
 def test_a_set_that_renews_has_a_held_removal_as_the_client_has_it():
