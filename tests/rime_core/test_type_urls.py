@@ -6,10 +6,7 @@ from rime_core import (
     CLUSTER,
     ENDPOINT,
     EXTENSION_CONFIG,
-    LISTENER,
     ROUTE,
-    RUNTIME,
-    SCOPED_ROUTE,
     SECRET,
     TYPES,
     VIRTUAL_HOST,
@@ -17,7 +14,7 @@ from rime_core import (
     check_type_url,
     describe,
 )
-from rime_core.type_urls import CHILDREN, DEPTHS, is_known
+from rime_core.type_urls import CHILDREN, depth, is_known
 
 OWN = "type.example/acme.v1.Widget"
 
@@ -91,9 +88,19 @@ def test_what_is_missing_is_reported_as_removed():
 
 
 def test_what_refers_to_another_stands_above_it():
-    for each in TYPES:
-        assert all(DEPTHS[referrer] < DEPTHS[each.url] for referrer in each.referred_by)
-    assert {each for each, depth in DEPTHS.items() if not depth} == {LISTENER, SCOPED_ROUTE, VIRTUAL_HOST, RUNTIME}
+    depths = {each.abbreviation: depth(each.url) for each in TYPES}
+    assert depths == {
+        "lds": 0,
+        "srds": 0,
+        "vhds": 0,
+        "rtds": 0,
+        "rds": 1,
+        "ecds": 1,
+        "cds": 2,
+        "eds": 3,
+        "sds": 3,
+    }
+    assert depth(OWN) == 0
 
 
 @pytest.mark.parametrize("url", [CLUSTER, OWN, "a/b.C", "type.googleapis.com/sub/pkg.Message"])

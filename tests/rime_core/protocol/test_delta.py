@@ -115,7 +115,30 @@ class TestWhatIsUnderARoute:
     def test_it_is_split(self, plane):
         stream = DeltaStream(plane.server(), max_response_bytes=1)
         answers = taken(stream, DeltaRequest(ROUTE, subscribe=["a", "b"]), DeltaRequest(VIRTUAL_HOST))
-        assert answers[2:] == [(VIRTUAL_HOST, [], ["a/*"]), (VIRTUAL_HOST, [], ["b/*"])]
+        assert sorted(answers[2:]) == [(VIRTUAL_HOST, [], ["a/*"]), (VIRTUAL_HOST, [], ["b/*"])]
+
+    @pytest.mark.parametrize("asked", [True, False])
+    def test_a_host_of_just_that_name_is_not_told_to_be_gone(self, plane, asked):
+        if not asked:
+            plane.apply(VIRTUAL_HOST, "a/*", b"1")
+        stream = DeltaStream(plane.server())
+        hosts = ["b/*"] if asked else []
+        answers = taken(stream, DeltaRequest(ROUTE, subscribe=["a", "b"]), DeltaRequest(VIRTUAL_HOST, subscribe=hosts))
+        removed = [name for url, _, names in answers if url == VIRTUAL_HOST for name in names]
+        assert sorted(removed) == (["a/*"] if asked else ["a/**", "b/*"])
+
+    def test_a_route_whose_client_was_told_of_a_host_needs_no_more(self):
+        plane = Plane(references=lambda url, body: [(VIRTUAL_HOST, body.decode())] if url == ROUTE else [])
+        plane.apply(ROUTE, "shop/web", b"shop/web/*")
+        stream = DeltaStream(plane.server())
+        requests = [DeltaRequest(ROUTE, subscribe=["shop/web"]), DeltaRequest(VIRTUAL_HOST, subscribe=["shop/web/x"])]
+        assert taken(stream, *requests) == [(ROUTE, ["shop/web"], []), (VIRTUAL_HOST, ["shop/web/x"], [])]
+
+    def test_each_answer_that_a_host_is_unknown_has_a_version_of_its_own(self):
+        stream = DeltaStream(Plane().server())
+        stream.receive(DeltaRequest(VIRTUAL_HOST, subscribe=["r/a", "r/b"]))
+        (response,) = stream.responses()
+        assert sorted(each.version for each in response.update.resources) == ["unknown-1", "unknown-2"]
 
     def test_who_asks_for_no_routes_is_told_of_none(self, plane):
         assert taken(DeltaStream(plane.server()), DeltaRequest(VIRTUAL_HOST)) == []

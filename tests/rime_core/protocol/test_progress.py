@@ -136,6 +136,20 @@ def test_a_removal_that_is_held_back_or_rejected_is_seen(plane, stream):
     assert refused(gone) == ("still needed", 5.0)
 
 
+def test_what_was_rejected_before_its_removal_is_held_back_is_seen(plane, stream):
+    plane.apply(ROUTE, "r", b"to:a")
+    ask(stream, CLUSTER)
+    settle(stream, CLUSTER)
+    ask(stream, ROUTE, "r")
+    settle(stream, ROUTE)
+    plane.apply(CLUSTER, "a", b"2")
+    settle(stream, CLUSTER, error="bad")
+    plane.remove(CLUSTER, "a")
+    take(stream)
+    held = next(progress(stream))
+    assert (held.name, held.version, held.state, refused(held)) == ("a", None, "not sent", ("bad", 5.0))
+
+
 def test_what_an_earlier_stream_brought_and_cannot_be_read_now_is_seen(plane, stream):
     writer = plane.writer("folder")
     writer.ready()

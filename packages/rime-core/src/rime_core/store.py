@@ -25,7 +25,7 @@ from rime_core.referrers import Referrers
 from rime_core.resource import Digest, Reference, Resource
 from rime_core.snapshot import Snapshot
 from rime_core.status import HeldRemoval, Notice, PlaneStatus, WaitsFor, WriterStatus
-from rime_core.type_urls import DEPTHS, XdsType, check_type_url, describe
+from rime_core.type_urls import XdsType, check_type_url, depth, describe
 from rime_core.view import View
 from rime_core.watches import Watcher, Watches
 
@@ -144,7 +144,7 @@ class Store(Readiness):
                 differs = self._remove(writer, index, name, waits, sure=sure)
             if differs:
                 touched[index] = None
-        for index, name in sorted(referred, key=_depth):
+        for index, name in sorted(referred, key=lambda each: depth(each[0].type_url)):  # who refers goes first
             if self._remove(writer, index, name, waits, sure=sure):
                 touched[index] = None
         if touched:
@@ -444,8 +444,3 @@ class Store(Readiness):
             if entry.resource is not None and entry.owner is writer
         ]
         return [*owned, *self._contested.names(writer, type_url)]
-
-
-def _depth(named: tuple[Index, str]) -> int:
-    """Whoever refers to something goes before it."""
-    return DEPTHS.get(named[0].type_url, 0)

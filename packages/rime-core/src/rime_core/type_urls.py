@@ -138,15 +138,6 @@ _BY_SHORT_NAME = {
 _LAST = len(TYPES)
 
 
-def _depth(type_url: str) -> int:
-    known = _BY_URL.get(type_url)
-    return max((1 + _depth(each) for each in known.referred_by), default=0) if known is not None else 0
-
-
-DEPTHS = {each.url: _depth(each.url) for each in TYPES}
-"""Type URL → how many types may stand above it, each of which refers to the next: what refers comes before."""
-
-
 def check_type_url(type_url: str) -> None:
     """Raise unless `type_url` is `<authority>/<package>.<Message>`.
 
@@ -175,6 +166,11 @@ def describe(type_url: str) -> XdsType:
         return known
     message = type_url.rpartition("/")[2]
     return XdsType(type_url, message, message, message, _LAST, legacy_wildcard=True, full_set=True)
+
+
+def depth(type_url: str) -> int:
+    """How many types may stand above it, each of which refers to the next: what refers comes before."""
+    return max((1 + depth(each) for each in describe(type_url).referred_by), default=0)
 
 
 def by_short_name(name: str) -> XdsType:

@@ -54,10 +54,9 @@ def _of_type(channel: "Channel[Any, Any]", rejections: "dict[tuple[str, str], Re
     for flight in channel.flights.values():
         on_its_way.update(flight.manifest.versions)
     everything = subscriber.everything()
+    resources = everything.resources if everything is not None else ()
     answered: set[str] = set()
-    for resource in everything.resources if everything is not None else ():
-        if isinstance(resource, Bodiless):
-            continue
+    for resource in (each for each in resources if not isinstance(each, Bodiless)):
         name, version = resource.name, resource.version
         answered.update((name, *resource.aliases))
         rejection = rejections.get((type_url, name))
