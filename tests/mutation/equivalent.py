@@ -37,6 +37,13 @@ EQUIVALENT: tuple[Known, ...] = (
     ),
     Known(
         "index",
+        "Index.change",
+        "if entry.past or (old is not None and resource.version in old.version):",
+        "if entry.past or (old is not None or resource.version in old.version):",
+        "`told_apart` finds that out as well; asking first saves the call",
+    ),
+    Known(
+        "index",
         "Index._needed",
         "for state, end in zip(past, ends, strict=True)",
         "for state, end in zip(past, ends, )",

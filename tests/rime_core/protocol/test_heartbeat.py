@@ -106,6 +106,18 @@ def test_each_lifetime_has_its_own_rounds_and_those_at_one_moment_are_one_respon
     assert [each.name for each in response.update.resources] == ["a", "long"]
 
 
+def test_who_has_everything_is_sent_what_all_others_are(plane, client):
+    other = Client(plane)
+    other.ask(CLUSTER)
+    other.take()
+    beats = []
+    for each in (client, other):
+        each.now += EVERY
+        (response,) = each.take()
+        beats.append(response.update)
+    assert beats[0] is beats[1]
+
+
 def test_a_changed_lifetime_moves_to_other_rounds(plane, client):
     plane.apply(CLUSTER, "a", b"1", ttl=20)
     client.take()

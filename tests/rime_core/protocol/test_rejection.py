@@ -74,6 +74,11 @@ def test_no_wording_is_there_for_nothing(wording, monkeypatch):
     assert any(list(culprits(message, NAMES)) != named for message, named in MESSAGES)
 
 
+def test_what_stands_before_the_words_that_name_is_not_named():
+    message = "?bad: Error adding/updating cluster(s) other: no"
+    assert culprits(message, {"bad": "1", "other": "1"}) == ("other",)
+
+
 def test_only_what_the_response_carried_is_named():
     message = f"Error adding/updating cluster(s) bad: {DNS}, another: {DNS}"
     assert culprits(message, {"another": "1"}) == ("another",)

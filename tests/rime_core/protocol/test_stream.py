@@ -142,7 +142,12 @@ def test_it_is_due_when_the_first_of_what_waits_is():
     due.append(stream.due)
     now[0] = 25.0
     assert sent(stream) == [(ROUTE, ["r"], [])]
-    assert [*due, stream.due] == [None, 40.0, 25.0, 40.0]
+    due.append(stream.due)
+    now[0] = 26.0
+    plane.apply(CLUSTER, "a", b"2")
+    plane.apply(ROUTE, "r", b"2")
+    assert sent(stream) == [(CLUSTER, ["a"], [])]
+    assert [*due, stream.due] == [None, 40.0, 25.0, 40.0, 40.0], "41 is when the route waits no longer"
 
 
 def test_what_goes_waits_for_nothing_on_a_stream_of_one_type():
