@@ -135,6 +135,27 @@ EQUIVALENT: tuple[Known, ...] = (
         "of a version only whether there is one counts here",
     ),
     Known(
+        "protocol/channel",
+        "Channel._reject",
+        "before = subscriber.rejected if subscriber.has_rejected else {}",
+        "before = subscriber.rejected if (subscriber.has_rejected) or True else {}",
+        "there is nothing in it where nothing is rejected; not to ask saves the way through all that is on its way",
+    ),
+    Known(
+        "protocol/heartbeat",
+        "Heartbeats.take",
+        "update = subscriber.renewal_of_all(ttls[0])",
+        "update = None",
+        "what is found by name has the same content then, and equal content is one Update; it is found once for all",
+    ),
+    Known(
+        "protocol/heartbeat",
+        "Heartbeats._due",
+        "apart = self._apart() if ttls else {}",
+        "apart = self._apart() if (ttls) or True else {}",
+        "it is read for these lifetimes alone",
+    ),
+    Known(
         "protocol/sotw",
         "SotwChannel.ask",
         "if len(granted) < len(names):",
