@@ -794,8 +794,14 @@ async def begun(plane, client, *names):
 
 async def next_heartbeat(client):
     """The next response, after half of a lifetime of one second."""
-    client.wire.later(0.5)
+    await half_a_lifetime(client)
     return await client.receive()
+
+
+async def half_a_lifetime(client):
+    """Half a second passes, once all that the client said is read."""
+    await client.nothing()
+    client.wire.later(0.5)
 
 
 async def test_R75_a_heartbeat_has_the_version_that_was_acknowledged_and_no_body(plane, client):
@@ -816,7 +822,7 @@ async def test_R75_not_the_version_that_was_rejected_but_the_one_before(plane, c
     plane.apply(CLUSTER, "a", b"2", ttl=1)
     await client.nack(await client.receive())
     for _ in range(2):
-        client.wire.later(0.5)
+        await half_a_lifetime(client)
         beats = [await client.receive(), await client.receive()]
         assert {name: version for beat in beats for name, version in beat.versions().items()} == had
         assert [beat.bodiless for beat in beats] == [{"b"}, {"a"}]

@@ -9,7 +9,7 @@ import pytest
 from rime_core import CLUSTER, ENDPOINT, LISTENER, ROUTE, SCOPED_ROUTE, SECRET, Node, Plane
 from tests.conformance.bodies import waiting_for
 from tests.conformance.clients import EndedError, naming
-from tests.conformance.test_rules import is_resent
+from tests.conformance.test_rules import half_a_lifetime, is_resent
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.variants("sotw")]
 
@@ -567,7 +567,7 @@ async def test_R76_a_set_is_renewed_as_a_whole_before_half_of_the_lifetime_is_ov
     first = await client.receive()
     await client.ask(CLUSTER)
     for _ in range(2):
-        client.wire.later(0.5)
+        await half_a_lifetime(client)
         again = await client.receive()
         assert (again.resources, again.ttls, again.version) == (first.resources, {"a": 1}, first.version)
         await client.ask(CLUSTER)
@@ -580,7 +580,7 @@ async def test_R76_other_types_by_what_has_a_lifetime(plane, client):
     await client.receive()
     await client.ask(ENDPOINT)
     for _ in range(2):
-        client.wire.later(0.5)
+        await half_a_lifetime(client)
         again = await client.receive()
         assert (names_of(again), again.ttls) == ({"a"}, {"a": 1})
         await client.ask(ENDPOINT)
@@ -597,7 +597,7 @@ async def test_R75_a_set_is_renewed_with_what_was_accepted_of_what_was_rejected(
     await client.nack(second)
     await client.nothing()
     for _ in range(2):
-        client.wire.later(0.5)
+        await half_a_lifetime(client)
         again = await client.receive()
         assert again.resources == first.resources
         assert again.version not in (first.version, second.version)
