@@ -505,6 +505,33 @@ def test_a_renewal_may_be_rejected_as_anything_else(plane, answers):
     assert client.last[ENDPOINT].version == present_version(client) + ("" if answers else "+pending")
 
 
+@pytest.mark.parametrize("type_url", [LISTENER, ENDPOINT])
+@pytest.mark.parametrize(
+    ("lists", "sent"),
+    [
+        ([["a"], ["a", "b"]], {"b"}),
+        ([["a"], ["a", "b"], ["a"], ["a", "b"]], {"b"}),
+        ([["a", "b"], ["a"], ["*", "a"]], {"a", "b"}),
+        ([["a", "b"], ["a", "b", "c"], ["a", "b"]], set()),
+        ([["a", "b"], ["a", "b", "*"], ["a", "b"]], set()),
+    ],
+)
+def test_what_is_asked_for_anew_before_the_first_answer_is_sent_whatever_it_brings(type_url, lists, sent):  # R26
+    """It may have brought the version from before it gave the name up."""
+    plane = Plane()
+    for name in "ab":
+        plane.apply(type_url, name, b"1")
+    client = Client(plane)
+    client.asking(type_url, "a", "b")
+    again = Client(plane)
+    for names in lists:
+        again.ask(type_url, *names, version=client.last[type_url].version)
+    if type_url == LISTENER and sent:
+        sent = {"a", "b"}
+    assert again.take() == ([(type_url, dict.fromkeys(sent, b"1"))] if sent else [])
+    assert again.take() == []
+
+
 def test_a_version_counts_in_a_first_request_only(plane, client):
     client.asking(ENDPOINT, "a")
     again = Client(plane)
@@ -898,6 +925,22 @@ def test_a_listener_that_goes_while_everything_is_asked_for_drains(shop):
     assert client.asking(LISTENER, "missing", "*") == [(LISTENER, {})]
     assert client.asking(LISTENER, "missing", "*") == []
     assert [hold.why for hold in client.stream.order.holds()] == ["draining"]
+
+
+def test_what_was_let_go_given_up_and_asked_for_again_waits_anew(shop):
+    """All between two batches."""
+    client = Client(shop)
+    for request in [(CLUSTER,), (ROUTE, "r", "other")]:
+        client.asking(*request)
+        client.ask(*request)
+    shop.apply(CLUSTER, "new", b"1")
+    shop.apply(ROUTE, "r", b"new")
+    assert client.take() == [(CLUSTER, {"c": b"1", "new": b"1"})]
+    client.ask(CLUSTER)
+    client.ask(ROUTE, "other")
+    shop.apply(CLUSTER, "new", b"2")
+    assert client.asking(ROUTE, "r", "other") == [(CLUSTER, {"c": b"1", "new": b"2"})]
+    assert client.asking(CLUSTER) == [(ROUTE, {"r": b"new"})]
 
 
 def test_a_version_says_that_the_client_comes_back(plane):

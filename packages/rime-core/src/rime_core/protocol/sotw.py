@@ -68,6 +68,7 @@ class SotwChannel(Channel[DiscoveryRequest, DiscoveryResponse]):
         "_accepted",
         "_deferred",
         "_denied",
+        "_early",
         "_known",
         "_latest",
         "_named",
@@ -89,6 +90,8 @@ class SotwChannel(Channel[DiscoveryRequest, DiscoveryResponse]):
         """Whether it was told that its first answer waits."""
         self._denied: set[str] = set()
         """The names that the latest list has and that its client may not have."""
+        self._early: set[str] = set()
+        """The names that it asked for anew before its first request was answered."""
         self._known: str
         """The version that the client brings from an earlier stream, until that is answered."""
         self._latest = ""
@@ -147,6 +150,8 @@ class SotwChannel(Channel[DiscoveryRequest, DiscoveryResponse]):
         new = listed - held - self._denied
         if new:
             subscriber.add(self.ask(list(new)))
+            if not self.answered:
+                self._early |= new
         if self.described.full_set:
             self._star_owed = subscriber.wildcard and (self._star_owed or STAR in new)
         if self._warming and (repeats or self._repeated):
@@ -194,9 +199,11 @@ class SotwChannel(Channel[DiscoveryRequest, DiscoveryResponse]):
     def first(self) -> Update | None:
         """All that it wants, unless that is what it brings; a full set also where it is empty (R44).
 
+        A name that it asked for anew meanwhile is sent (R26): what it brings may be from before it gave that name up.
         Nothing of a full set waits here: what is left out of it would be deleted by a client that has it already.
         """
         known, self._known = self._known, ""
+        early, self._early = self._early, set()
         self.allowance.refused()  # which leaves out what is refused, as it does what is missing
         subscriber = self.subscriber
         awaited = self.stream.awaited(self.described.url)
@@ -208,6 +215,9 @@ class SotwChannel(Channel[DiscoveryRequest, DiscoveryResponse]):
                     self._accepted = self._set
             subscriber.resume()
             subscriber.resend(awaited)
+            if early:
+                names = subscriber.names
+                subscriber.add(name for name in early if (subscriber.wildcard if name == STAR else name in names))
             return None
         update = subscriber.initial(at_once=self.described.full_set)
         return update if update or self.described.full_set else None
