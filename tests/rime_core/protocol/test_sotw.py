@@ -512,6 +512,7 @@ def test_a_renewal_may_be_rejected_as_anything_else(plane, answers):
         ([["a"], ["a", "b"]], {"b"}),
         ([["a"], ["a", "b"], ["a"], ["a", "b"]], {"b"}),
         ([["a", "b"], ["a"], ["*", "a"]], {"a", "b"}),
+        ([["c"], ["c", "a"], ["c", "a", "b"]], {"a", "b"}),
         ([["a", "b"], ["a", "b", "c"], ["a", "b"]], set()),
         ([["a", "b"], ["a", "b", "*"], ["a", "b"]], set()),
     ],
