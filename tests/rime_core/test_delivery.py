@@ -33,6 +33,26 @@ def version(plane, name):
     return plane.snapshot()[CLUSTER][name].version
 
 
+# --- what is on its way is one account for all, until one client says something of it
+
+
+@pytest.mark.parametrize("said", ["one acknowledged", "rejected", "given up"])
+def test_what_one_client_says_of_what_many_were_sent_is_its_own_word(plane, said):
+    one, other = (plane.server().subscribe(CLUSTER, ["a", "b"]) for _ in range(2))
+    plane.replace(CLUSTER, {"a": b"1", "b": b"1"})
+    update = one.initial()
+    assert other.initial() is update
+    if said == "one acknowledged":
+        one.acknowledge("a", version(plane, "a"))
+    elif said == "rejected":
+        one.reject(update, "no", ["a"])
+    else:
+        one.discard(["a"])
+    assert (other.in_flight, other.rejected, other.acknowledged("a")) == (1, {}, None)
+    other.acknowledge_update(update)
+    assert other.acknowledged("a") == version(plane, "a")
+
+
 # --- acknowledging
 
 
