@@ -37,9 +37,9 @@ EQUIVALENT: tuple[Known, ...] = (
     ),
     Known(
         "index",
-        "Index.change",
-        "if entry.past or (old is not None and resource.version in old.version):",
-        "if entry.past or (old is not None or resource.version in old.version):",
+        "Index.put",
+        "if resource is not None and (entry.past or (old is not None and resource.version in old.version)):",
+        "if resource is not None and (entry.past or (old is not None or resource.version in old.version)):",
         "`told_apart` finds that out as well; asking first saves the call",
     ),
     Known(

@@ -117,29 +117,6 @@ class Index(View):
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
-    def change(self, entry: Entry, resource: Resource) -> None:
-        """As `put`, of what takes the place of one that has as few aliases and lifetimes: none."""
-        name = resource.name
-        ordinal = self.ordinal = self.number()
-        old = entry.resource
-        if entry.past or (old is not None and resource.version in old.version):
-            resource = entry.told_apart(resource, ordinal)
-        if entry.ordinal <= self.observed:
-            self._remember(name, entry)
-        entry.resource = resource
-        entry.ordinal = ordinal
-        self.entries.move_to_end(name)
-        if self.shared:
-            self.shared.clear()
-        if self.updates:
-            self.updates.clear()
-        if self.renewals:
-            self.renewals.clear()
-        self._snapshot = None
-        self.label = None
-        if self.interest.asked:
-            self._touch(name, (name,), ordinal)
-
     def put(self, name: str, resource: Resource | None, owner: Owner) -> None:
         """Make `resource` the present state of `name`; None removes it. The caller has checked that it differs."""
         ordinal = self.ordinal = self.number()

@@ -148,7 +148,6 @@ class Selection(Delivery):
         resources: dict[str, Resource] = {}
         removed: dict[str, None] = {}
         back: list[str] = []
-        held = frozenset(self._held)
         for name in self._swapped(names) if view.described.swapped else names:
             entry = view.entry(name)
             resource = self._visible(entry)
@@ -165,7 +164,7 @@ class Selection(Delivery):
                 else:
                     removed[name] = None
                 self._send_late(name)
-            elif resource is not None and resource.version == had:
+            elif name in self._held and resource is not None and resource.version == had:
                 back.append(name)
             else:
                 self._forget_held(name)
@@ -179,7 +178,7 @@ class Selection(Delivery):
         if self._owed:
             owed, self._owed = self._owed, {}
             self._answer(owed, resources, removed, gate)
-        for name in held.intersection(back):  # it is as the client has it, which what was asked for had to know
+        for name in back:  # it is as the client has it, which what was asked for had to know
             self._forget_held(name)
         return self._shared(resources, removed)
 

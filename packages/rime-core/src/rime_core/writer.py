@@ -83,7 +83,8 @@ class Writer:
                     if old.body == body:
                         return False
                     if store.references is None and not aliases and ttl is None:
-                        index.change(entry, Resource(type_url, name, store.digest(body), body, (), on_demand))
+                        index.put(name, Resource(type_url, name, store.digest(body), body, (), on_demand), self)
+                        index.label = None
                         store.commits += 1
                         if index.waiting or index.touched:
                             call_all(index.woken())
