@@ -28,6 +28,7 @@ from rime_grpc.peer import peer_of
 from rime_grpc.services import METHODS, Method
 from rime_grpc.stream import Stream
 from rime_grpc.tls import Certificates
+from rime_grpc.wakeups import taken_together
 
 if TYPE_CHECKING:
     from rime_grpc.stream import Context
@@ -69,7 +70,8 @@ async def serve(server: Server, address: str, config: Config | None = None) -> A
     credentials = _credentials(config)
     addresses.check_free(where)
     streams = _Streams(server, config)
-    grpc_server = grpc.aio.server(options=_options(config))
+    with taken_together(asyncio.get_running_loop()):
+        grpc_server = grpc.aio.server(options=_options(config))
     grpc_server.add_generic_rpc_handlers((streams,))
     try:
         if credentials is None:
