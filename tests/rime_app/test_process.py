@@ -7,9 +7,10 @@ from contextlib import suppress
 
 import pytest
 
-from rime_app.process import END_WITHIN
+from rime_app.process import END_WITHIN, YOUNG
 
 PLUGIN = """
+    import gc
     import sys
     import time
 
@@ -51,6 +52,11 @@ PLUGIN = """
         async def emptied(self, writer):
             writer.replace(CLUSTER, {})
             await anyio.sleep_forever()
+
+        async def watching_garbage(self, writer):
+            while not gc.get_freeze_count():
+                await anyio.sleep(0.01)
+            print(gc.get_threshold()[0], gc.get_freeze_count() > 1000, flush=True)
 
         async def exiting(self, writer):
             async with anyio.create_task_group() as tasks:
@@ -172,6 +178,14 @@ def test_a_signal_before_it_has_begun_ends_it_too(serve):
     out, err = process.communicate(timeout=10)
     assert (process.returncode, out) == (0, "")
     assert "Traceback" not in err
+
+
+def test_garbage_is_looked_for_seldom_and_never_among_what_was_loaded(serve):
+    process = serve("watching_garbage")
+    assert sorted([process.stdout.readline(), process.stdout.readline()]) == [
+        f"{YOUNG} True\n",
+        "ready shop://127.0.0.1:1 with 4 resources\n",
+    ]
 
 
 def test_sighup_lets_go_what_was_held_for_being_too_much(serve):
