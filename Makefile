@@ -59,7 +59,7 @@ test: setup
 check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy packages/*/src tests examples
+	$(BIN)/mypy packages/*/src tests examples benchmarks
 	$(BIN)/lint-imports
 
 # With modules named, those alone; without, the rules' faults first.

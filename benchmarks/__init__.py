@@ -1,0 +1,1 @@
+"""How fast rime is, measured: `make bench`, and beside its peers `make bench-peers`. docs/performance.md says more."""

@@ -1,0 +1,139 @@
+"""The kernel alone: what a change costs, and what a subscriber does, without any transport.
+
+Bodies are made before the clock runs: a kernel is handed bytes. An unchanged `apply` is handed equal bytes that are not
+the same object, as every source hands them.
+"""
+
+import tracemalloc
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Final
+
+from benchmarks.figures import Figure, figure, nanoseconds
+from rime_core import CLUSTER, Plane, Subscriber
+
+SIZE: Final = 1024
+RUNS: Final = 15
+BATCH: Final = 2000
+"""Changes that one run consists of."""
+
+SUBSCRIBERS: Final = 100
+BULK: Final = 100_000
+
+
+def measure(progress: Callable[[str], object]) -> Iterator[Figure]:
+    """All figures of the kernel."""
+    for n in (10, 200, 1_000, 10_000, 100_000, 1_000_000):
+        progress(f"apply, {n:,} resources")
+        yield from applying(n)
+    for n in (10, 200, 1_000, 10_000):
+        progress(f"apply and {SUBSCRIBERS} subscribers, {n:,} resources")
+        yield subscribers(n)
+    for n in (10, 10_000, 100_000):
+        progress(f"memory of a subscriber, {n:,} resources")
+        yield memory(n)
+    progress(f"bulk load of {BULK:,} resources")
+    yield bulk()
+
+
+def filled(n: int) -> tuple[Plane, list[str]]:
+    """A Plane with `n` clusters, and what they are called."""
+    plane, names = Plane(), [f"resource-{number}" for number in range(n)]
+    # a million bodies would be a gigabyte of what is never looked at
+    body = bytes(SIZE)
+    with plane.transaction() as transaction:
+        for name in names:
+            transaction.apply(CLUSTER, name, body)
+    return plane, names
+
+
+def applying(n: int) -> Iterator[Figure]:
+    """`apply` of a body that differs, and of one that does not."""
+    plane, names = filled(n)
+    targets = [names[number * 7919 % n] for number in range(BATCH)]
+    changed, unchanged, stamp = [], [], 1
+    for _ in range(RUNS):
+        bodies = [(stamp + number).to_bytes(8) * (SIZE // 8) for number in range(BATCH)]
+        stamp += BATCH
+
+        changed.append(nanoseconds(partial(apply_all, plane, targets, bodies), each=BATCH))
+        there = plane.snapshot()[CLUSTER]
+        copies = [bytes(bytearray(there[name].body)) for name in targets]
+        unchanged.append(nanoseconds(partial(apply_all, plane, targets, copies), each=BATCH))
+    yield figure("apply changed", "rime", n, "ns", changed)
+    yield figure("apply unchanged", "rime", n, "ns", unchanged)
+
+
+def apply_all(plane: Plane, names: list[str], bodies: list[bytes]) -> None:
+    """Each body to its name."""
+    apply = plane.apply
+    for name, body in zip(names, bodies, strict=True):
+        apply(CLUSTER, name, body)
+
+
+def subscribers(n: int) -> Figure:
+    """One change, and each of 100 wildcard subscribers is handed its update and acknowledges it."""
+    plane, names = filled(n)
+    server = plane.server()
+    woken: list[Subscriber] = []
+    everybody: list[Subscriber] = []
+    for place in range(SUBSCRIBERS):
+        subscriber = server.subscribe(CLUSTER, wake=partial(_note, woken, everybody, place))
+        everybody.append(subscriber)
+        subscriber.acknowledge_update(subscriber.initial())
+    rounds, stamp, values = 200, 1, []
+    for _ in range(RUNS):
+        bodies = [(stamp + number).to_bytes(8) * (SIZE // 8) for number in range(rounds)]
+        stamp += rounds
+
+        def run(bodies: list[bytes] = bodies) -> None:
+            for number, body in enumerate(bodies):
+                plane.apply(CLUSTER, names[number % n], body)
+                assert len(woken) == SUBSCRIBERS
+                for subscriber in woken:
+                    update = subscriber.poll()
+                    assert update is not None
+                    subscriber.acknowledge_update(update)
+                woken.clear()
+
+        values.append(nanoseconds(run, each=rounds))
+    return figure("apply, 100 updates and acknowledgements", "rime", n, "ns", values, streams=SUBSCRIBERS)
+
+
+def _note(woken: list[Subscriber], everybody: list[Subscriber], place: int) -> None:
+    woken.append(everybody[place])
+
+
+def memory(n: int) -> Figure:
+    """What one more idle wildcard subscriber keeps in memory: 100 of them against 50."""
+    plane, _ = filled(n)
+    server = plane.server()
+    held: list[Subscriber] = []
+    kept = []
+    tracemalloc.start()
+    try:
+        for _ in range(2):
+            for _ in range(50):
+                subscriber = server.subscribe(CLUSTER, wake=held.clear)
+                subscriber.acknowledge_update(subscriber.initial())
+                held.append(subscriber)
+            kept.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    return figure("memory of an idle subscriber", "rime", n, "bytes", [(kept[1] - kept[0]) / 50])
+
+
+def bulk() -> Figure:
+    """A first state in one transaction."""
+    names = [f"resource-{number}" for number in range(BULK)]
+    values = []
+    for run in range(7):
+        bodies = [(run * BULK + number).to_bytes(8) * (SIZE // 8) for number in range(BULK)]
+
+        def load(bodies: list[bytes] = bodies) -> None:
+            with Plane().transaction() as transaction:
+                for name, body in zip(names, bodies, strict=True):
+                    transaction.apply(CLUSTER, name, body)
+
+        values.append(nanoseconds(load, each=1))
+    return figure("bulk load", "rime", BULK, "ns", values)

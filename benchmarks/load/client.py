@@ -1,0 +1,229 @@
+"""xDS clients by the thousand: each a stream of its own on a connection of its own, which acknowledges as Envoy does.
+
+What they receive is handed to whoever watches, who verifies it. The same bytes are parsed once, however many clients
+received them.
+"""
+
+import random
+import select
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final, Self
+
+import xxhash
+
+from benchmarks.load.http2 import Call
+from benchmarks.resources import stamp
+from rime_envoy_api import message_class
+
+METHOD: Final = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources"
+
+_REMEMBERED: Final = 64 << 20
+"""Bytes of responses of which it is known what they hold."""
+
+_READ_AT_ONCE: Final = 64
+
+_INITIAL_VERSIONS: Final = 5
+"""The number of `initial_resource_versions` in a `DeltaDiscoveryRequest`."""
+
+
+class LoadError(Exception):
+    """A server did what it must not do, or did nothing for too long."""
+
+
+@dataclass(frozen=True)
+class Received:
+    """One response, as it came, with what can be read of it cheaply; the rest is read when asked for."""
+
+    message: Any = field(repr=False)
+    length: int
+    """In bytes."""
+    acknowledgement: bytes
+
+    @property
+    def size(self) -> int:
+        """How many resources it holds."""
+        return len(self.message.resources)
+
+    @cached_property
+    def stamps(self) -> dict[str, int]:
+        """Name → stamp, of each resource in it; which holds that the resource can be read."""
+        return {each.name: stamp(self.message.type_url, each.resource.value) for each in self.message.resources}
+
+    @cached_property
+    def versions(self) -> dict[str, str]:
+        """Name → version."""
+        return {each.name: each.version for each in self.message.resources}
+
+    @property
+    def removed(self) -> Sequence[str]:
+        """The names that are gone."""
+        return list(self.message.removed_resources)
+
+
+class Client:
+    """One stream."""
+
+    __slots__ = ("call", "count")
+
+    def __init__(self, call: Call) -> None:
+        self.call: Final = call
+        self.count = 0
+        """Resources received in its life."""
+
+
+Watcher = Callable[[Client, Received], object]
+
+
+def _unwatched(_client: Client, _received: Received) -> None:
+    """Nobody looks at what is received."""
+
+
+class Load:
+    """Clients of one server and one type. Nothing happens but in `until` and in what calls it."""
+
+    def __init__(self, port: int, type_url: str) -> None:
+        self.type_url: Final = type_url
+        self.clients: Final[list[Client]] = []
+        self.watch: Watcher = _unwatched
+        """Called with what each client receives, when it has."""
+        self._port: Final = port
+        self._by_socket: Final[dict[int, Client]] = {}
+        self._poll: Final = select.epoll()
+        self._known: Final[dict[bytes, Received]] = {}
+        self._remembered = 0
+        self._request: Final = message_class("envoy.service.discovery.v3.DeltaDiscoveryRequest")
+        self._response: Final = message_class("envoy.service.discovery.v3.DeltaDiscoveryResponse")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every connection."""
+        for client in self.clients:
+            client.call.close()
+        self.clients.clear()
+        self._by_socket.clear()
+        self._poll.close()
+
+    def open(self, first_request: bytes) -> Client:
+        """One more client, which sends this."""
+        client = Client(Call(self._port, METHOD))
+        client.call.send(first_request)
+        self.clients.append(client)
+        self._by_socket[client.call.socket.fileno()] = client
+        self._poll.register(client.call.socket, select.EPOLLIN)
+        self._watch(client)
+        return client
+
+    def drop(self, client: Client) -> None:
+        """Close one client's connection."""
+        self._poll.unregister(client.call.socket)
+        del self._by_socket[client.call.socket.fileno()]
+        self.clients.remove(client)
+        client.call.close()
+
+    def first_request(self, names: Sequence[str] = ()) -> bytes:
+        """What a client says first: it wants these names, or all where there are none."""
+        request = self._request(type_url=self.type_url, resource_names_subscribe=names)
+        request.node.id = "load"
+        request.node.cluster = "load"
+        request.node.user_agent_name = "envoy"
+        data: bytes = request.SerializeToString()
+        return data
+
+    def returning_request(self, versions: Mapping[str, str], names: Sequence[str], seed: int) -> bytes:
+        """What a client says first that comes back and knows these versions, in an order of its own."""
+        entries = [
+            _field(_INITIAL_VERSIONS, _field(1, name.encode()) + _field(2, version.encode()))
+            for name, version in versions.items()
+        ]
+        random.Random(seed).shuffle(entries)  # noqa: S311 - each seed another order, in each run the same
+        return self.first_request(names) + b"".join(entries)
+
+    def connect(self, requests: Iterable[bytes], *, resources: int, at_a_time: int, timeout: float) -> float:
+        """A client for each of these first requests, at most `at_a_time` of them without their first `resources`.
+
+        Returns:
+            When the last of them had all, in seconds of the monotonic clock.
+
+        Raises:
+            LoadError: not in time.
+        """
+        waiting = iter(requests)
+        incomplete: list[Client] = []
+
+        def is_done() -> bool:
+            incomplete[:] = [client for client in incomplete if client.count < resources]
+            while len(incomplete) < at_a_time and (request := next(waiting, None)) is not None:
+                incomplete.append(self.open(request))
+            return not incomplete
+
+        return self.until(is_done, timeout=timeout, what=f"the first {resources} resources of each client")
+
+    def until(self, condition: Callable[[], bool], *, timeout: float, what: str) -> float:
+        """Read, acknowledge and write until the condition holds, which is looked at whenever something came.
+
+        Returns:
+            When it held, in seconds of the monotonic clock.
+
+        Raises:
+            LoadError: it did not hold in time; `what` names it.
+            CallEndedError: a server ended a call.
+        """
+        deadline = time.monotonic() + timeout
+        while not condition():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise LoadError(f"not within {timeout:g} s: {what}")
+            self._step(left)
+        return time.monotonic()
+
+    def quiet(self, seconds: float) -> None:
+        """Go on for so long; what comes is noted."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            self._step(left)
+
+    def _step(self, timeout: float) -> None:
+        for number, events in self._poll.poll(timeout, _READ_AT_ONCE):
+            client = self._by_socket[number]
+            if events & select.EPOLLOUT:
+                client.call.flush()
+                self._watch(client)
+            if events & ~select.EPOLLOUT:
+                for message in client.call.receive():
+                    received = self._read(message)
+                    client.count += received.size
+                    self.watch(client, received)
+                    client.call.send(received.acknowledgement)
+                if client.call.wants_to_write:
+                    self._watch(client)
+
+    def _watch(self, client: Client) -> None:
+        wanted = select.EPOLLIN | (select.EPOLLOUT if client.call.wants_to_write else 0)
+        self._poll.modify(client.call.socket, wanted)
+
+    def _read(self, data: bytes | bytearray) -> Received:
+        key = xxhash.xxh3_128_digest(data)
+        received = self._known.get(key)
+        if received is None:
+            message = self._response.FromString(bytes(data))
+            acknowledgement = self._request(type_url=message.type_url, response_nonce=message.nonce)
+            received = Received(message, len(data), acknowledgement.SerializeToString())
+            self._known[key] = received
+            self._remembered += received.length
+            while self._remembered > _REMEMBERED and len(self._known) > 1:
+                self._remembered -= self._known.pop(next(iter(self._known))).length
+        return received
+
+
+def _field(number: int, value: bytes) -> bytes:
+    """A field of a protobuf message, shorter than 16 KiB."""
+    size = bytes([len(value)]) if len(value) < 128 else bytes([len(value) & 127 | 128, len(value) >> 7])
+    return bytes([number << 3 | 2]) + size + value

@@ -1,0 +1,105 @@
+"""rime under test: `rime serve`, all of it, with a source that is told what to change. See process.py."""
+
+import argparse
+import asyncio
+import ctypes
+import gc
+import json
+import sys
+import time
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Final
+
+from benchmarks import resources
+from rime_app import hookimpl
+from rime_app.config import read_config
+from rime_app.plugins import Plugin, Plugins, installed_plugins, make_registry
+from rime_app.process import run_process
+from rime_core import Source, Writer
+
+BURST: Final = 0.005
+"""Seconds between two looks at the clock while changes are made: what is due by then is made in one go."""
+
+
+class CommandedSource:
+    """Its place says what there is, such as `clusters?count=200&size=1024`; then it does what its input says."""
+
+    def __init__(self, place: str, options: Mapping[str, str]) -> None:
+        self._type_url: Final = resources.TYPE_URLS[place]
+        size = int(options["size"])
+        self._templates: Final = {
+            resources.name(number): resources.template(self._type_url, number, size)
+            for number in range(int(options["count"]))
+        }
+
+    async def run(self, writer: Writer) -> None:
+        """Load everything, and carry out one command after the other."""
+        writer.replace(self._type_url, {name: template.body(0) for name, template in self._templates.items()})
+        writer.ready()
+        commands = asyncio.StreamReader()
+        await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(commands), sys.stdin)
+        async for line in commands:
+            print(json.dumps(await self._do(writer, json.loads(line))), flush=True)
+
+    async def _do(self, writer: Writer, command: dict[str, Any]) -> dict[str, Any]:
+        if command["do"] == "change":
+            self._change(writer, command["name"], command["stamp"])
+        elif command["do"] == "changes":
+            return await self._changes(writer, command["rate"], command["seconds"])
+        elif command["do"] == "collect":
+            gc.collect()
+            ctypes.CDLL(None).malloc_trim(0)  # as a Go server's FreeOSMemory
+        return {"done": True}
+
+    def _change(self, writer: Writer, name: str, stamp: int) -> None:
+        writer.apply(self._type_url, name, self._templates[name].body(stamp))
+
+    async def _changes(self, writer: Writer, rate: float, seconds: float) -> dict[str, int]:
+        names = list(self._templates)
+        begun = time.monotonic()
+        made = stamp = 0
+        while (passed := time.monotonic() - begun) < seconds:
+            due = int(passed * rate) + 1
+            burst = min(due - made, max(1, int(rate * BURST)))
+            for number in range(made, made + burst):
+                stamp = time.monotonic_ns()
+                self._change(writer, names[number % len(names)], stamp)
+            made += burst
+            await asyncio.sleep(0 if made < due else min(BURST, max(0.0, made / rate - passed)))
+        return {"made": made, "last": stamp}
+
+
+class Commanded:
+    """The plugin that offers it."""
+
+    @hookimpl
+    def rime_sources(self) -> Mapping[str, type[Source]]:
+        """The one kind of source there is here."""
+        return {"commanded": CommandedSource}
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--kind", choices=resources.TYPE_URLS, default="clusters")
+    parser.add_argument("--resources", type=int, required=True)
+    parser.add_argument("--size", type=int, default=1024)
+    options = parser.parse_args()
+    plugins = Plugins(make_registry(), report=partial(print, file=sys.stderr))
+    plugins.load(installed_plugins())
+    plugins.register(Commanded(), Plugin("benchmarks", ""))
+    config = read_config(
+        sources=[f"commanded:{options.kind}?count={options.resources}&size={options.size}"],
+        transports=["grpc:127.0.0.1:0"],
+    )
+    run_process(config, plugins, _announce)
+
+
+def _announce(ready: str) -> None:
+    address = ready.split()[1]
+    print(json.dumps({"port": int(address.rpartition(":")[2])}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,292 @@
+"""What a server does for a thousand streams, the same for every server: one session with each.
+
+A session is: a storm of clients, each of which is sent everything; the memory that they keep; one change at a time;
+changes as fast as all clients follow; and a storm of clients that come back and know nearly everything. What is
+received is checked all the way: a change once on each stream and with the right content, and nothing else.
+"""
+
+import itertools
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from benchmarks import resources
+from benchmarks.figures import Figure, figure
+from benchmarks.load.client import Client, Load, LoadError, Received
+from benchmarks.servers.process import ServerProcess
+
+AT_A_TIME: Final = 16
+"""Clients of a storm that wait for their first answer."""
+
+WARM_UP: Final = 100
+"""Clients that come before what is measured: what a server makes once is made."""
+
+SETTLED: Final = 0.15
+"""Seconds after the last client has a change, by which a server has read all acknowledgements."""
+
+SAMPLE: Final = 20
+"""Of clients that are each sent other bytes, one in so many has all of its first answer read."""
+
+BEHIND: Final = 0.25
+"""Seconds that no stream may lack a change that was made."""
+
+CHANGED: Final = 10
+"""Resources that change while clients are away."""
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A server, and how it is started for so many resources of a kind."""
+
+    name: str
+    command: Callable[[str, int], Sequence[str | Path]]
+
+
+@dataclass
+class Session:
+    """One server with `n` resources, and the clients that it is measured with."""
+
+    contender: Contender
+    n: int
+    streams: int
+    progress: Callable[[str], object]
+    kind: str = "clusters"
+    names: Sequence[str] = ()
+    """What each client asks for; everything, where this is empty."""
+    shares: list[float] = field(default_factory=list)
+    """How busy the load client was with each change, as a share of one core."""
+
+    @property
+    def type_url(self) -> str:
+        """The type of its resources."""
+        return resources.TYPE_URLS[self.kind]
+
+    def run(self, *, sustained: bool, storms: bool) -> Iterator[Figure]:
+        """All figures of it."""
+        self._say("starting")
+        with (
+            ServerProcess(self.contender.command(self.kind, self.n)) as server,
+            Load(server.port, self.type_url) as load,
+        ):
+            yield from self._storm(server, load)
+            yield from self._one_change(server, load)
+            if sustained:
+                yield self._sustained(server, load)
+            if storms:
+                yield from self._reconnect(server, load)
+
+    def _figure(self, name: str, unit: str, values: Sequence[float]) -> Figure:
+        asked = f"{name}, named" if self.names else name
+        return figure(asked, self.contender.name, self.n, unit, values, streams=self.streams)
+
+    def _say(self, what: str) -> None:
+        named = " by name" if self.names else ""
+        self.progress(f"{self.contender.name}, {self.n:,} {self.kind}{named}, {self.streams:,} streams: {what}")
+
+    # --- storms ------------------------------------------------------------------------------------------------------
+
+    def _storm(self, server: ServerProcess, load: Load) -> Iterator[Figure]:
+        self._say("connect storm")
+        first = load.first_request(self.names)
+        check = load.watch = FirstState(self.n)
+        load.connect([first] * WARM_UP, resources=self.n, at_a_time=AT_A_TIME, timeout=60)
+        load.quiet(0.3)
+        server.ask("collect")
+        memory = server.memory_bytes()
+        cpu, begun = server.cpu_seconds(), time.monotonic()
+        timeout = 300
+        ended = load.connect([first] * self.streams, resources=self.n, at_a_time=AT_A_TIME, timeout=timeout)
+        yield self._figure("connect storm", "s", [ended - begun])
+        load.quiet(0.3)
+        yield self._figure("connect storm, server CPU", "s", [server.cpu_seconds() - cpu])
+        check.finish(load.clients)
+        server.ask("collect")
+        kept = (server.memory_bytes() - memory) / self.streams
+        yield self._figure("memory of an idle stream", "bytes", [kept])
+        for client in load.clients[:WARM_UP]:
+            load.drop(client)
+        load.quiet(0.3)
+
+    def _reconnect(self, server: ServerProcess, load: Load) -> Iterator[Figure]:
+        self._say("reconnect storm")
+        newest: dict[str, str] = {}
+        load.watch = lambda _client, received: newest.update(received.versions)
+        load.connect([load.first_request(self.names)], resources=self.n, at_a_time=1, timeout=60)
+        for client in tuple(load.clients):
+            load.drop(client)
+        stamps = {resources.name(number): self._stamp() for number in range(CHANGED)}
+        for name, stamp in stamps.items():
+            server.ask("change", name=name, stamp=stamp)
+        requests = [load.returning_request(newest, self.names, seed) for seed in range(self.streams)]
+        received: dict[Client, dict[str, int]] = {}
+
+        def note(client: Client, response: Received) -> None:
+            held = received.setdefault(client, {})
+            for name, stamp in response.stamps.items():
+                if stamps.get(name) != stamp or name in held:
+                    raise LoadError(f"a client that came back was sent {name} (stamp {stamp}), which it has")
+                held[name] = stamp
+
+        load.watch = note
+        load.quiet(0.5)
+        cpu, begun = server.cpu_seconds(), time.monotonic()
+        ended = load.connect(requests, resources=CHANGED, at_a_time=AT_A_TIME, timeout=120)
+        yield self._figure("reconnect storm", "s", [ended - begun])
+        load.quiet(0.5)
+        yield self._figure("reconnect storm, server CPU", "s", [server.cpu_seconds() - cpu])
+
+    # --- changes -----------------------------------------------------------------------------------------------------
+
+    def _one_change(self, server: ServerProcess, load: Load) -> Iterator[Figure]:
+        self._say("one change at a time")
+        took, cpu = [], []
+        deadline = time.monotonic() + 15
+        for number in itertools.count(1):
+            if number > 3 and (number > 30 or time.monotonic() > deadline):
+                break
+            name, stamp = resources.name(number * 7919 % self.n), self._stamp()
+            used, busy = server.cpu_seconds(), time.process_time()
+            change = OneChange(name, stamp, len(load.clients))
+            load.watch = change
+            begun = time.monotonic()
+            server.tell("change", name=name, stamp=stamp)
+            ended = load.until(change.is_everywhere, timeout=30, what=f"a change of {name} on every stream")
+            took.append((ended - begun) * 1e3)
+            self.shares.append((time.process_time() - busy) / (ended - begun))
+            server.finished()
+            load.quiet(SETTLED)
+            cpu.append((server.cpu_seconds() - used) * 1e3)
+        yield self._figure("one change, last stream has it", "ms", took)
+        yield self._figure("one change, server CPU", "ms", cpu)
+        yield self._figure("one change, load client's share of a core", "", self.shares)
+
+    def _sustained(self, server: ServerProcess, load: Load) -> Figure:
+        """The highest rate at which no stream is too far behind, to within a sixth."""
+        rate, step = 32.0, 2.0
+        good: list[float] = []
+        while step > 1.1:
+            self._say(f"{rate * step if good else rate:,.0f} changes a second")
+            attempt = rate * step if good else rate
+            if self._follows(server, load, attempt):
+                rate = attempt
+                good.append(rate)
+            elif not good:
+                rate /= 2
+                if rate < 1:
+                    break
+            else:
+                step = step**0.5
+        return self._figure("sustained changes", "1/s", [good[-1] if good else 0.0])
+
+    def _follows(self, server: ServerProcess, load: Load, rate: float) -> bool:
+        seconds = 2.0
+        following = Following(load.clients, 1 / rate)
+        load.watch = following
+        server.tell("changes", rate=rate, seconds=seconds)
+        load.quiet(seconds)
+        try:
+            load.until(following.is_level, timeout=5, what="all streams have the same")
+            load.quiet(0.5)
+            made = server.finished()
+            load.until(lambda: following.has(made["last"]), timeout=5, what="all streams have the last change")
+        except LoadError:
+            return False
+        following.check()
+        return following.worst <= BEHIND and made["made"] >= 0.95 * rate * seconds
+
+    _stamps = itertools.count(1)
+
+    def _stamp(self) -> int:
+        return next(self._stamps)
+
+
+class FirstState:
+    """Checks first answers: each client everything, once, as it was loaded."""
+
+    def __init__(self, n: int) -> None:
+        self._n: Final = n
+        self._read: Final[set[int]] = set()
+        self._sampled: Final[dict[Client, set[str]]] = {}
+        self._clients = 0
+
+    def __call__(self, client: Client, received: Received) -> None:
+        """`client` has received this."""
+        if client.count == received.size:
+            self._clients += 1
+            if self._clients % SAMPLE == 1:
+                self._sampled[client] = set()
+        names = self._sampled.get(client)
+        if names is None:
+            return
+        if any(received.stamps.values()) or names & received.stamps.keys():
+            raise LoadError("a first answer holds what was not loaded, or holds it twice")
+        names.update(received.stamps)
+
+    def finish(self, clients: Sequence[Client]) -> None:
+        """All of them are to have everything."""
+        if any(client.count != self._n for client in clients):
+            raise LoadError("a first answer holds too much")
+        if any(len(names) != self._n for names in self._sampled.values()):
+            raise LoadError("a first answer lacks something")
+
+
+class OneChange:
+    """Checks one change: on each stream once, and nothing else."""
+
+    def __init__(self, name: str, stamp: int, clients: int) -> None:
+        self._expected: Final = {name: stamp}
+        self._clients: Final = clients
+        self._have: Final[set[Client]] = set()
+
+    def __call__(self, client: Client, received: Received) -> None:
+        """`client` has received this."""
+        if received.stamps != self._expected or received.removed or client in self._have:
+            raise LoadError(f"a stream received {received.stamps}, where {self._expected} was to come once")
+        self._have.add(client)
+
+    def is_everywhere(self) -> bool:
+        """Whether all have it."""
+        return len(self._have) == self._clients
+
+
+class Following:
+    """Watches how far behind streams are while changes are made, whose stamps are the nanoseconds of the clock.
+
+    A stream is behind since the first change that it lacks; with changes at even intervals that came one interval after
+    the last one that it has. A stamp never goes back, and in the end all have the same.
+    """
+
+    def __init__(self, clients: Sequence[Client], interval: float) -> None:
+        self._begun: Final = time.monotonic_ns()
+        self._interval: Final = interval
+        self._newest: Final[dict[Client, int]] = dict.fromkeys(clients, self._begun)
+        self._held: Final[dict[Client, dict[str, int]]] = {client: {} for client in clients}
+        self.worst = 0.0
+        """Seconds that a stream was behind at most."""
+
+    def __call__(self, client: Client, received: Received) -> None:
+        """`client` has received this."""
+        stamps, held = received.stamps, self._held[client]
+        for name, stamp in stamps.items():
+            if held.get(name, 0) >= stamp:
+                raise LoadError(f"a stream was sent {name} again, or as it was before")
+        held.update(stamps)
+        behind = (time.monotonic_ns() - self._newest[client]) / 1e9 - self._interval
+        self.worst = max(self.worst, behind)
+        self._newest[client] = max(self._newest[client], *stamps.values())
+
+    def is_level(self) -> bool:
+        """Whether all have the same last change."""
+        return len(set(self._newest.values())) == 1
+
+    def has(self, last: int) -> bool:
+        """Whether all have this change."""
+        return all(newest >= last for newest in self._newest.values())
+
+    def check(self) -> None:
+        """All are to have the same."""
+        first, *others = self._held.values()
+        if any(held != first for held in others):
+            raise LoadError("streams that were sent all changes differ")
