@@ -1,6 +1,6 @@
 // Command server is go-control-plane as a server under test: one of its caches, full of resources of one type, behind a
-// grpc-go server that serves ADS on a free port of 127.0.0.1. README.md tells what it is told on its standard input, what
-// it answers, and why the caches and the server are used as they are.
+// grpc-go server that serves ADS on a free port of 127.0.0.1. ../README.md tells what it is told on its standard input,
+// what it answers, and why the caches and the server are used as they are.
 package main
 
 import (

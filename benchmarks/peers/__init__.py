@@ -1,0 +1,1 @@
+"""What rime is measured beside."""
