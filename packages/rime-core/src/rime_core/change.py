@@ -18,8 +18,8 @@ MAX_LABEL: Final = 200
 """Characters of a version label; it is in every response."""
 
 
-Changes = Mapping[Reference, Resource | None]
-"""(type URL, name) → what it becomes; None: it is removed."""
+Changes = Mapping[str, Mapping[str, Resource | None]]
+"""Type URL → name → what it becomes; None: it is removed."""
 
 
 class Preparation:

@@ -141,17 +141,17 @@ class Index(View):
         if self.renewals:
             self.renewals.clear()
         self._snapshot = None
-        names: tuple[str, ...] = (name,)
         if old is None:
             self.resources += 1
         if resource is None:
             self._bury(name, ordinal)
         if (old is not None and old.ttl is not None) or (resource is not None and resource.ttl is not None):
             self._relive(name, old, resource)
+        aliases: tuple[str, ...] = ()
         if (old is not None and old.aliases) or (resource is not None and resource.aliases):
-            names += self._realias(name, old, resource)
+            aliases = self._realias(name, old, resource)
         if self.interest.asked:
-            self._touch(name, names, ordinal)
+            self._touch(name, aliases, ordinal)
 
     def _remember(self, name: str, entry: Entry) -> None:
         entry.past += (entry.state(),)
@@ -209,8 +209,8 @@ class Index(View):
         if after is not None:
             self.lifetimes.setdefault(after, {})[name] = None
 
-    def _touch(self, name: str, names: tuple[str, ...], ordinal: int) -> None:
-        for each in names:
+    def _touch(self, name: str, aliases: tuple[str, ...], ordinal: int) -> None:
+        for each in (name, *aliases):
             for holder in self.interest.holders(each):
                 holder.touched(name, ordinal)
                 self.touched[holder] = None

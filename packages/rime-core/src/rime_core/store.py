@@ -11,6 +11,7 @@ held: the resource stays in service, the status says what holds it, and it goes 
 the policy of the type says that a resource stays (`rime_core.policy`).
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Final
 
@@ -130,20 +131,19 @@ class Store(Readiness):
         touched: dict[Index, None] = {}
         referred: list[tuple[Index, str]] = []
         wrote = False
-        for (type_url, name), resource in changes.items():
-            index = self.indexes.get(type_url)
-            if index is None:
-                index = self.index(type_url)
-            if resource is not None:
-                wrote = True
-                differs = self._apply(writer, index, name, resource)
-            elif index.described.removal == "when unreferenced":
-                referred.append((index, name))  # after what may refer to it
-                continue
-            else:
-                differs = self._remove(writer, index, name, waits, sure=sure)
-            if differs:
-                touched[index] = None
+        for type_url, named in changes.items():
+            index = self.index(type_url)
+            for name, resource in named.items():
+                if resource is not None:
+                    wrote = True
+                    differs = self._apply(writer, index, name, resource)
+                elif index.described.removal == "when unreferenced":
+                    referred.append((index, name))  # after what may refer to it
+                    continue
+                else:
+                    differs = self._remove(writer, index, name, waits, sure=sure)
+                if differs:
+                    touched[index] = None
         for index, name in sorted(referred, key=lambda each: depth(each[0].type_url)):  # who refers goes first
             if self._remove(writer, index, name, waits, sure=sure):
                 touched[index] = None
@@ -286,7 +286,11 @@ class Store(Readiness):
             return ("complete view", first + (f" (and {len(more)} more)" if more else ""))
         if self._max_removal >= 1 or sure:
             return None
-        going = sum(resource is None and self._is_gone(writer, name) for name, resource in changes.items())
+        going = sum(
+            resource is None and self._is_gone(writer, (type_url, name))
+            for type_url, named in changes.items()
+            for name, resource in named.items()
+        )
         if going <= self._max_removal * writer.owned:
             return None
         return ("release", f"{writer.name} would lose {going} of {writer.owned} resources at once, more than allowed")
@@ -314,16 +318,17 @@ class Store(Readiness):
         )
 
     def _let_go(self, held: Iterable[HeldRemoval], *, sure: bool) -> None:
-        by_writer: dict[Owner, dict[Reference, None]] = {}
+        by_writer: dict[Owner, defaultdict[str, dict[str, None]]] = {}
         for each in tuple(held):
             key = (each.type_url, each.name)
             self._unreferred.pop(key, None)
             if self.held.pop(key, None) is not None:
                 owner = self.indexes[each.type_url].entries[each.name].owner
-                by_writer.setdefault(owner, {})[key] = None
+                by_writer.setdefault(owner, defaultdict(dict))[each.type_url][each.name] = None
         for writer, changes in by_writer.items():
             if self._commit(writer, changes, sure=sure):
-                self._tell("removal-released", f"{len(changes)} held removals of {writer.name} have happened")
+                count = sum(map(len, changes.values()))
+                self._tell("removal-released", f"{count} held removals of {writer.name} have happened")
 
     def release(self) -> None:
         """Let go the removals that are held because they were too many at once, or never happen otherwise."""

@@ -319,7 +319,9 @@ class Subscriber(Selection):
     def nudge(self) -> None:
         """There may be something to send: tell whoever waits, unless it was told since the last poll."""
         if self._armed:
-            self._disarm()
+            self._armed = False
+            for feed in self._feeds:
+                feed.waiting.pop(self, None)
             if self._waiter is not None:
                 self._waiter()
             if self._wake is not None:
@@ -411,7 +413,9 @@ class Subscriber(Selection):
         self._had_star = self._star
         self._anew = None
         if not self._armed and (self._wake is not None or self._waiter is not None):
-            self._arm()
+            self._armed = True
+            for feed in self._feeds:
+                feed.waiting[self] = None
         if self._kept:
             self._store.keepers[self] = None
         if update is None or not (update.resources or update.removed or update.full):

@@ -5,6 +5,7 @@ configuration wins, whoever came first in time, so that a restart or another rep
 content waits and takes over when the winner gives the name up.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Final, Literal, Self
@@ -12,7 +13,7 @@ from typing import Final, Literal, Self
 from rime_core.change import Body, check_label
 from rime_core.errors import ClosedError, UsageError
 from rime_core.index import call_all
-from rime_core.resource import Reference, Resource
+from rime_core.resource import Resource
 from rime_core.store import Store
 from rime_core.type_urls import check_type_url
 from rime_core.watches import Watcher
@@ -90,7 +91,7 @@ class Writer:
                             call_all(index.woken())
                         return True
         resource = store.preparation.resource(type_url, name, body, aliases, on_demand, ttl)
-        return store.commit(self, {(type_url, name): resource})
+        return store.commit(self, {type_url: {name: resource}})
 
     def remove(self, type_url: str, name: str) -> bool:
         """Take back what this writer wrote as `name`; True where that changes what clients are to have.
@@ -105,7 +106,7 @@ class Writer:
         """
         self._check_idle()
         self.store.preparation.check_removal(type_url, name)
-        return self.store.commit(self, {(type_url, name): None})
+        return self.store.commit(self, {type_url: {name: None}})
 
     def replace(self, type_url: str, bodies: Mapping[str, Body]) -> bool:
         """Make `bodies` (name → content) all that this writer has of the type; True when anything differs.
@@ -247,7 +248,7 @@ class Transaction:
         """After the block: whether anything differs from before."""
         self._writer: Final = writer
         self._store: Final = writer.store
-        self._changes: dict[Reference, Resource | None] = {}
+        self._changes: defaultdict[str, dict[str, Resource | None]] = defaultdict(dict)
         self._state: Literal["new", "open", "over"] = "new"
 
     def apply(
@@ -261,15 +262,16 @@ class Transaction:
         ttl: float | None = None,
     ) -> None:
         """As `Writer.apply`, at the end of the block; what is wrong with it is raised here."""
-        self._check_open()
+        if self._state != "open":
+            self._check_open()
         resource = self._store.preparation.resource(type_url, name, body, aliases, on_demand, ttl)
-        self._changes[type_url, name] = resource
+        self._changes[type_url][name] = resource
 
     def remove(self, type_url: str, name: str) -> None:
         """As `Writer.remove`, at the end of the block."""
         self._check_open()
         self._store.preparation.check_removal(type_url, name)
-        self._changes[type_url, name] = None
+        self._changes[type_url][name] = None
 
     def end(self) -> None:
         """Nothing can be changed through it any more."""
