@@ -11,9 +11,41 @@ ESTIMATE = "where this sum, which is never less than their number, is larger, th
 ASSIGNMENTS = (
     "an assignment counts in `_assignments` as in `_earlier`, as long as the latest of a name comes last: answers do"
 )
+REMOVED = "of what is removed only that it has no version is looked at"
+TRIMMED = "when a past is looked through is a matter of cost: what somebody stands on stays"
+AT_ONCE = "a Plane is its own first writer, and adding one looks at once"
+NEVER_MORE = "what goes is never more than all that a writer has; not counting it saves the time"
 NUMBERS = "a response with clusters and one with assignments have two numbers: each response of a stream has its own"
 
 EQUIVALENT: tuple[Known, ...] = (
+    Known(
+        "change",
+        "Preparation.resource",
+        "if index is None and type_url not in self._checked:",
+        "if index is None or type_url not in self._checked:",
+        "a type URL that was checked passes again; not checking it again saves the time",
+    ),
+    Known(
+        "delivery",
+        "Delivery.acknowledge_update",
+        "if place or self._rejected or self._behind or self._lost is not None:",
+        "if place or self._rejected or self._behind or self._lost is None:",
+        "where none of these holds there is nothing for `_accept` to do; not calling it saves the time",
+    ),
+    Known(
+        "entry",
+        "Entry.state",
+        "return Past(self.ordinal, None, (), False, None, 0)",
+        "return Past(self.ordinal, None, (), True, None, 0)",
+        REMOVED,
+    ),
+    Known(
+        "entry",
+        "Entry.state",
+        "return Past(self.ordinal, None, (), False, None, 0)",
+        "return Past(self.ordinal, None, (), False, None, 1)",
+        REMOVED,
+    ),
     Known(
         "flight",
         "common",
@@ -37,13 +69,6 @@ EQUIVALENT: tuple[Known, ...] = (
     ),
     Known(
         "index",
-        "Index.put",
-        "if resource is not None and (entry.past or (old is not None and resource.version in old.version)):",
-        "if resource is not None and (entry.past or (old is not None or resource.version in old.version)):",
-        "`told_apart` finds that out as well; asking first saves the call",
-    ),
-    Known(
-        "index",
         "Index._needed",
         "for state, end in zip(past, ends, strict=True)",
         "for state, end in zip(past, ends, )",
@@ -55,6 +80,34 @@ EQUIVALENT: tuple[Known, ...] = (
         "for state, end in zip(past, ends, strict=True)",
         "for state, end in zip(past, ends, strict=False)",
         SAME_LENGTH,
+    ),
+    Known(
+        "index",
+        "Index.__init__",
+        "self.label = None",
+        'self.label = ""',
+        "until the first change there is nothing that could be labelled, and each change sets it",
+    ),
+    Known(
+        "index",
+        "Index._remember",
+        "if len(entry.past) >= entry.trim_at:",
+        "if len(entry.past) > entry.trim_at:",
+        TRIMMED,
+    ),
+    Known(
+        "index",
+        "Index._remember",
+        "entry.trim_at = max(PAST, 2 * len(entry.past))",
+        "entry.trim_at = max(PAST, 3 * len(entry.past))",
+        TRIMMED,
+    ),
+    Known(
+        "interest",
+        "_fold",
+        "key = 0",
+        "key = 1",
+        "a step adds and takes away what two of them give, in which it cancels out",
     ),
     Known("options", "OptionReader.share", "share = -1.0", "share = -2.0", "either is no share, and refused as such"),
     Known(
@@ -91,6 +144,34 @@ EQUIVALENT: tuple[Known, ...] = (
         "if most is None or len(names) + len(self._refused) + (subscriber.named if subscriber else 0) <= most:",
         "if most is None or len(names) + len(self._refused) + (subscriber.named if subscriber else 0) < most:",
         ESTIMATE,
+    ),
+    Known(
+        "protocol/channel",
+        "Channel._reject",
+        "before = subscriber.rejected if subscriber.has_rejected else {}",
+        "before = subscriber.rejected if (subscriber.has_rejected) or True else {}",
+        "there is nothing in it where nothing is rejected; not to ask saves the way through all that is on its way",
+    ),
+    Known(
+        "protocol/delta",
+        "DeltaChannel.__init__",
+        "self._unknown = 0",
+        "self._unknown = 1",
+        "the numbers of answers only have to differ",
+    ),
+    Known(
+        "protocol/heartbeat",
+        "Heartbeats.take",
+        "update = subscriber.renewal_of_all(ttls[0])",
+        "update = None",
+        "what is found by name has the same content then, and equal content is one Update; it is found once for all",
+    ),
+    Known(
+        "protocol/heartbeat",
+        "Heartbeats._due",
+        "apart = self._apart() if ttls else {}",
+        "apart = self._apart() if (ttls) or True else {}",
+        "it is read for these lifetimes alone",
     ),
     Known(
         "protocol/order",
@@ -135,27 +216,6 @@ EQUIVALENT: tuple[Known, ...] = (
         "of a version only whether there is one counts here",
     ),
     Known(
-        "protocol/channel",
-        "Channel._reject",
-        "before = subscriber.rejected if subscriber.has_rejected else {}",
-        "before = subscriber.rejected if (subscriber.has_rejected) or True else {}",
-        "there is nothing in it where nothing is rejected; not to ask saves the way through all that is on its way",
-    ),
-    Known(
-        "protocol/heartbeat",
-        "Heartbeats.take",
-        "update = subscriber.renewal_of_all(ttls[0])",
-        "update = None",
-        "what is found by name has the same content then, and equal content is one Update; it is found once for all",
-    ),
-    Known(
-        "protocol/heartbeat",
-        "Heartbeats._due",
-        "apart = self._apart() if ttls else {}",
-        "apart = self._apart() if (ttls) or True else {}",
-        "it is read for these lifetimes alone",
-    ),
-    Known(
         "protocol/sotw",
         "SotwChannel.ask",
         "if len(granted) < len(names):",
@@ -177,11 +237,39 @@ EQUIVALENT: tuple[Known, ...] = (
         "the names are the same whenever they are put together",
     ),
     Known(
+        "readiness",
+        "Readiness.__init__",
+        "self.answering = True",
+        "self.answering = False",
+        AT_ONCE,
+    ),
+    Known(
+        "readiness",
+        "Readiness.__init__",
+        "self.complete = True",
+        "self.complete = False",
+        AT_ONCE,
+    ),
+    Known(
+        "resource",
+        "Bodiless.__hash__",
+        "return hash(self._content())",
+        "return hash(None)",
+        "equal ones still have equal hashes; that others' differ saves the time of comparing them",
+    ),
+    Known(
         "selection",
         "Selection._answer",
         "found = answered = waits = False",
         "found = answered = waits = None",
         "of each it is only asked whether it is true",
+    ),
+    Known(
+        "selection",
+        "Selection.__init__",
+        "self._all_owed = False",
+        "self._all_owed = True",
+        "it is set anew before anything is polled",
     ),
     Known(
         "set_version",
@@ -217,5 +305,68 @@ EQUIVALENT: tuple[Known, ...] = (
         "wins = writer.rank < owner.rank",
         "wins = writer.rank <= owner.rank",
         "no two writers have one rank, and none contests a name with itself",
+    ),
+    Known(
+        "store",
+        "Store._commit",
+        "wrote = False",
+        "wrote = None",
+        "only asked whether it is so",
+    ),
+    Known(
+        "store",
+        "Store._put",
+        "if new is not None and self.outside.waiting:",
+        "if new is not None or self.outside.waiting:",
+        "a group waits for names that this Store lacks, and what it lacks is not removed from it",
+    ),
+    Known(
+        "store",
+        "Store._waits",
+        "if self._max_removal >= 1 or sure:",
+        "if self._max_removal > 1 or sure:",
+        NEVER_MORE,
+    ),
+    Known(
+        "store",
+        "Store._waits",
+        "if self._max_removal >= 1 or sure:",
+        "if self._max_removal >= 2 or sure:",
+        NEVER_MORE,
+    ),
+    Known(
+        "subscriber",
+        "Subscriber._catch_up",
+        "if not self._star and self._cursor >= names.since and next(names.tail(self._cursor), None) is None:",
+        "if not self._star and self._cursor > names.since and next(names.tail(self._cursor), None) is None:",
+        "whoever is not taken to the present here has its names compared, with the same result",
+    ),
+    Known(
+        "subscriber",
+        "Subscriber._taken",
+        "if not self._armed and (self._wake is not None or self._waiter is not None):",
+        "if not self._armed or (self._wake is not None or self._waiter is not None):",
+        "to listen twice is to listen once, and without anybody to call nobody is called",
+    ),
+    Known(
+        "subscriber",
+        "Subscriber._taken",
+        "if not self._armed and (self._wake is not None or self._waiter is not None):",
+        "if not self._armed and (self._wake is not None or self._waiter is None):",
+        "who waits listens since `wait` was called; without anybody to call nobody is called",
+    ),
+    Known(
+        "subscriber",
+        "Subscriber._taken",
+        "if self._max_bytes is not None and not update.full and len(update.parts(self._max_bytes)) > 1:",
+        "if self._max_bytes is not None and not update.full and len(update.parts(self._max_bytes)) >= 1:",
+        "the one part of what is not split is the whole",
+    ),
+    Known(
+        "writer",
+        "Writer.apply",
+        "if store.references is None and not aliases and ttl is None:",
+        "if store.references is None and aliases and ttl is None:",
+        "the straight way is the other one made shorter: with the same result",
     ),
 )

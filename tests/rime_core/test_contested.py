@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rime_core import CLUSTER, Notice, Plane, Resource
+from rime_core import CLUSTER, ROUTE, Notice, Plane, Resource
 from rime_core.contested import Contested
+from rime_core.policy import Policy
 
 KEY = (CLUSTER, "a")
 
@@ -54,6 +55,33 @@ def test_who_lost_takes_over_when_the_winner_gives_the_name_up():
     assert body(plane) == b"third, newer"
     writers["third"].remove(CLUSTER, "a")
     assert body(plane) is None
+
+
+def test_what_is_taken_over_counts_beside_what_is_there():
+    plane, writers = made()
+
+    def counts():
+        return {each.name: each.resources for each in plane.status().writers if each.resources}
+
+    for name in ("first", "second"):
+        writers[name].apply(CLUSTER, f"of the {name}", b"")
+    for name in ("second", "first"):
+        writers[name].apply(CLUSTER, "a", name.encode())
+    assert counts() == {"first": 2, "second": 1}
+    writers["first"].remove(CLUSTER, "a")
+    assert counts() == {"first": 1, "second": 2}
+
+
+def test_what_is_taken_over_refers_to_its_own_and_no_longer_to_the_others():
+    _, writers = made(
+        references=lambda _, body: [(CLUSTER, body.decode())] if body else [],
+        policies={CLUSTER: Policy(removal="when unreferenced")},
+    )
+    for name in ("first", "second"):
+        writers["third"].apply(CLUSTER, name, b"")
+        writers[name].apply(ROUTE, "r", name.encode())
+    writers["first"].remove(ROUTE, "r")
+    assert [writers["third"].remove(CLUSTER, name) for name in ("first", "second")] == [True, False]
 
 
 def test_who_lost_may_give_up():

@@ -53,6 +53,17 @@ def test_what_one_client_says_of_what_many_were_sent_is_its_own_word(plane, said
     assert other.acknowledged("a") == version(plane, "a")
 
 
+def test_of_those_that_were_sent_the_same_each_had_its_own_before(plane):
+    fast, slow = (plane.server().subscribe(CLUSTER) for _ in range(2))
+    for subscriber in (fast, slow):
+        subscriber.initial()
+    first = sent(plane, fast, a=b"1")
+    fast.acknowledge_update(first)
+    second = sent(plane, fast, a=b"2")
+    assert slow.poll() is second
+    assert (fast.acknowledged("a"), slow.acknowledged("a")) == (first.resources[0].version, None)
+
+
 # --- acknowledging
 
 

@@ -59,6 +59,13 @@ def test_equal_hash_of_other_content_is_another_version(colliding):
     assert version(colliding) == "same~2"
 
 
+def test_what_is_told_apart_already_is_told_apart_from_what_comes_next(colliding):
+    put(colliding, b"one")
+    put(colliding, b"two")
+    put(colliding, b"three")
+    assert version(colliding) == "same~3"
+
+
 def test_content_that_some_client_still_has_keeps_its_own_version(colliding):
     put(colliding, b"one")
     reader = colliding.server().subscribe(CLUSTER)

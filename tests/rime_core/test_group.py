@@ -29,12 +29,14 @@ def test_it_has_the_digest_and_the_references_of_its_base():
 
 @pytest.mark.parametrize("option", [{"digest": str}, {"references": lambda *_: []}, {"policies": {}}])
 def test_it_cannot_have_others(base, option):
-    with pytest.raises(UsageError, match="of its base"):
+    with pytest.raises(
+        UsageError, match=r"^a group has the digest, the references and the policies of its base: give them to that$"
+    ):
         Plane(base=base, **option)
 
 
 def test_a_group_stands_on_no_group(group):
-    with pytest.raises(UsageError, match="a group cannot stand on a group"):
+    with pytest.raises(UsageError, match=r"^a group cannot stand on a group: give it the same base$"):
         Plane(base=group)
 
 

@@ -1,6 +1,7 @@
 """What a client is told of a name that does not exist, and when what is taken away goes: for each type as one likes."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -278,6 +279,57 @@ def test_when_unreferenced_it_stays_while_something_refers_to_it(url, notices):
     plane.remove("type.googleapis.com/example.Referrer", "l")
     assert names(plane, url) == set()
     assert plane.status().held == ()
+
+
+@every_type
+def test_when_unreferenced_what_is_written_again_with_its_referrer_gone_stays(url):
+    plane = keeping("when unreferenced", url)
+    plane.apply(url, "a", b"")
+    plane.apply(LISTENER, "l", f"{url} a".encode())
+    plane.remove(url, "a")
+    with plane.transaction() as change:
+        change.remove(LISTENER, "l")
+        change.apply(url, "a", b"")
+    assert names(plane, url) == {"a"}
+    assert plane.status().held == ()
+
+
+@every_type
+def test_when_unreferenced_it_waits_for_a_complete_view_as_everything(url):
+    plane = keeping("when unreferenced", url)
+    plane.apply(url, "a", b"")
+    plane.writer("late")
+    plane.open()
+    plane.remove(url, "a")
+    assert [each.waits_for for each in plane.status().held] == ["complete view"]
+
+
+@every_type
+def test_when_unreferenced_what_could_go_at_first_goes_however_few_are_left(url):
+    plane = keeping("when unreferenced", url, max_removal=0.5)
+    plane.replace(url, {"a": b"", "b": b""})
+    plane.apply("type.googleapis.com/example.Referrer", "l", f"{url} a".encode())
+    plane.remove(url, "a")
+    plane.remove(url, "b")
+    plane.remove("type.googleapis.com/example.Referrer", "l")
+    assert names(plane, url) == set()
+
+
+def test_what_a_group_gives_up_with_a_change_of_its_base_keeps_nobody_from_hearing_of_that():
+    base = keeping("when unreferenced", ROUTE)
+    group = Plane(base=base)
+    group.apply(ROUTE, "r", b"")
+    base.apply(LISTENER, "l", f"{ROUTE} r".encode())
+    group.remove(ROUTE, "r")
+    woken = []
+    subscribers = [
+        plane.server().subscribe(url, wake=partial(woken.append, url))
+        for plane, url in ((base, LISTENER), (group, ROUTE))
+    ]
+    for subscriber in subscribers:
+        subscriber.initial()
+    base.apply(LISTENER, "l", b"")
+    assert set(woken) == {LISTENER, ROUTE}
 
 
 @every_type

@@ -84,4 +84,4 @@ def test_what_is_lacking_is_reported_once_each(source, notices):
         "removals are held while this lasts: a.yaml",
         "removals are held while this lasts: b.yaml",
     ]
-    assert notices[-1].kind == "complete"
+    assert notices[-1] == Notice("complete", "everything can be read")

@@ -64,6 +64,16 @@ def test_aliases_are_content():
     assert plain == content_digest(b"x")
 
 
+def test_a_version_stays_what_it_is_from_release_to_release():
+    """Another way of making it would have every client that comes back sent all that has aliases."""
+    version = version_of(lambda data: data.hex(), b"x", ("ab", "c"))
+    assert version == b"x".hex() + "-" + (b"\0\0\0\2ab" + b"\0\0\0\1c").hex()
+
+
+def test_a_resource_is_for_everybody_unless_it_is_on_demand():
+    assert not Resource(CLUSTER, "a", "v", b"").on_demand
+
+
 def test_aliases_are_told_apart_by_their_lengths():
     assert version_of(content_digest, b"x", ("ab", "c")) != version_of(content_digest, b"x", ("a", "bc"))
 
@@ -178,8 +188,8 @@ def test_a_name(name):
 @pytest.mark.parametrize(
     ("name", "error", "text"),
     [
-        ("", ValueError, "must not be empty"),
-        ("*", ValueError, '"\\*" means every resource'),
+        ("", ValueError, "^a resource's name must not be empty$"),
+        ("*", ValueError, '^"\\*" means every resource; none can have it as its name$'),
         ("\ud800", ValueError, "cannot be encoded in UTF-8"),
         (b"backend", TypeError, "a resource's name is a str, not bytes"),
         (None, TypeError, "a resource's name is a str, not NoneType"),

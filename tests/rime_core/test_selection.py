@@ -526,6 +526,17 @@ def test_giving_up_what_is_kept_is_the_end_of_it(plane):
 # --- falling behind what is remembered
 
 
+def test_what_it_rejected_is_not_sent_again_where_it_is_forgotten_that_it_was_sent():
+    plane = Plane(tombstones=0)
+    client, _other = reading(plane, ["a"]), reading(plane, ["a"])
+    plane.apply(CLUSTER, "a", b"1")
+    update = client.subscriber.poll()
+    client.subscriber.reject(update, "no")
+    plane.remove(CLUSTER, "a")
+    plane.apply(CLUSTER, "a", b"1")
+    assert client.poll() is None
+
+
 def test_who_is_behind_what_is_remembered_is_sent_everything():
     plane = Plane(tombstones=1)
     plane.replace(CLUSTER, {"a": b"1", "b": b"1", "c": b"1"})
@@ -700,6 +711,19 @@ def holding(plane, request):
     client = reading(plane, names, gate=gate)
     client.gate, client.others = gate, others
     return client
+
+
+def test_what_was_sent_late_is_what_it_accepted_however_late_the_next_is_sent(plane, holding):
+    updates = []
+    for body in (b"2", b"3"):
+        holding.gate.names = {"a"}
+        plane.apply(CLUSTER, "a", body)
+        assert holding.poll() is None
+        holding.gate.names = set()
+        holding.subscriber.let_go(["a"])
+        updates.append(holding.subscriber.poll())
+    holding.subscriber.acknowledge_update(updates[0])
+    assert holding.subscriber.acknowledged("a") == updates[0].resources[0].version
 
 
 def test_what_has_to_wait_holds_nothing_else_up(plane, holding):

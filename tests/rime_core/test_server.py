@@ -69,7 +69,7 @@ def test_a_type_url_that_is_none(plane, type_url, error):
 def test_nobody_subscribes_after_close(plane):
     server = plane.server()
     plane.close()
-    with pytest.raises(ClosedError, match="the Plane is closed"):
+    with pytest.raises(ClosedError, match=r"^the Plane is closed$"):
         server.subscribe(CLUSTER)
 
 

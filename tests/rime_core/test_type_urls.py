@@ -117,10 +117,15 @@ def test_no_type_url(text):
         check_type_url(text)
 
 
-@pytest.mark.parametrize("value", [None, 5, b"a/b.C"])
-def test_a_type_url_is_text(value):
-    with pytest.raises(TypeError, match=r"a type URL is a str such as rime_core.CLUSTER, not "):
+@pytest.mark.parametrize(("value", "said"), [(None, "NoneType"), (5, "int"), (b"a/b.C", "bytes")])
+def test_a_type_url_is_text(value, said):
+    with pytest.raises(TypeError, match=rf"^a type URL is a str such as rime_core\.CLUSTER, not {said}$"):
         check_type_url(value)
+
+
+def test_the_authority_of_a_type_url_may_be_a_path():
+    check_type_url("example.com/types/acme.Widget")
+    assert describe("example.com/types/acme.Widget").plural == "acme.Widget"
 
 
 def test_virtual_hosts_are_asked_for_by_alias_and_belong_to_routes():

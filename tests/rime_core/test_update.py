@@ -39,6 +39,10 @@ def test_its_manifest_holds_names_and_versions_and_no_bodies():
     assert manifest.__slots__ == ("ordinal", "versions")
 
 
+def test_it_is_encoded_by_nobody_until_a_transport_does():
+    assert update(resource("a")).encoded is None
+
+
 # --- what it refers to
 
 
@@ -106,8 +110,9 @@ def test_what_has_no_body_counts_by_its_name():
     assert len(update(*answers).parts(1_000)) == 2
 
 
-def test_a_part_may_be_as_large_as_the_bound():
-    names = [f"{number:052}" for number in range(4)]  # each takes 100 bytes
+@pytest.mark.parametrize("filling", ["0" * 51, "ä" * 25 + "0"])
+def test_a_part_may_be_as_large_as_the_bound(filling):
+    names = [f"{filling}{number}" for number in range(4)]  # each takes 100 bytes
     assert [part.removed for part in update(removed=names).parts(200)] == [tuple(names[:2]), tuple(names[2:])]
     assert len(update(removed=names).parts(199)) == 4
     assert len(update(removed=names).parts(400)) == 1

@@ -293,6 +293,20 @@ def test_two_transactions_made_at_once_are_not_both_opened(writer):
     writer.apply(CLUSTER, "a", b"1")
 
 
+def test_what_is_on_demand_is_so_in_each_of_its_versions(plane):
+    for body in (b"1", b"2", b"3"):
+        plane.apply(CLUSTER, "a", body, on_demand=True)
+        assert plane.snapshot()[CLUSTER]["a"].on_demand
+        plane.apply(CLUSTER, "b", body)
+        assert not plane.snapshot()[CLUSTER]["b"].on_demand
+
+
+def test_bytes_are_taken_as_they_are_and_not_copied(plane):
+    for body in (bytes(1000), bytes(1001)):
+        plane.apply(CLUSTER, "a", body)
+        assert plane.snapshot()[CLUSTER]["a"].body is body
+
+
 # --- version labels
 
 
@@ -325,6 +339,8 @@ def test_a_label_counts_for_the_types_that_changed_until_they_change_again(plane
     assert (labels(plane), labels(plane, ENDPOINT)) == ("one", "two")
     plane.apply(CLUSTER, "b", b"1")
     assert (labels(plane), labels(plane, ENDPOINT)) == (None, "two")
+    plane.apply(ENDPOINT, "e", b"3")
+    assert labels(plane, ENDPOINT) is None
 
 
 def test_who_missed_several_is_told_the_last(plane):
@@ -424,6 +440,13 @@ def test_a_transaction_that_was_open_at_close_does_not_happen(plane, writer):
 def test_reasons_are_a_collection_of_lines(writer):
     with pytest.raises(TypeError, match=r"reasons is a collection of lines, not one: pass \['a.yaml'\]"):
         writer.incomplete("a.yaml")
+
+
+def test_to_remove_what_was_never_there_is_not_to_have_written(plane):
+    writer = plane.writer("file:conf")
+    writer.ready()
+    writer.remove(CLUSTER, "a")
+    assert writer.lacks == ("file:conf is empty",)
 
 
 def test_what_a_writer_lacks(plane):

@@ -35,6 +35,15 @@ def test_what_is_removed_is_named(plane):
     assert taken(stream) == [(ENDPOINT, [], ["e"])]
 
 
+def test_what_is_sent_anyway_is_not_sent_once_more_for_the_cluster_that_waits_for_it(plane):
+    stream = DeltaStream(plane.server())
+    assert taken(
+        stream,
+        DeltaRequest(CLUSTER, initial_versions={"c": "before"}),
+        DeltaRequest(ENDPOINT, subscribe=["e"], initial_versions={"e": "before"}),
+    ) == [(CLUSTER, ["c"], []), (ENDPOINT, ["e"], [])]
+
+
 def test_an_empty_answer_is_given_to_who_asks_for_everything_and_knows_nothing():
     for request, answers in [
         (DeltaRequest(CLUSTER), [(CLUSTER, [], [])]),

@@ -530,6 +530,21 @@ def test_one_of_what_is_not_here_that_is_rejected_once_is_sent_again(plane, clie
         assert client.after(EVERY).keys() == {"a"}
 
 
+def test_each_of_several_that_are_not_here_ends_when_it_is_rejected_twice(plane, client):
+    plane.apply(CLUSTER, "b", b"1", ttl=10)
+    client.take()
+    for name in "ab":
+        plane.apply(CLUSTER, name, b"2", ttl=10)
+        rejected(client)
+    for _ in range(2):
+        client.now += EVERY
+        (gone,) = client.stream.responses()
+        assert gone.update.manifest.versions.keys() == {"a", "b"}
+        client.answer(gone, error="what is that?")
+        assert client.take() == []
+    assert client.after(EVERY) == {}
+
+
 def test_a_group_keeps_what_its_client_had_of_the_base(plane):
     group = Plane(base=plane)
     client = Client(group)
@@ -763,8 +778,8 @@ def test_a_set_that_renews_has_what_was_rejected_as_it_was_accepted(sotw, plane)
     (first,) = asked(sotw, CLUSTER)
     asked(sotw, CLUSTER, nonce=first.nonce)
     with plane.transaction() as change:
-        change.apply(CLUSTER, "stays", b"2")
         change.apply(CLUSTER, "new", b"1", ttl=10)
+        change.apply(CLUSTER, "stays", b"2")
     (second,) = sotw.stream.responses()
     assert asked(sotw, CLUSTER, nonce=second.nonce, error="no") == []
     for _ in range(2):

@@ -451,9 +451,11 @@ def test_a_rejection_of_what_counts_as_accepted_makes_each_version_one_that_no_s
     client.take()
     client.ask(ENDPOINT, "a", "b")
     client.ask(ENDPOINT, "a", "b", nonce=rejected, error=error)
-    plane.apply(ENDPOINT, "b", b"3")
-    client.take()
-    assert client.last[ENDPOINT].version == present_version(client) + ("+rejected" if error else "")
+    for body in (b"3", b"4"):
+        plane.apply(ENDPOINT, "b", body)
+        client.take()
+        assert client.last[ENDPOINT].version == present_version(client) + ("+rejected" if error else "")
+        client.ask(ENDPOINT, "a", "b")
 
 
 def test_who_does_not_answer_for_long_is_not_said_to_have_what_is_not_remembered(plane, client):
