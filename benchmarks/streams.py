@@ -9,10 +9,10 @@ import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 from benchmarks import resources
+from benchmarks.contenders import Contender
 from benchmarks.figures import Figure, figure
 from benchmarks.load.client import Client, Load, LoadError, Received
 from benchmarks.servers.process import ServerProcess
@@ -34,14 +34,6 @@ BEHIND: Final = 0.25
 
 CHANGED: Final = 10
 """Resources that change while clients are away."""
-
-
-@dataclass(frozen=True)
-class Contender:
-    """A server, and how it is started for so many resources of a kind."""
-
-    name: str
-    command: Callable[[str, int], Sequence[str | Path]]
 
 
 @dataclass
@@ -78,8 +70,9 @@ class Session:
                 yield from self._reconnect(server, load)
 
     def _figure(self, name: str, unit: str, values: Sequence[float]) -> Figure:
-        asked = f"{name}, named" if self.names else name
-        return figure(asked, self.contender.name, self.n, unit, values, streams=self.streams)
+        return figure(
+            f"{name}, named" if self.names else name, self.contender.name, self.n, unit, values, streams=self.streams
+        )
 
     def _say(self, what: str) -> None:
         named = " by name" if self.names else ""

@@ -63,8 +63,9 @@ class Streams(grpc.GenericRpcHandler):
 
 
 async def main() -> None:
-    """Serve until the input ends."""
+    """Serve until SIGTERM."""
     parser = argparse.ArgumentParser()
+    parser.add_argument("--kind", choices=["clusters"], default="clusters")
     parser.add_argument("--resources", type=int, required=True)
     parser.add_argument("--size", type=int, default=1024)
     options = parser.parse_args()

@@ -1,0 +1,123 @@
+"""`make bench` and `make bench-peers`: measure, and keep the results as JSON.
+
+Nothing else should run meanwhile; on two cores, server and load client have one each.
+"""
+
+import argparse
+import datetime
+import importlib.metadata
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks import kernel
+from benchmarks.contenders import BARE, RIME, Contender, go_control_plane
+from benchmarks.figures import Figure
+from benchmarks.peers import build
+from benchmarks.resources import name
+from benchmarks.streams import Session
+
+STREAMS = 1000
+FEWER_STREAMS = (10, 100)
+SIZES = (200, 1_000, 10_000)
+PACKAGES = ("rime-core", "rime-grpc", "grpcio", "protobuf", "xxhash", "anyio")
+
+_begun = time.monotonic()
+
+
+def main() -> None:
+    """Measure what is asked for, and write it to a file."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--peers", action="store_true", help="measure go-control-plane and the crate rime-xds as well")
+    parser.add_argument("--out", type=Path, help="the file to write results to; else they are printed alone")
+    options = parser.parse_args()
+    _allow_files(3 * STREAMS)
+    figures = []
+    for figure in measured(peers=options.peers):
+        figures.append(figure)
+        print(_line(figure), flush=True)
+    if options.out is not None:
+        results = {**circumstances(options.peers), "figures": [figure.as_json() for figure in figures]}
+        options.out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        progress(f"written to {options.out}")
+
+
+def measured(*, peers: bool) -> Iterator[Figure]:
+    """All figures, one after the other."""
+    built = (build.go_control_plane(), build.crate()) if peers else None
+    yield from kernel.measure(progress)
+    for n in SIZES:
+        servers: list[Contender] = [RIME, BARE]
+        if built is not None:
+            servers += go_control_plane(built[0])
+        for server in servers:
+            first = n == SIZES[0]
+            session = Session(server, n, STREAMS, progress)
+            yield from session.run(sustained=first and server is not BARE, storms=n == SIZES[-1] and server is not BARE)
+    for streams in FEWER_STREAMS:
+        for server in (RIME, *(go_control_plane(built[0]) if built is not None else ())):
+            yield from Session(server, 1_000, streams, progress).run(sustained=False, storms=False)
+    n = SIZES[-1]
+    named = [name(number) for number in range(n)]
+    yield from Session(RIME, n, STREAMS, progress, kind="endpoints", names=named).run(sustained=False, storms=False)
+    if built is not None:
+        progress("the crate rime-xds")
+        lines = subprocess.run([built[1]], stdout=subprocess.PIPE, check=True, text=True).stdout.splitlines()
+        yield from (_of_crate(json.loads(line)) for line in lines)
+
+
+def _of_crate(line: dict[str, Any]) -> Figure:
+    return Figure(
+        line["figure"], "rime-xds", line["n"], line["unit"], line["min"], line["median"], line["median"], line["runs"]
+    )
+
+
+def circumstances(peers: bool) -> dict[str, Any]:
+    """What the figures hold for."""
+    processor = next(
+        (line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")), ""
+    )
+    memory = next((int(line.split()[1]) for line in _lines("/proc/meminfo") if line.startswith("MemTotal")), 0)
+    return {
+        "command": "make bench-peers" if peers else "make bench",
+        "date": datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
+        "machine": {"processor": processor, "cores": os.cpu_count(), "memory_gib": round(memory / 2**20, 1)},
+        "system": platform.platform(terse=True),
+        "versions": {
+            "python": platform.python_version(),
+            **{each: importlib.metadata.version(each) for each in PACKAGES},
+        },
+    }
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+
+
+def progress(what: str) -> None:
+    """Say what is being done, on standard error."""
+    print(f"[{time.monotonic() - _begun:4.0f} s] {what}", file=sys.stderr, flush=True)
+
+
+def _line(figure: Figure) -> str:
+    return f"{figure.figure:48} {figure.of:30} n={figure.n:<8} {figure.median:14,.1f} {figure.unit}"
+
+
+def _allow_files(count: int) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < count:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(count, hard), hard))
+
+
+if __name__ == "__main__":
+    main()
