@@ -1,6 +1,5 @@
 """What a client is told of a name that does not exist, and when what is taken away goes: for each type as one likes."""
 
-from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -321,7 +320,7 @@ def test_what_a_group_gives_up_with_a_change_of_its_base_keeps_nobody_from_heari
     group.apply(ROUTE, "r", b"")
     base.apply(LISTENER, "l", f"{ROUTE} r".encode())
     group.remove(ROUTE, "r")
-    woken = []
+    woken: list[str] = []
     subscribers = [
         plane.server().subscribe(url, wake=partial(woken.append, url))
         for plane, url in ((base, LISTENER), (group, ROUTE))
