@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import kernel
+from benchmarks import experiments, kernel, pressure
 from benchmarks.contenders import BARE, RIME, Contender, go_control_plane
 from benchmarks.figures import Figure
 from benchmarks.peers import build
@@ -53,6 +53,7 @@ def measured(*, peers: bool) -> Iterator[Figure]:
     """All figures, one after the other."""
     built = (build.go_control_plane(), build.crate()) if peers else None
     yield from kernel.measure(progress)
+    yield from experiments.measure(progress)
     for n in SIZES:
         servers: list[Contender] = [RIME, BARE]
         if built is not None:
@@ -67,6 +68,7 @@ def measured(*, peers: bool) -> Iterator[Figure]:
     n = SIZES[-1]
     named = [name(number) for number in range(n)]
     yield from Session(RIME, n, STREAMS, progress, kind="endpoints", names=named).run(sustained=False, storms=False)
+    yield from pressure.measure(progress)
     if built is not None:
         progress("the crate rime-xds")
         lines = subprocess.run([built[1]], stdout=subprocess.PIPE, check=True, text=True).stdout.splitlines()

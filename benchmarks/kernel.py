@@ -97,7 +97,7 @@ def subscribers(n: int) -> Figure:
                 woken.clear()
 
         values.append(nanoseconds(run, each=rounds))
-    return figure("apply, 100 updates and acknowledgements", "rime", n, "ns", values, streams=SUBSCRIBERS)
+    return figure(f"apply + {SUBSCRIBERS} subscribers", "rime", n, "ns", values, streams=SUBSCRIBERS)
 
 
 def _note(woken: list[Subscriber], everybody: list[Subscriber], place: int) -> None:
@@ -136,4 +136,4 @@ def bulk() -> Figure:
                     transaction.apply(CLUSTER, name, body)
 
         values.append(nanoseconds(load, each=1))
-    return figure("bulk load", "rime", BULK, "ns", values)
+    return figure("load at once", "rime", BULK, "ns", values)

@@ -39,12 +39,15 @@ class Template:
 
 
 def template(type_url: str, number: int, size: int) -> Template:
-    """Resource no. `number`, of about `size` bytes."""
+    """Resource no. `number`, of `size` bytes (a few fewer where a length is told in a byte less)."""
     message = _message(type_url, name(number))
     metadata = _metadata(message)
     metadata["stamp"] = _MARK
-    metadata["padding"] = ""
-    metadata["padding"] = "x" * max(0, size - message.ByteSize())
+    padding = size
+    metadata["padding"] = "x" * padding
+    while padding and message.ByteSize() > size:
+        padding = max(0, padding - (message.ByteSize() - size))
+        metadata["padding"] = "x" * padding
     before, after = message.SerializeToString(deterministic=True).split(_MARK.encode())
     return Template(before, after)
 

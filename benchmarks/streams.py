@@ -177,7 +177,7 @@ class Session:
         seconds = 2.0
         following = Following(load.clients, 1 / rate)
         load.watch = following
-        server.tell("changes", rate=rate, seconds=seconds)
+        server.tell("changes", rate=rate, seconds=seconds, together=True)
         load.quiet(seconds)
         try:
             load.until(following.is_level, timeout=5, what="all streams have the same")

@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 
 import xxhash
 
-from benchmarks.load.http2 import Call
+from benchmarks.load.http2 import WINDOW, Call
 from benchmarks.resources import stamp
 from rime_envoy_api import message_class
 
@@ -111,9 +111,9 @@ class Load:
         self._by_socket.clear()
         self._poll.close()
 
-    def open(self, first_request: bytes) -> Client:
-        """One more client, which sends this."""
-        client = Client(Call(self._port, METHOD))
+    def open(self, first_request: bytes, *, window: int = WINDOW) -> Client:
+        """One more client, which sends this, and takes so many bytes before it is stalled."""
+        client = Client(Call(self._port, METHOD, window=window))
         client.call.send(first_request)
         self.clients.append(client)
         self._by_socket[client.call.socket.fileno()] = client

@@ -45,9 +45,10 @@ class Call:
     """One streaming call: `send` messages, `receive` those that have come, `flush` what could not be written.
 
     Of use with any poller: it reads and writes when it is told that it can, and says whether it waits for writing.
+    `window` is how many bytes it takes of the call, after which it is stalled; by default without end.
     """
 
-    def __init__(self, port: int, path: str) -> None:
+    def __init__(self, port: int, path: str, *, window: int = WINDOW) -> None:
         self.socket: Final = socket.create_connection(("127.0.0.1", port))
         self.socket.setblocking(False)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -71,7 +72,8 @@ class Call:
         self._initial = DEFAULT_WINDOW
         self._frame_size = 16_384
         self._taken = 0
-        settings = struct.pack(">HIHI", INITIAL_WINDOW_SIZE, WINDOW, MAX_FRAME_SIZE, LARGEST_FRAME)
+        self._window: Final = window
+        settings = struct.pack(">HIHI", INITIAL_WINDOW_SIZE, window, MAX_FRAME_SIZE, LARGEST_FRAME)
         self._out += PREFACE + _frame(SETTINGS, 0, 0, settings)
         self._out += _frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", WINDOW - DEFAULT_WINDOW))
         self._out += _frame(HEADERS, END_HEADERS, STREAM, _headers(path, f"127.0.0.1:{port}"))
@@ -85,6 +87,10 @@ class Call:
     def wants_to_write(self) -> bool:
         """Whether `flush` is to be called when the socket can be written."""
         return bool(self._out)
+
+    def widen(self) -> None:
+        """Take more again, without end for what is measured here."""
+        self._write(_frame(WINDOW_UPDATE, 0, STREAM, struct.pack(">I", WINDOW // 2)))
 
     def send(self, message: bytes) -> None:
         """Send a message, now or when the server has room for it."""
@@ -144,7 +150,7 @@ class Call:
 
     def _data(self, data: memoryview) -> Iterator[bytes | bytearray]:
         self._taken += len(data)
-        if self._taken > WINDOW // 2:
+        if self._taken > WINDOW // 2 and self._window == WINDOW:
             update = struct.pack(">I", self._taken)
             self._write(_frame(WINDOW_UPDATE, 0, 0, update) + _frame(WINDOW_UPDATE, 0, STREAM, update))
             self._taken = 0
