@@ -17,7 +17,7 @@ PYTHON ?= $(shell for python in $(PYTHONS); do $$python -c "$(CAN)" 2>/dev/null 
 # A dot for each line that is read: pip takes a minute, and says too much to be shown.
 DOTS := (while read -r _; do printf .; done; echo)
 
-.PHONY: help setup demo test check mutation mutation-rules dist clean
+.PHONY: help setup demo test check bench bench-peers mutation mutation-rules dist clean
 
 help:
 	@echo "make demo         a real Envoy, served from a folder: edits, a broken file, a restart (10 s)"
@@ -27,6 +27,8 @@ help:
 	@echo "make mutation     every small change to the core, which its tests must find (hours: see CONTRIBUTING.md)"
 	@echo "make mutation ARGS='delivery protocol/hold'  in some modules"
 	@echo "make mutation-rules  only: for each rule of the protocol, a fault that its tests must find (3 min)"
+	@echo "make bench        how fast the kernel and the gRPC server are, on this machine (5 min, nothing else running)"
+	@echo "make bench-peers  the same beside go-control-plane and rime-xds, into docs/benchmarks/ (needs Go and cargo)"
 	@echo "make dist         build the wheels into $(DIST)/"
 	@echo "make clean        remove $(VENV), $(DIST)/ and .mutation/"
 
@@ -67,6 +69,16 @@ mutation: setup
 	$(if $(ARGS),,$(BIN)/python -m tests.conformance.mutate)
 	$(BIN)/python -m pip install --quiet --group mutation
 	$(BIN)/python -m tests.mutation.run $(ARGS)
+
+bench: setup
+	$(BIN)/python -m benchmarks $(ARGS)
+
+# The results that are in the repository, and what is made of them.
+bench-peers: setup
+	@mkdir -p docs/benchmarks
+	$(BIN)/python -m pip install --quiet --group bench
+	$(BIN)/python -m benchmarks --peers --out docs/benchmarks/results.json $(ARGS)
+	$(BIN)/python -m benchmarks.report
 
 mutation-rules: setup
 	$(BIN)/python -m tests.conformance.mutate $(ARGS)

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import experiments, kernel, pressure
+from benchmarks import experiments, kernel, pressure, stages, stages
 from benchmarks.contenders import BARE, RIME, Contender, go_control_plane
 from benchmarks.figures import Figure
 from benchmarks.peers import build
@@ -54,6 +54,8 @@ def measured(*, peers: bool) -> Iterator[Figure]:
     built = (build.go_control_plane(), build.crate()) if peers else None
     yield from kernel.measure(progress)
     yield from experiments.measure(progress)
+    yield from stages.measure(progress)
+    yield from stages.measure(progress)
     for n in SIZES:
         servers: list[Contender] = [RIME, BARE]
         if built is not None:

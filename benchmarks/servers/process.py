@@ -29,7 +29,11 @@ class ServerProcess:
         self._process: Final = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
-        self.port: Final[int] = self._answer()["port"]
+        try:
+            self.port: Final[int] = self._answer()["port"]
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -45,6 +49,9 @@ class ServerProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
 
     def ask(self, do: str, **details: object) -> Any:  # noqa: ANN401 - JSON
         """Tell it to do something, and wait until it has."""

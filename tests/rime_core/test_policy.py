@@ -1,5 +1,6 @@
 """What a client is told of a name that does not exist, and when what is taken away goes: for each type as one likes."""
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
