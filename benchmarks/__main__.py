@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import experiments, kernel, pressure, stages, stages
+from benchmarks import experiments, kernel, pressure, stages
 from benchmarks.contenders import BARE, RIME, Contender, go_control_plane
 from benchmarks.figures import Figure
 from benchmarks.peers import build

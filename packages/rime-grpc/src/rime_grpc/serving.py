@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("rime_grpc")
 
 WINDOW: Final = 1 << 20
-"""Bytes that a client may send before they are read. What a client that comes back says it knows is 4 MB where there are
-100,000 names, which over 100 ms takes four round trips; at the 64 KiB that HTTP/2 begins with it would take six
-seconds."""
+"""Bytes that a client may send before they are read. Of 100,000 names a client that comes back says 4 MB, which takes
+four round trips; with the 64 KiB that HTTP/2 begins with it would be sixty.
+"""
 
 GRACE: Final = 0.5
 """Seconds that streams have to end when the server stops; the whole process is to end within one."""
