@@ -64,6 +64,15 @@ def table(results: Results, name: str, *, streams: int | None = None) -> str:
     return _markdown(rows)
 
 
+def stages(results: Results) -> str:
+    """The stages of a change to many streams, and what they add up to."""
+    found = [each for each in results.figures if each.figure.startswith("stage, ")]
+    rows = [["stage", "for one stream"]]
+    rows += [[each.figure.removeprefix("stage, "), _text(each)] for each in found]
+    total = sum(each.median for each in found)
+    return _markdown([*rows, ["all", f"{total / 1e3:,.1f} µs"]])
+
+
 def _markdown(rows: Sequence[Sequence[str]]) -> str:
     lines = [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join([lines[0], "| --- |" + " ---: |" * (len(rows[0]) - 1), *lines[1:]])
@@ -178,6 +187,7 @@ def main() -> None:
     parts: dict[str, Callable[[], str]] = {"circumstances": lambda: circumstances(results)}
     for name in dict.fromkeys(each.figure for each in results.figures):
         parts[name] = lambda name=name: table(results, name, streams=None)  # type: ignore[misc]
+    parts["stages"] = lambda: stages(results)
     parts["one change, last stream has it"] = lambda: table(results, "one change, last stream has it", streams=most)
     parts["one change, server CPU"] = lambda: table(results, "one change, server CPU", streams=most)
     for document in (FOLDER / "README.md", ROOT / "docs/performance.md", ROOT / "README.md"):
