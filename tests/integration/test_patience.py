@@ -22,7 +22,7 @@ class Client:
 
     def __init__(self, stream):
         self.stream = stream
-        self.has = {CLUSTER: {}, ROUTE: {}}
+        self.has: dict[str, dict[str, str]] = {CLUSTER: {}, ROUTE: {}}
 
     async def ask(self, *, known=None, acknowledging=True):
         """For all clusters, and for the route `web`."""
