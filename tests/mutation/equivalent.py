@@ -267,6 +267,13 @@ EQUIVALENT: tuple[Known, ...] = (
     Known(
         "selection",
         "Selection.__init__",
+        "self._had_star = False",
+        "self._had_star = True",
+        "before it was sent anything there is no state that it could have had",
+    ),
+    Known(
+        "selection",
+        "Selection.__init__",
         "self._all_owed = False",
         "self._all_owed = True",
         "it is set anew before anything is polled",
@@ -312,6 +319,13 @@ EQUIVALENT: tuple[Known, ...] = (
         "wrote = False",
         "wrote = None",
         "only asked whether it is so",
+    ),
+    Known(
+        "store",
+        "Store._let_go_unreferred",
+        "self._calls += calls",
+        "self._calls = calls",
+        "a group that lets go has its base let go too, and brings back the calls that were noted there",
     ),
     Known(
         "store",

@@ -76,6 +76,13 @@ def test_what_a_callable_of_the_users_gives_is_checked_before_anything_changes(b
     assert plane.sequence == 0
 
 
+def test_a_share_of_nothing_holds_every_removal():
+    plane = Plane(max_removal=0)
+    plane.replace(CLUSTER, {"a": b"1", "b": b"1"})
+    assert plane.remove(CLUSTER, "a") is False
+    assert [(each.name, each.waits_for) for each in plane.status().held] == [("a", "release")]
+
+
 @pytest.mark.parametrize("bad", [{"max_removal": 1.1}, {"max_removal": float("nan")}, {"tombstones": -1}])
 def test_what_makes_no_sense_is_refused_when_it_is_made(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):

@@ -62,7 +62,6 @@ class Subscriber(Selection):
             self.close()
             raise
         self._owed = {}  # initial() answers them
-        self._all_owed = False
 
     # --- interest ----------------------------------------------------------------------------------------------------
 
