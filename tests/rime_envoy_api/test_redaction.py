@@ -86,6 +86,7 @@ def test_every_field_that_envoys_api_calls_sensitive():
         ("password=hush&user=me", "password=[redacted]"),
         ("access_token: 'hush'", "access_token: [redacted]"),
         ('"apiKey": "hush", "a": 1', '"apiKey": [redacted], "a": 1'),
+        ("cannot reach redis://user:hush@cache:6379", "cannot reach redis://[redacted]@cache:6379"),
         ("no END: -----BEGIN RSA PRIVATE KEY-----\nhush", "no END: [redacted]"),
         ("rest of a key: MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQ", "rest of a key: [redacted]"),
     ],
