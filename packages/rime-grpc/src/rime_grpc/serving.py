@@ -16,6 +16,7 @@ import anyio
 import grpc
 
 from rime_core import Peer, Server, UsageError
+from rime_core.address import Address
 from rime_grpc import address as addresses
 from rime_grpc import csds
 from rime_grpc.admission import CONNECTION_SHARE
@@ -85,7 +86,7 @@ async def serve(server: Server, address: str, config: Config | None = None) -> A
         raise UsageError(f"grpc: cannot listen on {where}{with_cert}") from error
     await grpc_server.start()
     try:
-        yield Bound(str(addresses.Address(where.host, port)), streams)
+        yield Bound(str(Address(where.host, port)), streams)
     finally:
         # also when the surrounding scope was cancelled: clients are told to come back
         with anyio.CancelScope(shield=True):
