@@ -11,7 +11,7 @@ from rime_grpc.address import check_free, parse
 
 def test_what_is_no_address_is_an_error_of_this_transport():
     assert parse("127.0.0.1:18000") == Address("127.0.0.1", 18000)
-    with pytest.raises(UsageError, match="^grpc: 'nowhere' is no address"):
+    with pytest.raises(UsageError, match=r"^grpc: 'nowhere' is no address"):
         parse("nowhere")
 
 
