@@ -15,7 +15,8 @@ REDACTED: Final = "[redacted]"
 
 _PEM = re.compile(r"-----BEGIN .*?(?:-----END [^-]*-----|\Z)", re.DOTALL)
 _CREDENTIALS = re.compile(r"\b(?P<scheme>Bearer|Basic)\s+[\w.~+/=-]{6,}", re.IGNORECASE)
-_USER_IN_URL = re.compile(r"(?P<scheme>://)[^\s/@\"']+@")
+# A password may hold a slash that should have been escaped; a longer one than this nobody writes into a URL.
+_USER_IN_URL = re.compile(r"""(?P<scheme>://)(?:[^\s/@"':]*+:[^\s@"']{0,300}+|[^\s/@"':]++)@""")
 _WEB_TOKEN = re.compile(r"\beyJ[\w-]++\.[\w-]++(?:\.[\w-]*+)?")
 _WORD = re.compile(r"[\w-]++")
 _SUSPECT: Final = (
