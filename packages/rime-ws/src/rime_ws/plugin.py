@@ -1,0 +1,21 @@
+"""What this distribution adds to rime: the transport `ws`.
+
+Each hook imports what it needs when it is called: `rime --help` must not pay for websockets.
+"""
+
+from typing import TYPE_CHECKING
+
+from rime_app import hookimpl
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rime_core import Transport
+
+
+@hookimpl
+def rime_transports() -> "Mapping[str, type[Transport]]":
+    """`ws:HOST:PORT`."""
+    from rime_ws.transport import WsTransport  # noqa: PLC0415 - loads websockets
+
+    return {"ws": WsTransport}
