@@ -44,7 +44,7 @@ async def page_at(chromium, address, **options):
     page = await chromium.new_page(**{"viewport": {"width": 1280, "height": 800}, **options})
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("request", lambda request: address in request.url or complaints.append(request.url))
+    page.on("request", lambda request: complaints.extend([request.url] if address not in request.url else []))
     await page.goto(f"http://{address}/")
     yield page
     assert complaints == []
