@@ -86,8 +86,9 @@ async def test_it_goes_on_where_it_was_when_rime_comes_back(stage, chromium):
 
 
 def cluster(name, seconds=1):
-    discovered = {"eds_config": {"ads": {}}}
-    return resource(Cluster(name=name, type="EDS", connect_timeout={"seconds": seconds}, eds_cluster_config=discovered))
+    made = Cluster(name=name, type="EDS", connect_timeout={"seconds": seconds})
+    made.eds_cluster_config.eds_config.ads.SetInParent()
+    return resource(made)
 
 
 OPENS_WITHIN = 5.0
