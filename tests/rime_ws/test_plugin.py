@@ -16,13 +16,13 @@ def registered():
     return found
 
 
-def test_it_offers_the_transport(registered):
+def test_it_offers_the_transport_and_the_commands(registered):
     assert registered.transports()["ws"].value is WsTransport
+    assert set(registered.commands()) == {"status", "clients", "get", "watch", "diff"}
 
 
 def test_looking_at_the_plugin_loads_nothing_heavy():
-    looked = (
-        "import sys, rime_ws.plugin; print(*{'websockets', 'google.protobuf', 'asyncio', 'rich'} & set(sys.modules))"
-    )
+    heavy = "{'websockets', 'google.protobuf', 'asyncio', 'rich'}"
+    looked = f"import sys, rime_ws.plugin as p; p.rime_commands(); print(*{heavy} & set(sys.modules))"
     run = subprocess.run([sys.executable, "-c", looked], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == ""
