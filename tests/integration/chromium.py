@@ -5,9 +5,12 @@ import shutil
 from contextlib import asynccontextmanager
 
 import pytest
-from playwright.async_api import async_playwright
+from playwright.async_api import async_playwright, expect
 
 ABSENT = "there is no Chromium here (on Debian: apt install chromium), so the page was not looked at"
+PATIENCE = 30_000
+"""Milliseconds that a test waits for what it expects to be shown: machines may be busy."""
+
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -28,6 +31,7 @@ def require_chromium():
 async def browser():
     """A Chromium without windows, until the block ends."""
     path = require_chromium()
+    expect.set_options(timeout=PATIENCE)
     async with async_playwright() as playwright:
         # who is root has no sandbox in Chromium, and CI is root; what is opened here is rime's own page
         chromium = await playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])

@@ -17,7 +17,7 @@ from tests.rime_ws.talk import FakeEnvoy
 from . import resources
 from .test_rejection import REFUSED
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(240)]
 
 Cluster = message_class("envoy.config.cluster.v3.Cluster")
 Assignment = message_class("envoy.config.endpoint.v3.ClusterLoadAssignment")
@@ -46,7 +46,7 @@ async def test_an_edit_and_a_rejection_show_up_without_a_reload(stage, chromium)
         await expect(page.locator("#detail pre")).to_contain_text("connect_timeout: 7s")
 
         await page.keyboard.press("3")
-        await page.locator("#list .row", has_text="shop").first.click()
+        await page.keyboard.press("ArrowDown")  # at once: the latest change, whatever was shown before
         await expect(page.locator("#detail .minus")).to_have_text("- connect_timeout: 1s")
         await expect(page.locator("#detail .plus")).to_have_text("+ connect_timeout: 7s")
 
@@ -79,7 +79,7 @@ async def test_it_goes_on_where_it_was_when_rime_comes_back(stage, chromium):
         plane = Plane()
         plane.apply(CLUSTER, "more", b"")
         async with rime_ws.serve(plane.server(), rime.looked_at):
-            await expect(page.locator("#connection")).to_contain_text("connected · rime", timeout=20_000)
+            await expect(page.locator("#connection")).to_contain_text("connected · rime")
             await expect(page.locator("#resources-count")).to_have_text("1")
             await page.keyboard.press("2")
             await expect(page.locator("#list .row")).to_contain_text("more")
@@ -115,8 +115,8 @@ async def test_10_000_resources_and_1_000_clients(crowd, chromium):
     plane, envoys, address = crowd
     begun = asyncio.get_running_loop().time()
     async with page_at(chromium, address) as page:
-        await expect(page.locator("#resources-count")).to_have_text("10000", timeout=30_000)
-        await expect(page.locator("#clients-count")).to_have_text("1000", timeout=30_000)
+        await expect(page.locator("#resources-count")).to_have_text("10000")
+        await expect(page.locator("#clients-count")).to_have_text("1000")
         assert asyncio.get_running_loop().time() - begun < OPENS_WITHIN
         assert await page.locator("#list .row").count() < 100  # of the others nothing is drawn
 

@@ -85,6 +85,7 @@ class FakeEnvoy:
         server.clients.enter(self.connected)
 
     def _changed(self):
+        self.stream.events()
         self.server.clients.changed(self.connected)
 
     def ask(self, type_url, *names):

@@ -158,7 +158,11 @@ function error(message) {
 
 // --- where we are
 
+let shownHash = null;
+
 function route() {
+  if (shownHash === location.hash) return;
+  shownHash = location.hash;
   const [name, ...rest] = location.hash.slice(2).split("/").map(decodeURIComponent);
   const view = { name: ["clients", "resources", "changes"].includes(name) ? name : "clients", type: null, key: null };
   if (view.name === "resources") [view.type, view.key] = [rest[0] ?? state.view.type, rest.length > 1 ? rest.slice(1).join("/") : null];
@@ -185,6 +189,13 @@ function choose() {
   else if (name === "resources" && type_url) say({ message: "subscribe", id, type: type_url, names: [key], group: state.group });
   else return;
   chosen = id;
+}
+
+// At once, and not when the browser says that the address changed: what is typed next is meant for what is shown then.
+function go(hash) {
+  location.hash = hash;
+  route();
+  drawList();
 }
 
 const linkTo = (...parts) => `#/${parts.map(encodeURIComponent).join("/")}`;
@@ -319,7 +330,7 @@ function drawRows() {
 
 function open(key) {
   const { name, type } = state.view;
-  location.hash = name === "resources" ? linkTo(name, type, key) : linkTo(name, key);
+  go(name === "resources" ? linkTo(name, type, key) : linkTo(name, key));
 }
 
 function drawDetail() {
@@ -350,7 +361,7 @@ function clientDetail(key) {
         each.behind ? "more to send" : each.unacknowledged || "", wrong(each),
       ])),
       element("h3", {}, "What it has against what it should have"),
-      element("p", { class: "facts" }, `${counted(synced, "resource")} as it should be, ${rows.length} not`),
+      element("p", { class: "facts" }, `of ${counted(synced + rows.length, "resource")} ${rows.length ? `${rows.length.toLocaleString("en")} differ` : "none differs"}`),
       ...(rows.length ? [table(["resource", "state", "has", "should have", "why"], rows.slice(0, 500).map((each) => [
         element("a", { href: linkTo("resources", each.type, each.name) }, `${each.type} ${each.name}`), badge(each.state),
         each.has ?? "nothing", each.version ?? "nothing", each.error ? element("span", { class: "error" }, each.error) : each.waits ?? "",
@@ -510,7 +521,7 @@ byId("list").addEventListener("keydown", (event) => {
   open(listed[next].key);
 });
 byId("search").addEventListener("input", (event) => { state.search = event.target.value; byId("list").scrollTop = 0; draw(); });
-byId("type").addEventListener("change", (event) => { byId("list").scrollTop = 0; location.hash = linkTo("resources", event.target.value); });
+byId("type").addEventListener("change", (event) => { byId("list").scrollTop = 0; go(linkTo("resources", event.target.value)); });
 byId("group").addEventListener("change", (event) => {
   for (const { type } of state.types) say({ message: "unsubscribe", id: `all ${type}` });
   state.group = event.target.value;
@@ -525,7 +536,7 @@ document.addEventListener("keydown", (event) => {
   if (event.target.closest("input, select, textarea")) return;
   if (event.key === "/") { event.preventDefault(); byId("search").focus(); }
   const view = { 1: "clients", 2: "resources", 3: "changes" }[event.key];
-  if (view) { location.hash = linkTo(view); byId("list").focus(); }
+  if (view) { go(linkTo(view)); byId("list").focus(); }
 });
 addEventListener("hashchange", route);
 addEventListener("resize", draw);
