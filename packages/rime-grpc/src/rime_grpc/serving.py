@@ -25,6 +25,7 @@ from rime_grpc.config import Config
 from rime_grpc.errors import not_loopback
 from rime_grpc.fetch import Fetch
 from rime_grpc.gate import Gate
+from rime_grpc.health import CHECK, WATCH, Health
 from rime_grpc.peer import peer_of
 from rime_grpc.services import METHODS, Method
 from rime_grpc.stream import Stream
@@ -111,6 +112,9 @@ class _Streams(grpc.GenericRpcHandler):
         status = csds.ClientStatus(self.clients, config)
         for path in csds.METHODS:
             self._handlers[path] = grpc.stream_stream_rpc_method_handler(partial(self._tell, status))
+        self._health: Final = Health(server, {path.split("/")[1] for path in self._handlers})
+        self._handlers[CHECK] = grpc.stream_stream_rpc_method_handler(self._check)
+        self._handlers[WATCH] = grpc.stream_stream_rpc_method_handler(self._watch)
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[bytes, bytes] | None":
         """The handler of a method; None makes it UNIMPLEMENTED."""
@@ -124,6 +128,7 @@ class _Streams(grpc.GenericRpcHandler):
     def end(self) -> None:
         """End every stream with a status that its client comes back on."""
         self._ended = True
+        self._health.end()
         for stream in self._open:
             stream.end(grpc.StatusCode.UNAVAILABLE, "rime is stopping")
 
@@ -136,6 +141,13 @@ class _Streams(grpc.GenericRpcHandler):
                 await stream.run()
             finally:
                 del self._open[stream]
+
+    async def _check(self, _requests: object, context: "Context") -> None:
+        await self._health.check(context)
+
+    async def _watch(self, _requests: object, context: "Context") -> None:
+        async with self._admitted(context):
+            await self._health.watch(context)
 
     async def _tell(self, status: csds.ClientStatus, _requests: object, context: "Context") -> None:
         async with self._admitted(context) as peer:
