@@ -56,13 +56,23 @@ class Stage:
     async def upstream(self, name):
         return await self.enter(upstream(name))
 
-    async def rime(self, source=None, at="127.0.0.1:0", config=None, more=()):
-        """A `rime serve` that is ready; `config`: the text of a `rime.toml`, `more`: sources besides the folder."""
+    async def rime(self, source=None, at="127.0.0.1:0", config=None, more=(), looked_at=False):
+        """A `rime serve` that is ready; `config`: the text of a `rime.toml`, `more`: sources besides the folder.
+
+        `looked_at`: with the debug stream.
+        """
         self._started += 1
         file = self._folder / f"rime-{self._started}.toml" if config is not None else None
         if file is not None:
             file.write_text(config)
-        started = Rime(source or self.conf, self._folder / f"rime-{self._started}", at=at, config=file, more=more)
+        started = Rime(
+            source or self.conf,
+            self._folder / f"rime-{self._started}",
+            at=at,
+            config=file,
+            more=more,
+            looked_at=looked_at,
+        )
         self._stack.callback(started.kill)
         await started.ready()
         return started
@@ -70,7 +80,7 @@ class Stage:
     async def relay(self, target):
         return await self.enter(Relay(target))
 
-    async def shop(self):
+    async def shop(self, *, looked_at=False):
         """The usual: a listener, its route, a cluster, and its one endpoint, "blue"; Envoy answers through a relay."""
         self.blue = await self.upstream("blue")
         self.save(
@@ -79,7 +89,7 @@ class Stage:
             route=resources.route(),
             listener=resources.listener(),
         )
-        rime = await self.rime()
+        rime = await self.rime(looked_at=looked_at)
         relay = await self.relay(rime.address)
         envoy = self.envoy(relay.address)
         await self.answers(await envoy.port(), "blue")

@@ -17,7 +17,7 @@ def rime(*arguments):
 class Rime:
     """A running `rime serve`; `log` is what it has logged so far, one mapping a record."""
 
-    def __init__(self, source, out, *, at="127.0.0.1:0", config=None, more=()):
+    def __init__(self, source, out, *, at="127.0.0.1:0", config=None, more=(), looked_at=False):
         self._out = out.with_suffix(".out")
         self._err = out.with_suffix(".log")
         with self._out.open("w") as stdout, self._err.open("w") as stderr:
@@ -25,6 +25,7 @@ class Rime:
                 [
                     *(sys.executable, "-m", "rime_app", "serve"),
                     *("--source", f"file:{source}", "--transport", f"grpc:{at}"),
+                    *(("--transport", "ws:127.0.0.1:0") if looked_at else ()),
                     *(flag for each in more for flag in ("--source", each)),
                     *(("--config", str(config)) if config is not None else ()),
                     *("--log", "json", "--log-level", "debug"),
@@ -41,7 +42,8 @@ class Rime:
             return self._out.read_text().endswith("\n")
 
         await eventually(announced)
-        self.address = self._out.read_text().split()[1].removeprefix("grpc://")
+        addresses = dict(each.split("://") for each in self._out.read_text().split() if "://" in each)
+        self.address, self.looked_at = addresses["grpc"], addresses.get("ws")
         return self.address
 
     @property

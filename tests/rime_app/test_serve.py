@@ -327,6 +327,13 @@ async def test_a_client_is_served_from_its_group(grouped, cluster, served):
         assert names(server.serving(Client(Node(id="n", cluster=cluster)))) == served
 
 
+async def test_who_looks_at_all_groups_finds_them_by_name(grouped):
+    async with running(grouped):
+        groups = FakeTransport.made[0].server.groups
+
+        assert {name: names(server) for name, server in groups.items()} == {"default": ["a"], "edge": ["b"]}
+
+
 async def test_a_group_that_no_source_writes_to_is_told(grouped, caplog):
     async with running(grouped):
         FakeTransport.made[0].server.serving(Client(Node(id="n1", cluster="unknown")))
@@ -359,6 +366,7 @@ async def test_with_one_group_nobody_is_asked():
         server = FakeTransport.made[0].server
 
         assert server.serving(Client(Node(cluster="crash"))) is server
+        assert list(server.groups) == ["default"]
 
 
 class NothingForStrangers:

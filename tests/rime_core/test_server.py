@@ -13,8 +13,8 @@ def plane():
 def test_it_cannot_write(plane):
     public = {name for name in dir(Server) if not name.startswith("_")}
     assert public == {
-        "complete", "count", "has_references", "knows", "not_when_ready", "permissions", "ready", "referrers",
-        "serving", "snapshot", "subscribe", "when_ready",
+        "clients", "complete", "count", "groups", "has_references", "knows", "not_when_ready", "permissions", "ready",
+        "referrers", "serving", "snapshot", "status", "subscribe", "when_ready",
     }  # fmt: skip
     with pytest.raises(AttributeError):
         plane.server().anything = 1
@@ -117,3 +117,11 @@ def test_who_asks_when_it_is_ready_is_told_at_once(plane):
     called = []
     plane.server().when_ready(lambda: called.append(1))
     assert called == [1]
+
+
+def test_it_tells_the_planes_status_and_the_groups_that_it_was_told_of(plane):
+    group = Plane(base=plane).server()
+    plane.apply(CLUSTER, "a", b"1")
+    assert plane.server().status() == plane.status()
+    assert plane.server().groups == {}
+    assert plane.server(groups={"edge": group}).groups == {"edge": group}

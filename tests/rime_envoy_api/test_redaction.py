@@ -86,6 +86,9 @@ def test_every_field_that_envoys_api_calls_sensitive():
         ("password=hush&user=me", "password=[redacted]"),
         ("access_token: 'hush'", "access_token: [redacted]"),
         ('"apiKey": "hush", "a": 1', '"apiKey": [redacted], "a": 1'),
+        ("cannot reach redis://user:hush@cache:6379", "cannot reach redis://[redacted]@cache:6379"),
+        ("at https://hush@shop.example/a", "at https://[redacted]@shop.example/a"),
+        ("at redis://user:hu/sh@cache", "at redis://[redacted]@cache"),
         ("no END: -----BEGIN RSA PRIVATE KEY-----\nhush", "no END: [redacted]"),
         ("rest of a key: MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQ", "rest of a key: [redacted]"),
     ],
@@ -102,6 +105,7 @@ def test_what_sounds_secret(text, redacted):
         "no such field: 'conect_timeout' in envoy.config.cluster.v3.Cluster",
         "Didn't find an implementation for 'type.googleapis.com/envoy.extensions.filters.http.router.v3.Router'",
         'name: "a" connect_timeout { seconds: 5 }',
+        "no answer from http://cache:6379/a and mail@example.com",
         "",
     ],
 )
@@ -126,5 +130,19 @@ def test_a_long_text_does_not_take_long():
         "a" * 300_000,
     ):
         redact_text(text)
-    for word in ("a", "token", "Basic ", "eyJ", "eyJa.", "\\", '"', "token:", "token ", "-----BEGIN"):
+    for word in (
+        "a",
+        "token",
+        "Basic ",
+        "eyJ",
+        "eyJa.",
+        "\\",
+        '"',
+        "token:",
+        "token ",
+        "-----BEGIN",
+        "://",
+        "://a",
+        "://a:",
+    ):
         redact_text(word * 100_000)

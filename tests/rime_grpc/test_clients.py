@@ -124,3 +124,32 @@ async def test_a_stream_that_has_said_nothing_is_no_client_yet(plane):
         await call.wait_for_connection()
         assert bound.clients() == []
         call.cancel()
+
+
+async def test_its_stream_is_entered_with_the_plane_and_every_step_of_it_is_told(plane):
+    server = plane.server()
+    told = asyncio.Event()
+    with server.clients.follow(told.set) as follower:
+
+        async def until(state):
+            async with asyncio.timeout(20):
+                while not state():
+                    await told.wait()
+                    told.clear()
+                    follower.take()
+
+        async with rime_grpc.serve(server, "127.0.0.1:0") as bound:
+            async with connect(bound.address) as client:
+                await client.send(type_url=CLUSTER, node={"id": "n"})
+                await until(lambda: any(each.stream.channel(CLUSTER) for each in server.clients))
+                (one,) = server.clients
+                assert (one.transport, one.stream.node.id) == ("grpc", "n")
+                flights = one.stream.channel(CLUSTER).flights
+                await until(lambda: flights)
+                came = one.heard
+                await client.send(type_url=CLUSTER, response_nonce=decode(await client.call.read()).nonce)
+                await until(lambda: not flights)
+                assert one.heard > came
+                plane.apply(CLUSTER, "a", b"2")
+                assert (follower.take(), one.stream.is_behind(CLUSTER)) == ([one], True)
+            await until(lambda: len(server.clients) == 0)

@@ -9,7 +9,6 @@ from rime_grpc.errors import (
     incomplete,
     insecure_with,
     no_path,
-    not_an_address,
     not_loopback,
 )
 
@@ -18,7 +17,6 @@ def test_each_is_one_line_that_says_what_to_do():
     errors = [
         cannot_listen("127.0.0.1:1", OSError(errno.EADDRINUSE, "")),
         cannot_listen("127.0.0.1:1", PermissionError(errno.EACCES, "Permission denied")),
-        not_an_address("x"),
         not_loopback("0.0.0.0:1"),
         incomplete("cert", Path("a"), "key", "its private key"),
         insecure_with(Path("a")),
@@ -32,8 +30,7 @@ def test_each_is_one_line_that_says_what_to_do():
         assert "\n" not in str(error)
     assert "choose another port" in str(errors[0])
     assert "Permission denied" in str(errors[1])
-    assert "should look like" in str(errors[2])
-    assert "give cert and key, listen on 127.0.0.1, or say insecure=true" in str(errors[3])
+    assert "give cert and key, listen on 127.0.0.1, or say insecure=true" in str(errors[2])
 
 
 def test_a_relative_path_is_shown_with_where_it_starts(tmp_path, monkeypatch):

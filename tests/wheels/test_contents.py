@@ -47,6 +47,8 @@ def test_make_dist_builds_one_wheel_for_each_distribution(wheels):
 def test_every_module_is_in_it_and_nothing_else(wheel, distribution, import_name, information):
     sources = ROOT / "packages" / distribution / "src"
     expected = {str(path.relative_to(sources)) for path in sources.rglob("*.py")} | {f"{import_name}/py.typed"}
+    if distribution == "rime-ws":
+        expected |= {f"rime_ws/page/{name}" for name in ("index.html", "page.css", "page.js")}
     if distribution == "rime-envoy-api":
         expected.add("rime_envoy_api/envoy.binpb.z")
 

@@ -81,6 +81,7 @@ def test_entry_points_load(whole):
         ("rime-app 0.1.0", "command plugins, command serve"),
         ("rime-file-source 0.1.0", "source file, command check"),
         ("rime-grpc 0.1.0", "transport grpc, command bootstrap"),
+        ("rime-ws 0.1.0", "transport ws, command clients, command diff, command get, command status, command watch"),
     ]
 
 
@@ -98,12 +99,24 @@ def test_no_top_level_packages_of_others(whole):
 
 
 def test_help_does_not_load_what_it_does_not_need(whole):
-    heavy = ("grpc", "google.protobuf", "yaml", "watchfiles", "asyncio", "ssl")
+    heavy = (
+        "grpc",
+        "google.protobuf",
+        "yaml",
+        "watchfiles",
+        "websockets",
+        "prometheus_client",
+        "rich",
+        "asyncio",
+        "ssl",
+    )
 
     assert loaded(whole, "from rime_app.main import run; assert run(['--help']) == 0", *heavy) == "[]"
 
 
-@pytest.mark.parametrize("module", ["rime_core", "rime_app", "rime_envoy_api", "rime_grpc", "rime_file_source"])
+@pytest.mark.parametrize(
+    "module", ["rime_core", "rime_app", "rime_envoy_api", "rime_grpc", "rime_ws", "rime_file_source"]
+)
 def test_every_distribution_is_imported_without_its_heavy_parts(whole, module):
     assert loaded(whole, f"import {module}", "grpc", "google.protobuf", "asyncio") == "[]"
 

@@ -128,6 +128,17 @@ def test_the_program_of_rime_grpc_ends_by_itself(embedding):
     assert (ran.returncode, on_any_port(ran.stdout)) == (0, on_any_port(shown))
 
 
+def test_the_program_of_rime_ws_ends_by_itself(whole):
+    page = PACKAGES / "rime-ws" / "README.md"
+    [program] = blocks(page, "python")
+    [shown] = blocks(page, "text")
+    Path(whole.folder, "look.py").write_text(program, encoding="utf-8")
+
+    ran = whole.shell("python -W error look.py")
+
+    assert (ran.returncode, on_any_port(ran.stdout)) == (0, on_any_port(shown))
+
+
 def test_the_cores_sessions_run_with_nothing_else_installed(alone):
     page = PACKAGES / "rime-core" / "README.md"
     text = "\n".join(blocks(page, "pycon"))

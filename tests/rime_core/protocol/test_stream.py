@@ -315,3 +315,18 @@ def test_hosts_of_a_route_are_sent_once_with_a_first_answer(plane):
     stream.receive(DeltaRequest(VIRTUAL_HOST, subscribe=["a/host"]))
     assert [response.type_url for response in stream.responses()] == [ROUTE, VIRTUAL_HOST]
     assert stream.responses() == []
+
+
+def test_a_client_is_behind_until_it_was_sent_what_there_is():
+    plane = Plane()
+    plane.apply(CLUSTER, "a", b"1")
+    stream = DeltaStream(plane.server())
+    assert not stream.is_behind(CLUSTER)
+    stream.receive(DeltaRequest(CLUSTER))
+    assert (stream.is_behind(CLUSTER), stream.is_behind(ENDPOINT)) == (True, False)
+    stream.responses()
+    assert not stream.is_behind(CLUSTER)
+    plane.apply(CLUSTER, "a", b"2")
+    assert stream.is_behind(CLUSTER)
+    stream.responses()
+    assert not stream.is_behind(CLUSTER)

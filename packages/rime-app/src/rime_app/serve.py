@@ -188,12 +188,12 @@ class Service:
         routing = Routing(self._rules, self._plugins, servers, self._settings.unmatched)
         authorize = self._authorization if self._authorization.is_needed else None
         if not routing.is_needed:
-            return self._planes[DEFAULT_GROUP].server(authorize=authorize)
+            return self._planes[DEFAULT_GROUP].server(authorize=authorize, groups=servers)
         plane = self._planes.get(self._settings.unmatched)
         if plane is None:
             plane = self._make_plane()
             plane.writer(NOBODY)  # which is never ready: what nobody writes to must not pass for empty
-        return plane.server(group=routing, authorize=authorize)
+        return plane.server(group=routing, authorize=authorize, groups=servers)
 
     async def _until_ready(self) -> None:
         """Wait until every Plane is ready, or the configured time is over: then open those that are not."""

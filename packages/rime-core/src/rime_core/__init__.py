@@ -11,6 +11,7 @@ Plane writes, Server reads; `rime_core.protocol` speaks xDS over them; `rime_cor
 """
 
 from rime_core.adapter import Source, Started, Transport
+from rime_core.clients import Clients, Connected, Follower
 from rime_core.delivery import Rejected
 from rime_core.errors import (
     ClosedError,
@@ -64,9 +65,12 @@ __all__ = [
     "Bodiless",
     "Certificate",
     "Client",
+    "Clients",
     "ClosedError",
     "ConflictError",
+    "Connected",
     "FellBehindError",
+    "Follower",
     "Groups",
     "HeldRemoval",
     "Node",

@@ -114,15 +114,22 @@ class Plane(Writer):
         self.store.add_writer(writer)
         return writer
 
-    def server(self, group: Route | None = None, *, authorize: Authorize | None = None) -> Server:
+    def server(
+        self,
+        group: Route | None = None,
+        *,
+        authorize: Authorize | None = None,
+        groups: Mapping[str, Server] | None = None,
+    ) -> Server:
         """The readers' handle.
 
         Args:
             group: from which Server a client is served; None: from this one.
             authorize: what a client may be given (`rime_core.permissions`); None: everything. It says so also of those
                 that `group` has served from another Server.
+            groups: what there is to be served from, by name: for status pages, which look at all of them.
         """
-        return Server(self.store, group, authorize)
+        return Server(self.store, group, authorize, groups)
 
     def snapshot(self) -> Snapshot:
         """Everything as it is now; copies only the types that changed since the last one."""

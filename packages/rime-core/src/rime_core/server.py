@@ -1,12 +1,15 @@
 """Server: the readers' handle on a Plane. It hands out Subscribers and Snapshots; it has no way to write."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from rime_core.clients import Clients
 from rime_core.node import Client
 from rime_core.permissions import Authorize, Permissions
 from rime_core.resource import Reference, Resource
 from rime_core.snapshot import Snapshot
+from rime_core.status import PlaneStatus
 from rime_core.store import Store
 from rime_core.subscriber import Subscriber
 
@@ -20,12 +23,20 @@ Route = Callable[[Client], "Server"]
 class Server:
     """What transports, and programs that only read, are given. Made by `Plane.server`."""
 
-    __slots__ = ("_authorize", "_group", "_store")
+    __slots__ = ("_authorize", "_group", "_store", "groups")
 
-    def __init__(self, store: Store, group: Route | None = None, authorize: Authorize | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        group: Route | None = None,
+        authorize: Authorize | None = None,
+        groups: "Mapping[str, Server] | None" = None,
+    ) -> None:
         self._store: Final = store
         self._group: Final = group
         self._authorize: Final = authorize
+        self.groups: Final[Mapping[str, Server]] = MappingProxyType(groups or {})
+        """Name → the Server of a group, for who looks at them all; as `Plane.server` was told."""
 
     @property
     def ready(self) -> bool:
@@ -106,3 +117,12 @@ class Server:
     def snapshot(self) -> Snapshot:
         """Everything as it is now; may be read from any thread."""
         return self._store.snapshot()
+
+    def status(self) -> PlaneStatus:
+        """What there is, what is waited for, and what is held."""
+        return self._store.status()
+
+    @property
+    def clients(self) -> Clients:
+        """Who is connected: transports enter the streams that they serve from here, whatever group these are of."""
+        return self._store.clients

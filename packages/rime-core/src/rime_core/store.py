@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Final
 
 from rime_core.change import Changes, Preparation, References
+from rime_core.clients import Clients
 from rime_core.contested import Contested
 from rime_core.errors import ClosedError
 from rime_core.index import Index, call_all
@@ -52,6 +53,7 @@ class Store(Readiness):
         """Type URL → the type, where it is not as `describe` says."""
         self.preparation: Final = Preparation(self.indexes, digest, references)
         self.closed = False
+        self.clients: Final = Clients()
         self.held: Final[dict[Reference, HeldRemoval]] = {}
         self._contested: Final = Contested()
         self.referrers: Final = Referrers()

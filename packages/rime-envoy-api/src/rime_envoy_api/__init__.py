@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rime_envoy_api.pool import message_class
     from rime_envoy_api.redaction import redact_text
     from rime_envoy_api.referenced import references
+    from rime_envoy_api.shown import to_shown
     from rime_envoy_api.typed import EnvoyResource, resource
 
 _HOMES = {
@@ -27,6 +28,7 @@ _HOMES = {
     "references": "referenced",
     "resource": "typed",
     "to_json": "output",
+    "to_shown": "shown",
     "to_yaml": "output",
 }
 
@@ -42,6 +44,7 @@ __all__ = [
     "references",
     "resource",
     "to_json",
+    "to_shown",
     "to_yaml",
 ]
 

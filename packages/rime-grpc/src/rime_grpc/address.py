@@ -1,31 +1,10 @@
 """Addresses: `host:port`, read and checked before anything is bound."""
 
-import ipaddress
 import socket
-from dataclasses import dataclass
 
-from rime_grpc.errors import cannot_listen, not_an_address
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where to listen; port 0 is any that is free."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-    @property
-    def is_loopback(self) -> bool:
-        """Whether only this machine can connect."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+from rime_core import UsageError
+from rime_core.address import Address
+from rime_grpc.errors import cannot_listen
 
 
 def parse(text: str) -> Address:
@@ -34,13 +13,10 @@ def parse(text: str) -> Address:
     Raises:
         UsageError: it names none.
     """
-    host, colon, port = text.rpartition(":")
-    bracketed = host.startswith("[") and host.endswith("]")
-    if bracketed:
-        host = host[1:-1]
-    if not (colon and host and port.isascii() and port.isdigit() and int(port) < 1 << 16) or (":" in host) != bracketed:
-        raise not_an_address(text)
-    return Address(host, int(port))
+    try:
+        return Address.parse(text)
+    except ValueError as error:
+        raise UsageError(f"grpc: {error}") from error
 
 
 def check_free(address: Address) -> None:

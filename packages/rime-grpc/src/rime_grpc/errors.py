@@ -16,11 +16,6 @@ def cannot_listen(address: str, error: OSError) -> UsageError:
     return UsageError(f"grpc: cannot listen on {address}: {reason}")
 
 
-def not_an_address(address: str) -> UsageError:
-    """The error for text that is no address."""
-    return UsageError(f"grpc: {address!r} is no address: it should look like 127.0.0.1:18000 or [::1]:18000")
-
-
 def not_loopback(address: str) -> UsageError:
     """The error for listening where others can connect without having been asked to."""
     return UsageError(

@@ -16,6 +16,7 @@ import anyio
 import grpc
 
 from rime_core import Peer, Server, UsageError
+from rime_core.address import Address
 from rime_grpc import address as addresses
 from rime_grpc import csds
 from rime_grpc.admission import CONNECTION_SHARE
@@ -24,6 +25,7 @@ from rime_grpc.config import Config
 from rime_grpc.errors import not_loopback
 from rime_grpc.fetch import Fetch
 from rime_grpc.gate import Gate
+from rime_grpc.health import CHECK, WATCH, Health
 from rime_grpc.peer import peer_of
 from rime_grpc.services import METHODS, Method
 from rime_grpc.stream import Stream
@@ -90,7 +92,7 @@ async def serve(server: Server, address: str, config: Config | None = None) -> A
         raise UsageError(f"grpc: cannot listen on {where}{with_cert}") from error
     await grpc_server.start()
     try:
-        yield Bound(str(addresses.Address(where.host, port)), streams)
+        yield Bound(str(Address(where.host, port)), streams)
     finally:
         # also when the surrounding scope was cancelled: clients are told to come back
         with anyio.CancelScope(shield=True):
@@ -115,6 +117,9 @@ class _Streams(grpc.GenericRpcHandler):
         status = csds.ClientStatus(self.clients, config)
         for path in csds.METHODS:
             self._handlers[path] = grpc.stream_stream_rpc_method_handler(partial(self._tell, status))
+        self._health: Final = Health(server, {path.split("/")[1] for path in self._handlers})
+        self._handlers[CHECK] = grpc.stream_stream_rpc_method_handler(self._check)
+        self._handlers[WATCH] = grpc.stream_stream_rpc_method_handler(self._watch)
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[bytes, bytes] | None":
         """The handler of a method; None makes it UNIMPLEMENTED."""
@@ -128,6 +133,7 @@ class _Streams(grpc.GenericRpcHandler):
     def end(self) -> None:
         """End every stream with a status that its client comes back on."""
         self._ended = True
+        self._health.end()
         for stream in self._open:
             stream.end(grpc.StatusCode.UNAVAILABLE, "rime is stopping")
 
@@ -140,6 +146,13 @@ class _Streams(grpc.GenericRpcHandler):
                 await stream.run()
             finally:
                 del self._open[stream]
+
+    async def _check(self, _requests: object, context: "Context") -> None:
+        await self._health.check(context)
+
+    async def _watch(self, _requests: object, context: "Context") -> None:
+        async with self._admitted(context):
+            await self._health.watch(context)
 
     async def _tell(self, status: csds.ClientStatus, _requests: object, context: "Context") -> None:
         async with self._admitted(context) as peer:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 
-from rime_core import ClosedError, FellBehindError, Peer, PeerError, Server
+from rime_core import ClosedError, Connected, FellBehindError, Peer, PeerError, Server
 from rime_grpc.admission import RequestRate, stream_age
 from rime_grpc.config import Config
 from rime_grpc.gate import Gate, Pass
@@ -50,6 +50,8 @@ class Stream:
             max_names=config.max_names or None,
         )
         """What its client has, and is to be sent."""
+        self._clients: Final = server.clients
+        self._connected: Final = Connected(self.protocol, "grpc", self.heard)
         self._decoder: Final[Decoder[Any]] = method.variant.decoder()
         self._journal: Final = Journal(self.protocol, peer, gate)
         self._woken = False
@@ -60,6 +62,7 @@ class Stream:
 
     async def run(self) -> None:
         """Serve until the client goes, breaks the protocol, or `end` is called."""
+        self._clients.enter(self._connected)
         reading = asyncio.create_task(self._read())
         self._age()
         try:
@@ -70,6 +73,7 @@ class Stream:
             reading.cancel()
             if self._aging is not None:
                 self._aging.cancel()
+            self._clients.leave(self._connected)
             self.protocol.close()
             self._journal.happened(self.protocol.events())
             self._journal.gone()
@@ -115,6 +119,7 @@ class Stream:
                 self._journal.sent(response)
         finally:
             self._pass.leave(answered=sent)
+            self._clients.changed(self._connected)
         if last:
             self.end(grpc.StatusCode.OK, "")
 
@@ -124,12 +129,13 @@ class Stream:
                 data: object = await self._context.read()
                 if not isinstance(data, bytes):  # grpc.aio.EOF
                     return self.end(grpc.StatusCode.OK, "")
-                self.heard = self._loop.time()
+                self.heard = self._connected.heard = self._loop.time()
                 known = self.protocol.node is not None
                 self.protocol.receive(self._decoder.decode(data))
                 if not known:
                     self._journal.come()
                 self._journal.happened(self.protocol.events())
+                self._clients.changed(self._connected)
                 await self._slow_down()
         except PeerError as error:
             self._journal.broken(error)
@@ -168,5 +174,6 @@ class Stream:
 
     def _wake(self) -> None:
         self._woken = True
+        self._clients.changed(self._connected)
         if self._idle is not None and not self._idle.done():
             self._idle.set_result(None)

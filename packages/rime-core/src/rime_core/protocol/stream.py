@@ -180,6 +180,11 @@ class Stream(ABC, Generic[Request, Response]):
         """The time of its clock; None where it has none."""
         return self._clock() if self._clock is not None else None
 
+    def is_behind(self, type_url: str) -> bool:
+        """Whether there may be something of a type that the client was not sent yet, apart from what is held back."""
+        channel = self._channels.get(type_url)
+        return channel is not None and channel in self._changed
+
     def close(self) -> None:
         """Give everything up. Closing twice is fine."""
         if self._closed:

@@ -1,0 +1,124 @@
+"""What there is and how clients stand, as metrics for Prometheus, counted when they are asked for.
+
+Nothing is kept for it, so that it costs nothing while nobody asks.
+"""
+
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
+
+from rime_core import describe
+from rime_ws.client_feeds import key_of
+from rime_ws.standing import STATES, standing, worst
+from rime_ws.status_feed import groups_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from prometheus_client import Metric
+
+    from rime_core import Server
+
+CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
+
+
+class Metrics:
+    """The metrics of one server, and of this process."""
+
+    def __init__(self, server: "Server") -> None:
+        self._registry: Final = CollectorRegistry()
+        self._registry.register(_Planes(server))
+        self._registry.register(_Clients(server))
+        ProcessCollector(registry=self._registry)
+
+    def text(self) -> bytes:
+        """All of them, in the text form that Prometheus reads."""
+        return generate_latest(self._registry)
+
+
+class _Planes(Collector):
+    """What there is in each group, and where it comes from."""
+
+    def __init__(self, server: "Server") -> None:
+        self._server: Final = server
+
+    def collect(self) -> "Iterable[Metric]":
+        """As it is now."""
+        resources = GaugeMetricFamily("rime_resources", "Resources that there are.", labels=["group", "type"])
+        changes = CounterMetricFamily("rime_changes", "Commits that changed something.", labels=["group"])
+        ready = GaugeMetricFamily("rime_ready", "Whether clients are answered.", labels=["group"])
+        held = GaugeMetricFamily("rime_held_removals", "Removals that wait.", labels=["group"])
+        labels = ["group", "source"]
+        source_ready = GaugeMetricFamily(
+            "rime_source_ready", "Whether a source has delivered its first full state.", labels=labels
+        )
+        incomplete = GaugeMetricFamily(
+            "rime_source_incomplete", "How many things a source cannot read now.", labels=labels
+        )
+        source_resources = GaugeMetricFamily("rime_source_resources", "Resources that a source writes.", labels=labels)
+        for group, server in groups_of(self._server).items():
+            status = server.status()
+            for type_url, there in server.snapshot().items():
+                resources.add_metric([group, describe(type_url).plural], len(there))
+            changes.add_metric([group], status.sequence)
+            ready.add_metric([group], status.ready)
+            held.add_metric([group], len(status.held))
+            for writer in status.writers:
+                source_ready.add_metric([group, writer.name], writer.ready)
+                incomplete.add_metric([group, writer.name], len(writer.incomplete))
+                source_resources.add_metric([group, writer.name], writer.resources)
+        return [resources, changes, ready, held, source_ready, incomplete, source_resources]
+
+
+class _Clients(Collector):
+    """How many clients there are, and how they stand."""
+
+    def __init__(self, server: "Server") -> None:
+        self._server: Final = server
+
+    def collect(self) -> "Iterable[Metric]":
+        """As it is now."""
+        streams: Counter[tuple[str, str]] = Counter()
+        types: Counter[tuple[str, str]] = Counter()
+        counts: dict[str, Counter[str]] = {key: Counter() for key in ("unacknowledged", "rejections", "holds")}
+        for connected in self._server.clients:
+            if key_of(connected) is None:
+                continue
+            stands = list(standing(connected.stream, str))
+            streams[connected.transport, worst(each["state"] for each in stands)] += 1
+            for each in stands:
+                types[each["type"], each["state"]] += 1
+                for key, count in counts.items():
+                    count[each["type"]] += each.get(key, 0)
+        return [
+            _states(
+                "rime_streams", "Streams of clients, by the worst that is to be said of them.", "transport", streams
+            ),
+            _states("rime_subscriptions", "Types that clients ask for, by how they stand with it.", "type", types),
+            _counts("rime_unacknowledged", "Responses on their way to clients.", counts["unacknowledged"]),
+            _counts(
+                "rime_rejected",
+                "Versions that clients refused, and accepted nothing in place of.",
+                counts["rejections"],
+            ),
+            _counts("rime_held", "Resources that are held back from clients, for the sake of order.", counts["holds"]),
+        ]
+
+
+def _states(name: str, what: str, label: str, counts: "Counter[tuple[str, str]]") -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, what, labels=[label, "state"])
+    for each in sorted({each for each, _ in counts}):
+        for state in STATES:
+            family.add_metric([each, state], counts[each, state])
+    return family
+
+
+def _counts(name: str, what: str, counts: "Counter[str]") -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, what, labels=["type"])
+    for each in sorted(counts):
+        family.add_metric([each], counts[each])
+    return family

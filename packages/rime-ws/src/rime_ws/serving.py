@@ -1,0 +1,188 @@
+"""Serving the debug stream, without app or configuration.
+
+async with rime_ws.serve(plane.server(), "127.0.0.1:0") as bound:
+    print(bound.address)
+"""
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import anyio
+from websockets.asyncio.server import serve as serve_websockets
+
+from rime_core import Peer, Server, UsageError
+from rime_core.address import Address
+from rime_ws.access import SUBPROTOCOL, Access, Refusal
+from rime_ws.config import Config
+from rime_ws.connection import Connection
+from rime_ws.errors import cannot_listen, not_encrypted, open_to_all
+from rime_ws.pages import Pages, text_response
+from rime_ws.session import Session
+from rime_ws.times import Times
+from rime_ws.tls import context_of
+
+if TYPE_CHECKING:
+    from websockets.asyncio.server import ServerConnection
+    from websockets.http11 import Request, Response
+    from websockets.typing import Subprotocol
+
+log = logging.getLogger("rime_ws")
+
+CLOSE_WITHIN: Final = 0.4
+"""Seconds that a connection has to close when the server stops; the whole process is to end within one."""
+
+OPEN_WITHIN: Final = 10.0
+"""Seconds that a client has to say what it wants, TLS included."""
+
+KEEPALIVE: Final = 20.0
+"""Seconds after which a silent client is probed, and within which it has to answer: one that never reads is ended."""
+
+WRITE_LIMIT: Final = 64 << 10
+"""Bytes that wait to be sent to one client; more are not made until it has taken them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A server that listens; `address` is what clients connect to, with the real port."""
+
+    address: str
+
+
+@asynccontextmanager
+async def serve(server: Server, address: str, config: Config | None = None) -> AsyncIterator[Bound]:
+    """Show `server` to who may look, on `address` (`127.0.0.1:18080`; port 0: any that is free), until the block ends.
+
+    Raises:
+        UsageError: the address is none, is in use, or can be reached from other machines, and what goes there would not
+            be encrypted, or given to anybody; or a file cannot be used.
+    """
+    config = config or Config()
+    where = parse(address)
+    if not where.is_loopback:
+        if config.cert is None and not config.insecure:
+            raise not_encrypted(str(where))
+        if not config.asks_who:
+            raise open_to_all(str(where))
+    access = Access(config)
+    desk = _Desk(server, config, access)
+    try:
+        listening = await serve_websockets(
+            desk.serve,
+            where.host,
+            where.port,
+            ssl=context_of(config),
+            select_subprotocol=_select,
+            process_request=desk.answer,
+            compression=None,  # 0.3 MB for each connection, and a tenth of a second for 10,000 resources
+            max_size=config.max_message_bytes,
+            write_limit=WRITE_LIMIT,
+            open_timeout=OPEN_WITHIN,
+            close_timeout=CLOSE_WITHIN,
+            ping_interval=KEEPALIVE,
+            ping_timeout=KEEPALIVE,
+            logger=_quiet(),
+            server_header=None,
+        )
+    except OSError as error:
+        raise cannot_listen(str(where), error) from error
+    try:
+        port = listening.sockets[0].getsockname()[1]
+        yield Bound(str(Address(where.host, port)))
+    finally:
+        # also when the surrounding scope was cancelled: clients are told to come back
+        with anyio.CancelScope(shield=True):
+            listening.close()
+            await listening.wait_closed()
+
+
+def parse(text: str) -> Address:
+    """The address that `text` names.
+
+    Raises:
+        UsageError: it names none.
+    """
+    try:
+        return Address.parse(text)
+    except ValueError as error:
+        raise UsageError(f"ws: {error}") from error
+
+
+class _Desk:
+    """Lets requests in, within limits, and serves them."""
+
+    def __init__(self, server: Server, config: Config, access: Access) -> None:
+        self._server: Final = server
+        self._config: Final = config
+        self._access: Final = access
+        self._pages: Final = Pages(server)
+        self._times: Final = Times(time.time, asyncio.get_running_loop().time)
+        self._open: Final[Counter[str]] = Counter()
+        """By the client's address, without its port."""
+
+    def answer(self, connection: "ServerConnection", request: "Request") -> "Response | None":
+        """The answer to a request that is not to become a WebSocket connection; None: it is."""
+        headers = dict(request.headers.raw_items())
+        path = request.path.partition("?")[0]
+        if headers.get("Upgrade", "").lower() != "websocket":
+            return self._pages.answer(path, partial(self._access.refusal, headers))
+        if path != "/":
+            return text_response(404, "the stream is at /")
+        offered = [each.strip() for each in headers.get("Sec-WebSocket-Protocol", "").split(",")]
+        refusal = self._access.refusal(headers, offered) or self._full(_host(connection))
+        return text_response(*refusal) if refusal is not None else None
+
+    def _full(self, host: str) -> Refusal | None:
+        """Whether there are as many connections as there may be."""
+        most, most_of_one = self._config.max_connections, self._config.max_connections_per_address
+        if self._open.total() >= most:
+            return Refusal(503, f"there are {most} connections, and there may be no more")
+        if self._open[host] >= most_of_one:
+            return Refusal(429, f"there are {most_of_one} connections from this address, and there may be no more")
+        return None
+
+    async def serve(self, websocket: "ServerConnection") -> None:
+        """Serve one connection."""
+        host = _host(websocket)
+        self._open[host] += 1
+        try:
+            await Connection(
+                websocket, partial(self._session, websocket), max_message_rate=self._config.max_message_rate
+            ).run()
+        finally:
+            self._open[host] -= 1
+            if not self._open[host]:
+                del self._open[host]
+
+    def _session(self, websocket: "ServerConnection", wake: Callable[[], None]) -> Session:
+        return Session(
+            self._server,
+            wake=wake,
+            times=self._times,
+            peer=Peer(str(Address(*websocket.remote_address[:2]))),
+            max_subscriptions=self._config.max_subscriptions,
+            max_names=self._config.max_names,
+        )
+
+
+def _host(connection: "ServerConnection") -> str:
+    """The client's address without its port; nothing once it has gone."""
+    return str(connection.remote_address[0]) if connection.remote_address else ""
+
+
+def _select(_connection: "ServerConnection", offered: "Sequence[Subprotocol]") -> "Subprotocol | None":
+    """Who offers nothing is spoken to all the same: there is only one way."""
+    return next((each for each in offered if each == SUBPROTOCOL), None)
+
+
+def _quiet() -> logging.Logger:
+    """A logger for websockets, which tells of each client that fails in several lines."""
+    quiet = logging.getLogger("rime_ws.websockets")
+    quiet.setLevel(logging.CRITICAL)
+    return quiet

@@ -1,0 +1,89 @@
+"""Clients: who is connected, and whose state has changed, at the cost of who looks."""
+
+import pytest
+
+from rime_core import Clients, Connected, Plane
+from rime_core.protocol.delta import DeltaStream
+
+
+@pytest.fixture
+def clients():
+    return Clients()
+
+
+def stream(since=0.0):
+    return Connected(DeltaStream(Plane().server()), "grpc", since)
+
+
+def test_streams_are_there_from_when_they_are_entered_until_they_leave(clients):
+    one, other = stream(), stream()
+    clients.enter(one)
+    clients.enter(other)
+    assert (list(clients), len(clients)) == ([one, other], 2)
+    clients.leave(one)
+    clients.leave(one)
+    assert (list(clients), one in clients, other in clients) == ([other], False, True)
+
+
+def test_one_was_last_heard_when_it_came():
+    made = stream(since=5.0)
+    assert (made.since, made.heard, made.transport) == (5.0, 5.0, "grpc")
+
+
+def test_who_follows_is_woken_once_until_it_takes_what_changed(clients):
+    woken = []
+    before, one, other = stream(), stream(), stream()
+    clients.enter(before)
+    follower = clients.follow(lambda: woken.append(len(clients)))
+    clients.enter(one)
+    clients.enter(other)
+    clients.changed(one)
+    assert (woken, follower.take(), follower.take()) == ([2], [one, other], [])
+    clients.changed(before)
+    clients.changed(before)
+    assert (woken, follower.take()) == ([2, 3], [before])
+
+
+def test_one_that_leaves_is_told_once_and_is_gone_by_then(clients):
+    one = stream()
+    clients.enter(one)
+    gone = []
+    follower = clients.follow(lambda: gone.append(one not in clients))
+    clients.leave(one)
+    assert (gone, follower.take()) == ([True], [one])
+    clients.leave(one)
+    assert (gone, follower.take()) == ([True], [])
+
+
+def test_each_follower_takes_for_itself_until_it_is_closed(clients):
+    one = stream()
+    with clients.follow(lambda: None) as first, clients.follow(lambda: None) as second:
+        clients.enter(one)
+        assert first.take() == second.take() == [one]
+        first.close()
+        first.close()
+        clients.changed(one)
+        assert (first.take(), second.take()) == ([], [one])
+    clients.changed(one)
+    assert second.take() == []
+
+
+def test_one_wake_up_that_raises_keeps_no_other_from_being_called(clients):
+    woken = []
+
+    def fail():
+        raise RuntimeError("the page is gone")
+
+    clients.follow(fail)
+    clients.follow(lambda: woken.append(True))
+    with pytest.raises(RuntimeError, match="the page is gone"):
+        clients.enter(stream())
+    assert woken == [True]
+
+
+def test_all_servers_of_a_plane_have_the_same():
+    plane = Plane()
+    one = stream()
+    plane.server().clients.enter(one)
+    assert list(plane.server().clients) == [one]
+    assert list(Plane(base=plane).server().clients) == []

@@ -1,0 +1,68 @@
+"""Metrics: what there is and how clients stand, counted when it is asked for."""
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from rime_core import CLUSTER, ENDPOINT, Node, Plane
+from rime_ws.metrics import Metrics
+from tests.rime_ws.talk import Clock, FakeEnvoy
+
+
+@pytest.fixture
+def plane():
+    return Plane()
+
+
+def samples(server, name):
+    """The values of one metric, by the values of its labels in the order of their names."""
+    return {
+        tuple(value for _, value in sorted(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(Metrics(server).text().decode())
+        for sample in family.samples
+        if sample.name == name
+    }
+
+
+def test_what_there_is_and_where_it_comes_from(plane):
+    writer = plane.writer("file:conf")
+    writer.apply(CLUSTER, "a", b"")
+    writer.apply(ENDPOINT, "e", b"")
+    server = plane.server()
+    assert samples(server, "rime_ready") == {("default",): 0}
+    assert samples(server, "rime_source_ready")["default", "file:conf"] == 0
+    writer.ready()
+    writer.incomplete(["a.yaml: not YAML"])
+    assert samples(server, "rime_resources") == {("default", "clusters"): 1, ("default", "endpoints"): 1}
+    assert samples(server, "rime_changes_total") == {("default",): 2}
+    assert samples(server, "rime_ready") == {("default",): 1}
+    assert samples(server, "rime_source_incomplete")["default", "file:conf"] == 1
+    assert samples(server, "rime_source_resources")["default", "file:conf"] == 2
+    writer.remove(CLUSTER, "a")
+    assert samples(server, "rime_held_removals") == {("default",): 1}
+
+
+def test_each_group_has_its_own(plane):
+    edge = Plane(base=plane)
+    edge.apply(CLUSTER, "a", b"")
+    server = plane.server(groups={"default": plane.server(), "edge": edge.server()})
+    assert samples(server, "rime_resources") == {("edge", "clusters"): 1}
+
+
+def test_how_clients_stand(plane):
+    plane.apply(CLUSTER, "a", b"1")
+    server, clock = plane.server(), Clock()
+    FakeEnvoy(server, Node(id="nobody yet"), clock)
+    synced, behind, refusing = (FakeEnvoy(server, Node(id=name), clock).ask(CLUSTER) for name in "abc")
+    synced.catch_up()
+    behind.read()
+    refusing.answer(refusing.read(), error="clusters a: no")
+    states = {state: value for (state, _), value in samples(server, "rime_streams").items()}
+    assert states == {"synced": 1, "held": 0, "pending": 1, "rejected": 1}
+    assert samples(server, "rime_subscriptions")["rejected", "clusters"] == 1
+    assert samples(server, "rime_unacknowledged") == {("clusters",): 1}
+    assert samples(server, "rime_rejected") == {("clusters",): 1}
+    assert samples(server, "rime_held") == {("clusters",): 0}
+
+
+def test_the_process_is_told_too(plane):
+    assert samples(plane.server(), "process_resident_memory_bytes")[()] > 1_000_000
