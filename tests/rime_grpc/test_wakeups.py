@@ -80,6 +80,26 @@ async def test_what_comes_meanwhile_brings_a_call_of_its_own(pair):
     loop.remove_reader(pair[0])
 
 
+async def test_what_a_failing_call_left_is_found_by_the_next(pair):
+    loop, reader = asyncio.get_running_loop(), Reader(pair)
+    failures = []
+    loop.set_exception_handler(lambda _, context: failures.append(context["exception"]))
+
+    def failing_once(of):
+        if not failures:
+            pair[0].recv(1)
+            raise RuntimeError("of a loop that is closed")
+        reader(of)
+
+    with wakeups.taken_together(loop):
+        loop.add_reader(pair[0], failing_once, "what it was added with")
+    reader.queue(1, 2, 3)
+    await reader.full.wait()
+    assert reader.found == [[1, 2, 3]]
+    assert [str(each) for each in failures] == ["of a loop that is closed"]
+    loop.remove_reader(pair[0])
+
+
 async def test_afterwards_the_loop_is_as_it_was(pair):
     loop, reader = asyncio.get_running_loop(), Reader(pair)
     with wakeups.taken_together(loop):

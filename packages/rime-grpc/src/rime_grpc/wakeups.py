@@ -3,10 +3,11 @@
 grpcio tells an event loop that something is done by writing one byte into a socket pair; its reader on the loop takes
 one byte, and then everything that is done by then. So when a thousand writes end together, the first call of the reader
 takes them all, and the loop is woken for 999 more bytes, for nothing: a poll, a read of a byte and a look into an empty
-queue each. Reading all bytes but one before the reader is called leaves one call for whatever has gathered.
+queue each. Here the bytes that are there when the reader is called are all taken when it returns.
 
-Nothing can be lost: a byte is written after what it tells of was queued, so whatever the bytes that are taken here tell
-of is found by the call that follows them, and what comes later brings a byte of its own.
+Nothing can be lost: a byte is written after what it tells of was queued, so whatever these bytes tell of was found by
+the call, and what comes later brings a byte of its own. A call that fails (what is done was of a loop that is closed)
+may have left something: then only its own byte is gone, and the next one has the reader called again.
 
 grpcio has no setting for it. It takes its reader to the loop with `add_reader`, once for each loop, when the first of
 its asynchronous objects is made there; meanwhile that method of the loop is one of ours. Where this loop has made such
@@ -46,6 +47,6 @@ def taken_together(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
 def _once(pair: socket.socket, reader: Callable[..., Any], *args: Any) -> None:  # noqa: ANN401 - whatever it takes
     """Call `reader`, which reads one byte of `pair` and does all that there is to do, for all bytes that are there."""
     waiting = len(pair.recv(_AT_ONCE, socket.MSG_PEEK))
+    reader(*args)
     if waiting > 1:
         pair.recv(waiting - 1)
-    reader(*args)
