@@ -54,3 +54,12 @@ def namespace(kube):
     name = f"test-{next(_numbers)}"
     kube.call("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
     return Namespace(kube, name)
+
+
+@pytest.fixture(scope="session")
+def controllers(kube):
+    """The endpoint-slice controller runs; gives the name of the one node, which is in the zone `a`."""
+    labels = {"topology.kubernetes.io/zone": "a"}
+    kube.call("POST", "/api/v1/nodes", {"metadata": {"name": "node-1", "labels": labels}})
+    kube.start_controllers()
+    return "node-1"
