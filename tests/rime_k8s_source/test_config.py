@@ -14,6 +14,7 @@ def test_each_option_is_read():
     options = {
         "kubeconfig": "~/k",
         "namespace": "shop, till,shop",
+        "config_namespace": "rime",
         "services": "xds=yes",
         "annotation": "xds",
         "names": "{service}",
@@ -28,6 +29,7 @@ def test_each_option_is_read():
     assert read_options(options) == KubernetesOptions(
         kubeconfig="~/k",
         namespaces=("shop", "till"),
+        config_namespaces=("rime",),
         services="xds=yes",
         annotation="xds",
         names="{service}",

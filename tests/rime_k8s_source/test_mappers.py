@@ -38,6 +38,14 @@ def test_the_options_choose_and_the_order_is_fixed():
     assert kinds(KubernetesOptions(secrets="x", configmaps="y")) == [ServiceMapper, SecretMapper, ConfigMapMapper]
 
 
+def test_secrets_and_config_maps_may_be_looked_for_elsewhere():
+    options = KubernetesOptions(namespaces=("shop",), config_namespaces=("rime",), secrets="x", configmaps="y")
+    services, secrets, config_maps = mappers_of(options)
+
+    assert {wanted.namespaces for wanted in services.wanted} == {()}
+    assert {wanted.namespaces for wanted in (*secrets.wanted, *config_maps.wanted)} == {("rime",)}
+
+
 def test_those_of_other_distributions_are_found_by_name_as_a_class_or_ready_made():
     found = entries(own=f"{__name__}:Own", made=f"{__name__}:MADE", other=f"{__name__}:Broken")
     mappers = mappers_of(KubernetesOptions(services=None, mappings=("made", "own")), found)

@@ -135,6 +135,18 @@ async def test_each_namespace_is_watched_by_itself(cluster, kubeconfig):
 
 
 @pytest.mark.asyncio
+async def test_config_maps_may_be_watched_in_a_namespace_of_their_own(cluster, kubeconfig):
+    options = {"namespace": "prod", "configmaps": "x", "config_namespace": "rime"}
+    async with serving(kubeconfig, cluster, **options) as (_, writer, fake, _):
+        await until(lambda: writer.is_ready)
+        asked = {request.path for request in fake.requests}
+
+    assert "/api/v1/namespaces/rime/configmaps" in asked
+    assert "/api/v1/namespaces/prod/services" in asked
+    assert "/api/v1/namespaces/prod/configmaps" not in asked
+
+
+@pytest.mark.asyncio
 async def test_what_is_wrong_is_said_once_and_once_more_when_it_is_over(cluster, kubeconfig, caplog):
     caplog.set_level(logging.INFO)
     wrong = {"metadata": {"namespace": "prod", "name": "envoy"}, "data": {"a.yaml": "resources: }"}}

@@ -3,8 +3,6 @@
 import asyncio
 from contextlib import asynccontextmanager, suppress
 
-import yaml
-
 from rime_core import ENDPOINT, Plane
 from rime_envoy_api import message_class, references
 from rime_k8s_source import KubernetesSource
@@ -39,13 +37,16 @@ class Sourced:
         await eventually(look)
 
 
+def sourced(kubeconfig, *, ready=True, **options):
+    """A source with these options that is running, and ready unless that is not to be waited for."""
+    return running_source("", {"kubeconfig": str(kubeconfig), "settle": "50ms", **options}, ready=ready)
+
+
 @asynccontextmanager
-async def sourced(kubeconfig, **options):
-    """A source with these options that is running, and ready unless `ready="no"`."""
-    ready = options.pop("ready", "yes") == "yes"
+async def running_source(place, options, *, ready=True):
     plane = Plane(references=references)
     writer = plane.writer("kubernetes:", allow_empty=True)
-    source = KubernetesSource("", {"kubeconfig": str(kubeconfig), "settle": "50ms", **options})
+    source = KubernetesSource(place, options)
     running = asyncio.ensure_future(source.run(writer))
     try:
         if ready:
@@ -82,8 +83,3 @@ def role(namespace, user, *rules, name="rime"):
             "subjects": [subject],
         },
     )
-
-
-def manifests(path):
-    """The documents of a file of manifests."""
-    return list(yaml.safe_load_all(path.read_text()))

@@ -212,7 +212,7 @@ async def test_list_and_watch_are_enough_and_what_is_missing_is_said(kube, names
     kubeconfig, _ = account(kube, namespace)
     namespace.create("services", service("shop"))
     role(namespace, f"{namespace.name}/rime", LEAST[0])
-    async with sourced(kubeconfig, namespace=namespace.name, ready="no") as source:
+    async with sourced(kubeconfig, namespace=namespace.name, ready=False) as source:
         await source.until(lambda: any("endpointslices" in line for line in source.writer.lacks))
         assert not source.writer.is_ready, "nothing is answered without the endpoints"
         [missing] = [line for line in source.writer.lacks if "endpointslices" in line]

@@ -18,6 +18,7 @@ class KubernetesOptions:
 
     kubeconfig: a file, in place of those that `KUBECONFIG` names.
     namespaces: where objects are looked for; none is all of them.
+    config_namespaces: where Secrets and ConfigMaps are looked for; none is where all else is.
     services: the label selector of Services; "" is all of them, None none.
     annotation: of these, those that have this annotation, as `key` or `key=value`.
     names: how a Service's clusters and assignments are called.
@@ -33,6 +34,7 @@ class KubernetesOptions:
 
     kubeconfig: str = ""
     namespaces: tuple[str, ...] = ()
+    config_namespaces: tuple[str, ...] = ()
     services: str | None = ""
     annotation: str = ""
     names: str = "{namespace}/{service}/{port}"
@@ -70,6 +72,7 @@ def read_options(options: Mapping[str, str]) -> KubernetesOptions:
     result = KubernetesOptions(
         kubeconfig=read.text("kubeconfig", default=default.kubeconfig),
         namespaces=_listed(read.text("namespace", default="")),
+        config_namespaces=_listed(read.text("config_namespace", default="")),
         services=None if services == NOTHING else services,
         annotation=read.text("annotation", default=default.annotation),
         names=read.text("names", default=default.names),

@@ -21,8 +21,8 @@ class ConfigMapMapper:
 
     name: Final = "configmap"
 
-    def __init__(self, *, labels: str) -> None:
-        self.wanted: Final[Sequence[Wanted]] = (Wanted(CONFIG_MAPS, labels=labels),)
+    def __init__(self, *, labels: str, namespaces: tuple[str, ...] = ()) -> None:
+        self.wanted: Final[Sequence[Wanted]] = (Wanted(CONFIG_MAPS, labels, namespaces=namespaces),)
 
     def keep(self, kind: Kind, body: Object) -> Any | None:  # noqa: ANN401, ARG002 - the face of a mapper
         """The texts by their keys, in order."""

@@ -36,9 +36,11 @@ def mappers_of(options: KubernetesOptions, found: Callable[[], Iterable[EntryPoi
             ServiceMapper(options.service_template(), labels=options.services, annotation=options.annotation)
         )
     if options.secrets is not None:
-        mappers.append(SecretMapper(options.secret_template(), labels=options.secrets))
+        mappers.append(
+            SecretMapper(options.secret_template(), labels=options.secrets, namespaces=options.config_namespaces)
+        )
     if options.configmaps is not None:
-        mappers.append(ConfigMapMapper(labels=options.configmaps))
+        mappers.append(ConfigMapMapper(labels=options.configmaps, namespaces=options.config_namespaces))
     if options.mappings:
         entries = list(found())
         mappers += [_load(name, entries) for name in options.mappings]

@@ -16,11 +16,15 @@ from rime_k8s_source.reflector import Key, Object
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A kind that a mapping watches; the selectors are written as for `kubectl` and applied by the API server."""
+    """A kind that a mapping watches; the selectors are written as for `kubectl` and applied by the API server.
+
+    `namespaces`: where, in place of where the source is told to look.
+    """
 
     kind: Kind
     labels: str = ""
     fields: str = ""
+    namespaces: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from rime_k8s_source.errors import counted
 from rime_k8s_source.kinds import Selection
 from rime_k8s_source.ledger import Delivery, Ledger, Name
 from rime_k8s_source.mappers import mappers_of
-from rime_k8s_source.mapping import Mapper
+from rime_k8s_source.mapping import Mapper, Wanted
 from rime_k8s_source.units import Units
 
 if TYPE_CHECKING:
@@ -138,8 +138,14 @@ class KubernetesSource:
         return [
             Selection(wanted.kind, namespace, wanted.labels, wanted.fields)
             for wanted in mapper.wanted
-            for namespace in (self._options.namespaces if wanted.kind.is_namespaced else ()) or ("",)
+            for namespace in self._namespaces(wanted)
         ]
+
+    def _namespaces(self, wanted: Wanted) -> tuple[str, ...]:
+        """Where objects of a kind are looked for; "" is everywhere."""
+        if not wanted.kind.is_namespaced:
+            return ("",)
+        return wanted.namespaces or self._options.namespaces or ("",)
 
     def _write(self, writer: Writer, delivery: Delivery) -> None:
         # Incomplete before removals, complete after what was repaired is back: nothing is taken from a client between.

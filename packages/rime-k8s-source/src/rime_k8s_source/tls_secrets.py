@@ -38,9 +38,9 @@ class SecretMapper:
 
     name: Final = "secret"
 
-    def __init__(self, names: Template, *, labels: str) -> None:
+    def __init__(self, names: Template, *, labels: str, namespaces: tuple[str, ...] = ()) -> None:
         self._names: Final = names
-        self.wanted: Final[Sequence[Wanted]] = (Wanted(SECRETS, labels=labels, fields="type=kubernetes.io/tls"),)
+        self.wanted: Final[Sequence[Wanted]] = (Wanted(SECRETS, labels, "type=kubernetes.io/tls", namespaces),)
 
     def keep(self, kind: Kind, body: Object) -> Any | None:  # noqa: ANN401, ARG002 - the face of a mapper
         """A `TlsSecret`."""
