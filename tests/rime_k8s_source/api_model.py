@@ -138,9 +138,7 @@ class Client:
 
     def cut(self):
         """The connection breaks."""
-        if self._connection is not None:
-            self._connection = None
-            self.reflector.interrupted()
+        self._connection = None
 
     def step(self):
         """The next message; False where there is none now."""
@@ -155,7 +153,6 @@ class Client:
         elif what == "page":
             self._connection = None
             self._tell(self.reflector.page(message))
-            self.reflector.interrupted()
         else:
             try:
                 self._tell(self.reflector.event(message))

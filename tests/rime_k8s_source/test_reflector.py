@@ -45,7 +45,6 @@ def test_a_list_is_taken_when_its_last_page_is_there():
 def test_pages_survive_a_connection_that_breaks_between_them():
     reflector = Reflector(value_of, streams=False)
     reflector.page(page(body(A, 1, 5), token=MORE))
-    reflector.interrupted()
 
     assert reflector.request() == List(MORE)
     assert len(reflector.page(page(body(B, 2, 5)))) == 2
@@ -90,7 +89,6 @@ def test_of_a_streaming_list_that_breaks_nothing_is_left():
     reflector = Reflector(value_of)
     reflector.request()
     reflector.event(event("ADDED", A, 1, 2))
-    reflector.interrupted()
 
     assert reflector.request() == Watch("", initial=True)
     assert reflector.event(bookmark(8, ends_initial=True)) == []
@@ -157,7 +155,6 @@ def test_each_event_leads_to_its_version():
 def test_a_watch_that_breaks_goes_on_where_it_was():
     reflector = listed(a=1)
     reflector.event(event("MODIFIED", A, 2, 6))
-    reflector.interrupted()
 
     assert reflector.request() == Watch("6")
 

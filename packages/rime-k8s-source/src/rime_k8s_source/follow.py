@@ -114,7 +114,6 @@ class Follower(Generic[T]):
                 again = False
                 if self._was_short():
                     pause = self._backoff.pause()
-            self.reflector.interrupted()
             if self._timing.relist and self.reflector.is_following and self._is_due():
                 self.reflector.relist()
             await anyio.sleep(pause)

@@ -1,7 +1,7 @@
 """What an API server holds of one selection, kept without losing an event: a state machine without I/O and clock.
 
-It says what to ask next (`request`), is told what came (`page`, `event`) or that nothing more will (`interrupted`,
-`refused`), and answers with the differences. Who asks, waits and retries is `rime_k8s_source.follow`.
+It says what to ask next (`request`), is told what came (`page`, `event`) or that it was `refused`, and answers
+with the differences. Who asks, waits and retries is `rime_k8s_source.follow`.
 
 Why no event can be lost
 ------------------------
@@ -84,9 +84,9 @@ class Change(Generic[T]):
 class Reflector(Generic[T]):
     """The objects of one selection, as the API server has them.
 
-    After each `request`, what came of it must be told, in order, until the connection is over: each page or event, then
-    `interrupted` or `refused`. `keep` says what of an object is remembered; two that are kept alike are the same, and
-    going from one to the other is no change. `streams`: whether streaming lists are tried.
+    After each `request`, what came of it must be told in order: each page or event, until the connection is over, or
+    that it was `refused`. `keep` says what of an object is remembered; two that are kept alike are the
+    same, and going from one to the other is no change. `streams`: whether streaming lists are tried.
     """
 
     def __init__(self, keep: Keep[T], *, streams: bool = True) -> None:
@@ -122,7 +122,7 @@ class Reflector(Generic[T]):
         if self._listing is None:
             return Watch(self._version)
         if self._streams:
-            self._listing = {}
+            self._listing = {}  # of a streaming list that broke nothing is left; pages stay
             return Watch("", initial=True)
         return List(self._token)
 
@@ -178,14 +178,8 @@ class Reflector(Generic[T]):
         self._version = version
         return [Change(key, old, kept)] if old != kept else []
 
-    def interrupted(self) -> None:
-        """The answer is over, however it ended. Pages that are there stay; of a streaming list nothing does."""
-        if self._listing is not None and self._streams:
-            self._listing = {}
-
     def refused(self, error: ApiError) -> bool:
         """The request was answered with an error instead; whether to ask again at once, differently."""
-        self.interrupted()
         if isinstance(error, ExpiredError):
             self.relist()
             return True
