@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-PACKAGES := rime-core rime-app rime-envoy-api rime-grpc rime-ws rime-file-source
+PACKAGES := rime-core rime-app rime-envoy-api rime-grpc rime-ws rime-file-source rime-k8s-source
 VENV := .venv
 BIN := $(VENV)/bin
 DIST := dist

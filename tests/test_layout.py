@@ -9,7 +9,12 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = sorted(ROOT.glob("packages/*/src/*"))
-ADAPTERS = {"rime_grpc": "transport", "rime_ws": "transport", "rime_file_source": "source"}
+ADAPTERS = {
+    "rime_grpc": "transport",
+    "rime_ws": "transport",
+    "rime_file_source": "source",
+    "rime_k8s_source": "source",
+}
 
 PAGES = sorted(
     page for pattern in ("*.md", "docs/**/*.md", "packages/*/*.md", "examples/**/*.md") for page in ROOT.glob(pattern)

@@ -53,8 +53,8 @@ class Stage:
         """What this context gives, until the test ends."""
         return await self._stack.enter_async_context(context)
 
-    async def upstream(self, name):
-        return await self.enter(upstream(name))
+    async def upstream(self, name, host="127.0.0.1", port=0):
+        return await self.enter(upstream(name, host, port))
 
     async def rime(self, source=None, at="127.0.0.1:0", config=None, more=(), looked_at=False):
         """A `rime serve` that is ready; `config`: the text of a `rime.toml`, `more`: sources besides the folder.
@@ -77,8 +77,8 @@ class Stage:
         await started.ready()
         return started
 
-    async def relay(self, target):
-        return await self.enter(Relay(target))
+    async def relay(self, target, rewrite=bytes):
+        return await self.enter(Relay(target, rewrite))
 
     async def shop(self, *, looked_at=False):
         """The usual: a listener, its route, a cluster, and its one endpoint, "blue"; Envoy answers through a relay."""

@@ -15,10 +15,14 @@ from rime_grpc.services import DELTA, METHODS
 
 
 class Relay(grpc.GenericRpcHandler):
-    """`address` is for Envoy; `requests` and `responses` are what passed, in order."""
+    """`address` is for Envoy; `requests` and `responses` are what passed, in order.
 
-    def __init__(self, target):
+    `rewrite` makes of the bytes of a response what Envoy is given.
+    """
+
+    def __init__(self, target, rewrite=bytes):
         self.target = target
+        self._rewrite = rewrite
         self.requests = []
         self.responses = []
         self._open = set()
@@ -87,7 +91,7 @@ class Relay(grpc.GenericRpcHandler):
             async def back():
                 while isinstance(data := await call.read(), bytes):
                     self.responses.append(response_class.FromString(data))
-                    await context.write(data)
+                    await context.write(self._rewrite(data))
 
             self._open.add(call)
             ways = [asyncio.create_task(there()), asyncio.create_task(back())]

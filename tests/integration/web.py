@@ -13,7 +13,7 @@ class Answer(NamedTuple):
 
 
 @asynccontextmanager
-async def upstream(name):
+async def upstream(name, host="127.0.0.1", port=0):
     """A server that answers every request with its name; gives its port."""
     connections: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
 
@@ -29,7 +29,7 @@ async def upstream(name):
             del connections[writer]
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, host, port)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:

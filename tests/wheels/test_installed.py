@@ -81,6 +81,7 @@ def test_entry_points_load(whole):
         ("rime-app 0.1.0", "command plugins, command serve"),
         ("rime-file-source 0.1.0", "source file, command check"),
         ("rime-grpc 0.1.0", "transport grpc, command bootstrap"),
+        ("rime-k8s-source 0.1.0", "source kubernetes"),
         ("rime-ws 0.1.0", "transport ws, command clients, command diff, command get, command status, command watch"),
     ]
 
@@ -104,6 +105,7 @@ def test_help_does_not_load_what_it_does_not_need(whole):
         "google.protobuf",
         "yaml",
         "watchfiles",
+        "aiohttp",
         "websockets",
         "prometheus_client",
         "rich",
@@ -115,10 +117,11 @@ def test_help_does_not_load_what_it_does_not_need(whole):
 
 
 @pytest.mark.parametrize(
-    "module", ["rime_core", "rime_app", "rime_envoy_api", "rime_grpc", "rime_ws", "rime_file_source"]
+    "module",
+    ["rime_core", "rime_app", "rime_envoy_api", "rime_grpc", "rime_ws", "rime_file_source", "rime_k8s_source"],
 )
 def test_every_distribution_is_imported_without_its_heavy_parts(whole, module):
-    assert loaded(whole, f"import {module}", "grpc", "google.protobuf", "asyncio") == "[]"
+    assert loaded(whole, f"import {module}", "grpc", "google.protobuf", "aiohttp", "asyncio") == "[]"
 
 
 def test_envoys_api_is_there(whole):

@@ -1,0 +1,195 @@
+"""Following one selection: asking what the reflector wants asked, waiting where there is trouble, telling what differs.
+
+A connection that breaks is nothing to speak of: the next watch goes on where it was. Trouble is when the next one does
+not come about either; then what is there stays, trouble says so, and it is tried again after a pause.
+"""
+
+import logging
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Generic, Never, Protocol, TypeVar
+
+import anyio
+
+from rime_core.errors import SourceError
+from rime_k8s_source.api import ApiServer
+from rime_k8s_source.backoff import LONGEST, Backoff
+from rime_k8s_source.errors import AbsentError, ApiError, ExpiredError, UnreachableError
+from rime_k8s_source.kinds import Selection
+from rime_k8s_source.reflector import Change, Keep, List, Reflector, Watch
+
+T = TypeVar("T")
+
+logger = logging.getLogger("rime_k8s_source")
+
+SHORT: Final = 1.0
+"""Seconds. A watch that was over sooner and brought nothing is not tried again at once, as in client-go."""
+
+NO_KIND: Final = "the API server has no such kind"
+
+ABSENT: Final = 5.0
+"""Seconds until a kind is looked for again that the API server does not have (yet)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Seconds. `renew`: a watch is asked to end after this to twice this, as in client-go, so that API servers behind a
+    load balancer get their share. `relist`: everything is listed anew after this; 0 is never. `longest_pause`: between
+    two attempts, while there is trouble.
+    """
+
+    renew: float = 300.0
+    relist: float = 3600.0
+    longest_pause: float = LONGEST
+
+
+class Tell(Protocol[T]):
+    """Is told what differs."""
+
+    def __call__(self, changes: Sequence[Change[T]], /) -> None:
+        """What differs, in order; never nothing."""
+        ...
+
+
+class Follower(Generic[T]):
+    """Keeps a Reflector equal to what the API server has of a selection.
+
+    `tell` is called with what differs, `stirred` when `is_settled` or `trouble` is different. `clock` is monotonic, in
+    seconds; `chance` gives numbers from 0 to 1.
+    """
+
+    def __init__(
+        self,
+        api: ApiServer,
+        selection: Selection,
+        keep: Keep[T],
+        *,
+        tell: Tell[T],
+        stirred: Callable[[], None],
+        timing: Timing,
+        clock: Callable[[], float] = anyio.current_time,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self.selection: Final = selection
+        self.reflector: Final = Reflector(keep)
+        self.trouble: SourceError | None = None
+        """Why it does not know what the API server has now; None while it does."""
+        self.is_absent = False
+        """The API server has no such kind."""
+        self.heard: float | None = None
+        """When the API server was last heard, by the clock; None before it was."""
+        self._api: Final = api
+        self._tell: Final = tell
+        self._stirred: Final = stirred
+        self._timing: Final = timing
+        self._clock: Final = clock
+        self._chance: Final = chance
+        self._backoff: Final = Backoff(timing.longest_pause, chance)
+        self._lists = 0
+        self._listed = 0.0
+        self._was_settled = False
+        self._opened: float | None = None
+        self._brought = False
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether everything has been listed once, or there is no such kind."""
+        return self.reflector.synced or self.is_absent
+
+    async def run(self) -> Never:
+        """Go on until cancelled."""
+        again = False
+        while True:
+            pause = 0.0
+            self._opened, self._brought = None, False
+            try:
+                await self._ask()
+            except SourceError as error:
+                at_once = self.reflector.refused(error) if isinstance(error, ApiError) else False
+                if not at_once or again:
+                    pause = self._failed(error)
+                again = at_once
+            else:
+                again = False
+                if self._was_short():
+                    pause = self._backoff.pause()
+            if self._timing.relist and self.reflector.is_following and self._is_due():
+                self.reflector.relist()
+            await anyio.sleep(pause)
+
+    async def _ask(self) -> None:
+        """One request, to its end."""
+        request = self.reflector.request()
+        if isinstance(request, List):
+            page = await self._api.page(self.selection, request)
+            self._heard()
+            self._take(self.reflector.page(page))
+            return
+        await self._watch(request)
+
+    async def _watch(self, request: Watch) -> None:
+        seconds = max(1, round(self._timing.renew * (1 + self._chance())))
+        async with self._api.events(self.selection, request, seconds=seconds) as events:
+            self._opened = self._clock()
+            self._heard()
+            self._fine()
+            async for several in events:
+                self._heard()
+                changes: list[Change[T]] = []
+                try:
+                    for event in several:
+                        changes += self.reflector.event(event)
+                finally:
+                    self._take(changes)
+
+    def _take(self, changes: Sequence[Change[T]]) -> None:
+        self._brought = True
+        self._backoff.reset()
+        if self.reflector.lists != self._lists:
+            self._lists, self._listed = self.reflector.lists, self._clock()
+        if changes:
+            self._tell(changes)
+        self._fine()
+
+    def _heard(self) -> None:
+        self.heard = self._clock()
+
+    def _fine(self) -> None:
+        """Something was answered. Once a watch goes on from a whole list, there is no trouble any more."""
+        if self.reflector.is_following:
+            if self.trouble is not None or self.is_absent:
+                logger.info("%s: no longer: %s", self.selection, self.trouble or NO_KIND)
+            self._now(None, is_absent=False)
+
+    def _failed(self, error: SourceError) -> float:
+        """Something went wrong; how long to wait, in seconds."""
+        if isinstance(error, AbsentError) and not self.reflector.objects:
+            if not self.is_absent:
+                logger.warning("%s: %s; it is looked for every %g s", self.selection, NO_KIND, ABSENT)
+            self.reflector.relist()
+            self._now(None, is_absent=True)
+            return ABSENT * (1 - self._chance() / 2)
+        if self._opened is not None and not self._was_short() and isinstance(error, UnreachableError):
+            logger.debug("%s: the watch is over: %s", self.selection, error)
+            return 0.0
+        if not isinstance(error, ExpiredError):
+            if str(self.trouble) != str(error):
+                level = logging.WARNING if isinstance(error, UnreachableError) else logging.ERROR
+                logger.log(level, "%s: %s", self.selection, error)
+            self._now(error, is_absent=False)
+        return self._backoff.pause()
+
+    def _now(self, trouble: SourceError | None, *, is_absent: bool) -> None:
+        was = (self._was_settled, self.trouble)
+        self.trouble, self.is_absent = trouble, is_absent
+        self._was_settled = self.is_settled
+        if was != (self._was_settled, trouble):
+            self._stirred()
+
+    def _was_short(self) -> bool:
+        return self._opened is not None and not self._brought and self._clock() - self._opened < SHORT
+
+    def _is_due(self) -> bool:
+        """Whether the last list is so old that there should be a new one; each replica at a time of its own."""
+        return self._clock() - self._listed > self._timing.relist * (1 + self._chance() / 10)

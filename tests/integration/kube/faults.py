@@ -1,0 +1,85 @@
+"""A relay in front of the API server that does what networks do: it cuts connections, at any byte, and goes silent.
+
+It speaks plain HTTP to its clients and TLS to the server, so that a byte here is a byte of the API.
+"""
+
+import asyncio
+import ssl
+
+
+class FaultyRelay:
+    """`url` is for clients. An async context manager."""
+
+    def __init__(self, server):
+        self._server = server
+        self._open = set()
+        self._thaw = asyncio.Event()
+        self._thaw.set()
+        self.cut_after = None
+        """Bytes of answers after which each connection is cut; None: it is not."""
+        self.refuses = False
+        """Whether new connections are closed at once."""
+        self.connections = 0
+
+    async def __aenter__(self):
+        self._context = ssl.create_default_context(cafile=str(self._server.folder / "ca.crt"))
+        self._listening = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{self._listening.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(self, *_):
+        self._listening.close()
+        self.thaw()
+        self.cut()
+        await asyncio.gather(*self._open, return_exceptions=True)
+        await self._listening.wait_closed()
+
+    def cut(self):
+        """Break every connection."""
+        for task in self._open:
+            task.cancel()
+
+    def freeze(self):
+        """Go silent on every connection, without ending one."""
+        self._thaw.clear()
+
+    def thaw(self):
+        self._thaw.set()
+
+    async def _serve(self, reader, writer):
+        self.connections += 1
+        if self.refuses:
+            writer.transport.abort()
+            return
+        task = asyncio.current_task()
+        self._open.add(task)
+        there = None
+        try:
+            answers, there = await asyncio.open_connection("127.0.0.1", self._server.port, ssl=self._context)
+            ways = [
+                asyncio.create_task(self._pass_on(reader, there, None)),
+                asyncio.create_task(self._pass_on(answers, writer, self.cut_after)),
+            ]
+            try:
+                await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for way in ways:
+                    way.cancel()
+                await asyncio.gather(*ways, return_exceptions=True)
+        except (OSError, asyncio.CancelledError):
+            pass
+        finally:
+            self._open.discard(task)
+            for each in (writer, there):
+                if each is not None:
+                    each.transport.abort()
+
+    async def _pass_on(self, reader, writer, limit):
+        while data := await reader.read(65536):
+            await self._thaw.wait()
+            if limit is not None:
+                data, limit = data[:limit], limit - len(data)
+            writer.write(data)
+            await writer.drain()
+            if limit is not None and limit <= 0:
+                return

@@ -1,0 +1,76 @@
+"""Objects of the Kubernetes API as people write them, and where they are created."""
+
+SERVICES = "services"
+SLICES = "endpointslices"
+
+_ROOTS = {
+    "services": "/api/v1",
+    "secrets": "/api/v1",
+    "configmaps": "/api/v1",
+    "pods": "/api/v1",
+    "serviceaccounts": "/api/v1",
+    "endpointslices": "/apis/discovery.k8s.io/v1",
+    "roles": "/apis/rbac.authorization.k8s.io/v1",
+    "rolebindings": "/apis/rbac.authorization.k8s.io/v1",
+    "xdsresources": "/apis/rime.dev/v1alpha1",
+}
+
+
+class Namespace:
+    """One namespace of the API server, and what a test does in it."""
+
+    def __init__(self, server, name):
+        self.server = server
+        self.name = name
+
+    def path(self, plural, name=""):
+        path = f"{_ROOTS[plural]}/namespaces/{self.name}/{plural}"
+        return f"{path}/{name}" if name else path
+
+    def create(self, plural, body):
+        return self.server.call("POST", self.path(plural), body)
+
+    def get(self, plural, name):
+        return self.server.call("GET", self.path(plural, name))
+
+    def change(self, plural, name, patch):
+        """As `kubectl patch --type=merge`."""
+        return self.server.call("PATCH", self.path(plural, name), patch, content_type="application/merge-patch+json")
+
+    def delete(self, plural, name):
+        return self.server.call("DELETE", self.path(plural, name))
+
+
+def service(name="shop", *ports, labels=None, annotations=None, **spec):
+    """A Service; a port is a number, or a mapping."""
+    listed = [port if isinstance(port, dict) else {"port": port} for port in ports or (80,)]
+    return {
+        "metadata": {"name": name, "labels": labels or {}, "annotations": annotations or {}},
+        "spec": {"ports": listed, **spec},
+    }
+
+
+def endpoint(address, *, pod=None, zone=None, **conditions):
+    made = {"addresses": [address], "conditions": conditions or {"ready": True}}
+    if pod is not None:
+        made["targetRef"] = {"kind": "Pod", "name": pod}
+    if zone is not None:
+        made["zone"] = zone
+    return made
+
+
+def endpoint_slice(service, *endpoints, name=None, family="IPv4", ports=({"port": 8080},)):
+    """A slice of a Service; an endpoint is an address, or a mapping."""
+    listed = [each if isinstance(each, dict) else endpoint(each) for each in endpoints]
+    return {
+        "metadata": {"name": name or f"{service}-1", "labels": {"kubernetes.io/service-name": service}},
+        "addressType": family,
+        "endpoints": listed,
+        "ports": [{"name": "", "protocol": "TCP", **port} for port in ports],
+    }
+
+
+def config_map(name, labels=None, **texts):
+    """A ConfigMap; `texts` are its keys that end in .yaml, without that."""
+    data = {f"{key}.yaml": text for key, text in texts.items()}
+    return {"metadata": {"name": name, "labels": labels or {"rime.dev/xds": "true"}}, "data": data}

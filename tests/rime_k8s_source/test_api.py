@@ -1,0 +1,261 @@
+"""Requests and answers over HTTP, and what other libraries raise as errors for people."""
+
+import json
+import ssl
+
+import pytest
+import trustme
+
+from rime_k8s_source.access import Access, ExecPlugin, User
+from rime_k8s_source.api import ApiServer
+from rime_k8s_source.errors import (
+    AbsentError,
+    ApiError,
+    CredentialsError,
+    ExpiredError,
+    ForbiddenError,
+    MalformedError,
+    UnauthorizedError,
+    UnreachableError,
+)
+from rime_k8s_source.kinds import CONFIG_MAPS, Kind, Selection
+from rime_k8s_source.reflector import List, Watch
+
+from .fake_api import FakeApi, status
+
+pytestmark = pytest.mark.asyncio
+
+SELECTION = Selection(CONFIG_MAPS, "shop", "a=b", "metadata.name=x")
+EMPTY = {"metadata": {"resourceVersion": "5"}, "items": []}
+
+
+def at(url, user=None, idle=5.0, **access):
+    return ApiServer(Access("context dev", url, user or User(token=b"t"), **access), idle=idle)
+
+
+async def page(api, request=None):
+    async with api:
+        return await api.page(SELECTION, request or List(""))
+
+
+async def first_events(api, request):
+    async with api, api.events(SELECTION, request, seconds=300) as events:
+        return await anext(events)
+
+
+async def test_a_page_is_asked_for_with_both_selectors_and_the_token():
+    async with FakeApi(lambda _: (200, EMPTY)) as fake:
+        assert await page(at(fake.url), List("next")) == EMPTY
+
+    [request] = fake.requests
+    assert (request.method, request.path) == ("GET", "/api/v1/namespaces/shop/configmaps")
+    assert dict(request.query) == {
+        "labelSelector": "a=b",
+        "fieldSelector": "metadata.name=x",
+        "limit": "500",
+        "continue": "next",
+    }
+    assert request.headers["Authorization"] == "Bearer t"
+    assert "gzip" in request.headers["Accept-Encoding"]
+
+
+async def test_the_first_page_is_the_newest_and_not_what_some_cache_has():
+    async with FakeApi(lambda _: (200, EMPTY)) as fake:
+        await page(at(fake.url))
+
+    assert fake.requests[0].query.keys() & {"resourceVersion", "continue"} == set()
+
+
+async def test_a_watch_goes_on_from_a_version_with_bookmarks():
+    event = {"type": "BOOKMARK", "object": {}}
+    async with FakeApi(lambda _: [event, event]) as fake:
+        assert (await first_events(at(fake.url), Watch("7")))[0] == event
+
+    query = dict(fake.requests[0].query)
+    assert query == {
+        "labelSelector": "a=b",
+        "fieldSelector": "metadata.name=x",
+        "watch": "true",
+        "allowWatchBookmarks": "true",
+        "resourceVersion": "7",
+        "timeoutSeconds": "300",
+    }
+
+
+async def test_a_streaming_list_is_as_new_as_a_list():
+    async with FakeApi(lambda _: [{"type": "BOOKMARK"}]) as fake:
+        await first_events(at(fake.url), Watch("", initial=True))
+
+    query = fake.requests[0].query
+    assert (query["sendInitialEvents"], query["resourceVersionMatch"], query["resourceVersion"]) == (
+        "true",
+        "NotOlderThan",
+        "",
+    )
+
+
+async def test_server_side_apply_names_who_owns_the_fields():
+    kind = Kind("rime.dev", "v1alpha1", "xdsresources")
+    body = {"metadata": {"namespace": "shop", "name": "envoy"}, "status": {}}
+    async with FakeApi(lambda _: (200, {"applied": True})) as fake, at(fake.url) as api:
+        assert await api.apply(kind, body, manager="rime-1", subresource="status") == {"applied": True}
+
+    [request] = fake.requests
+    assert (request.method, request.path) == (
+        "PATCH",
+        "/apis/rime.dev/v1alpha1/namespaces/shop/xdsresources/envoy/status",
+    )
+    assert dict(request.query) == {"fieldManager": "rime-1", "force": "true"}
+    assert request.headers["Content-Type"] == "application/apply-patch+yaml"
+    assert json.loads(fake.bodies[0]) == body
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "said"),
+    [
+        (status(403, "forbidden"), ForbiddenError, "the verb 'list' on 'configmaps' in the namespace 'shop' is not"),
+        (status(404, "not found"), AbsentError, "the API server answers 404: not found"),
+        (status(410, "too old"), ExpiredError, "the API server answers 410: too old"),
+        (status(500, "etcd is slow"), ApiError, "the API server answers 500: etcd is slow"),
+        ((503, "upstream\nconnect error"), ApiError, "the API server answers 503: upstream connect error"),
+        ((502, ""), ApiError, "the API server answers 502: no reason given"),
+        ((302, ""), ApiError, "the API server answers 302: no reason given"),
+        ((200, "<html>"), MalformedError, "what came is not JSON"),
+        ((200, "[]"), MalformedError, "what came is no JSON object"),
+    ],
+)
+async def test_what_it_refuses_is_one_line(answer, kind, said):
+    async with FakeApi(lambda _: answer) as fake:
+        with pytest.raises(kind) as caught:
+            await page(at(fake.url))
+
+    assert str(caught.value).startswith(said)
+    assert type(caught.value) is kind
+
+
+async def test_a_401_is_asked_again_with_new_credentials(tmp_path):
+    """Once: what is refused then is refused."""
+    given = tmp_path / "given"
+    answer = '{"apiVersion": "client.authentication.k8s.io/v1", "status": {"token": "%s"}}'
+    program = f"echo x >> {given}; n=$(wc -l < {given}); printf '{answer}' $n"
+    user = User(plugin=ExecPlugin("sh", ("-c", program)))
+
+    def accepts_the_second(request):
+        accepted = request.headers["Authorization"] == "Bearer 2"
+        return (200, EMPTY) if accepted else status(401, "Unauthorized")
+
+    async with FakeApi(accepts_the_second) as fake:
+        assert await page(at(fake.url, user)) == EMPTY
+    async with FakeApi(lambda _: status(401, "Unauthorized")) as fake:
+        with pytest.raises(UnauthorizedError, match=r"does not accept the credentials \(401\): Unauthorized"):
+            await page(at(fake.url, user))
+    assert len(fake.requests) == 2
+
+
+async def test_without_credentials_nothing_is_asked(tmp_path):
+    async with FakeApi(lambda _: (200, EMPTY)) as fake:
+        with pytest.raises(CredentialsError):
+            await page(at(fake.url, User(token=tmp_path / "token")))
+    assert fake.requests == []
+
+
+async def test_somebody_else_is_acted_as():
+    async with FakeApi(lambda _: (200, EMPTY)) as fake:
+        await page(at(fake.url, User(impersonate={"Impersonate-User": "me"})))
+
+    assert fake.requests[0].headers["Impersonate-User"] == "me"
+
+
+async def test_a_server_that_is_not_there_is_one_line():
+    async with FakeApi(lambda _: (200, EMPTY)) as fake:
+        url = fake.url
+    with pytest.raises(UnreachableError) as caught:
+        await page(at(url))
+    assert str(caught.value) == f"{url}: Connection refused"
+
+
+async def test_a_watch_that_is_silent_for_too_long_is_lost():
+    async with (
+        FakeApi(lambda _: [{"type": "BOOKMARK"}]) as fake,
+        at(fake.url, idle=0.5) as api,
+        api.events(SELECTION, Watch("7"), seconds=300) as events,
+    ):
+        assert await anext(events) == [{"type": "BOOKMARK"}]
+        with pytest.raises(UnreachableError) as caught:
+            await anext(events)
+    assert str(caught.value) == f"{fake.url}: nothing was heard for too long"
+
+
+async def test_an_event_is_given_when_its_line_has_ended():
+    async with (
+        FakeApi(lambda _: []) as fake,
+        at(fake.url) as api,
+        api.events(SELECTION, Watch("7"), seconds=300) as events,
+    ):
+        await fake.send(b'{"type": "ADDED"}\n{"type": "DEL')
+        assert await anext(events) == [{"type": "ADDED"}]
+        await fake.send(b'ETED"}\n{"type": ')
+        assert await anext(events) == [{"type": "DELETED"}]
+
+
+async def test_a_proxy_is_the_accesss_own_or_the_environments(monkeypatch):
+    async with FakeApi(lambda _: (200, EMPTY)) as proxy:
+        await page(at("http://api.example", proxy=proxy.url))
+        monkeypatch.setenv("http_proxy", proxy.url)
+        await page(at("http://api.example"))
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        async with FakeApi(lambda _: (200, EMPTY)) as direct:
+            await page(at(direct.url))
+
+    assert [request.host for request in proxy.requests] == ["api.example"] * 2
+    assert len(direct.requests) == 1
+
+
+AUTHORITY = trustme.CA()
+PEM = AUTHORITY.cert_pem.bytes()
+
+
+def tls(*names, clients=None):
+    """A server's context, with a certificate of these names; `clients` signs those of its clients."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    AUTHORITY.issue_cert(*names).configure_cert(context)
+    if clients is not None:
+        clients.configure_trust(context)
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+async def test_a_connection_over_tls_is_closed_when_this_ends():
+    """Nothing is left to be warned of: with each test the event loop ends."""
+    async with FakeApi(lambda _: [{"type": "BOOKMARK"}], tls("127.0.0.1")) as fake:
+        await first_events(at(fake.url, authority=PEM), Watch("7"))
+
+
+async def test_the_servers_certificate_has_to_be_for_its_name_or_for_another_that_is_told():
+    async with FakeApi(lambda _: (200, EMPTY), tls("kubernetes.default.svc")) as fake:
+        assert await page(at(fake.url, authority=PEM, server_name="kubernetes.default.svc")) == EMPTY
+        with pytest.raises(UnreachableError) as caught:
+            await page(at(fake.url, authority=PEM))
+    assert str(caught.value).startswith(f"{fake.url}: the server's certificate is not accepted: IP address mismatch")
+
+
+async def test_a_certificate_of_another_authority_is_not_accepted_unless_none_is_looked_at():
+    async with FakeApi(lambda _: (200, EMPTY), tls("127.0.0.1")) as fake:
+        with pytest.raises(UnreachableError) as caught:
+            await page(at(fake.url, authority=trustme.CA().cert_pem.bytes()))
+        assert await page(at(fake.url, verify=False)) == EMPTY
+    assert str(caught.value) == (
+        f"{fake.url}: the server's certificate is not accepted: unable to get local issuer certificate"
+    )
+
+
+async def test_a_client_may_come_with_a_certificate(tmp_path):
+    clients = trustme.CA()
+    mine = clients.issue_cert(common_name="me")
+    (tmp_path / "crt").write_bytes(mine.cert_chain_pems[0].bytes())
+    (tmp_path / "key").write_bytes(mine.private_key_pem.bytes())
+    async with FakeApi(lambda _: (200, EMPTY), tls("127.0.0.1", clients=clients)) as fake:
+        user = User(certificate=tmp_path / "crt", key=tmp_path / "key")
+        assert await page(at(fake.url, user, authority=PEM)) == EMPTY
+        with pytest.raises(UnreachableError):
+            await page(at(fake.url, authority=PEM))

@@ -1,0 +1,306 @@
+"""What a Follower does with what it is answered: when it asks again, and what it says. Time is virtual."""
+
+import asyncio
+import logging
+from collections import deque
+from contextlib import asynccontextmanager
+
+import anyio
+import pytest
+
+from rime_k8s_source.errors import (
+    AbsentError,
+    ApiError,
+    CredentialsError,
+    ExpiredError,
+    ForbiddenError,
+    MalformedError,
+    UnreachableError,
+)
+from rime_k8s_source.follow import Follower, Timing
+from rime_k8s_source.kinds import CONFIG_MAPS, Selection
+from rime_k8s_source.reflector import List, Watch
+from tests.rime_grpc.virtual_loop import VirtualLoop
+
+from .api_model import bookmark, event, gone
+
+A = ("shop", "a")
+LISTED = [event("ADDED", A, 1, 4), bookmark(5, ends_initial=True)]
+LOST = UnreachableError("https://h: Connection refused")
+
+
+class Script:
+    """An API server that answers by a script, and notes what it was asked and when.
+
+    An answer is an error, or a list of what comes: events, a number of seconds that pass, an error that ends it. It is
+    over with the list.
+    """
+
+    def __init__(self, *answers):
+        self._answers = deque(answers)
+        self.asked: list[tuple[float, List | Watch]] = []
+        self.seconds: list[int] = []
+        self.over = asyncio.Event()
+
+    async def _next(self, request):
+        self.asked.append((asyncio.get_running_loop().time() - 1000, request))
+        if not self._answers:
+            self.over.set()
+            await anyio.sleep_forever()
+        return self._answers.popleft()
+
+    async def page(self, _selection, request):
+        answer = await self._next(request)
+        if isinstance(answer, Exception):
+            raise answer
+        [body] = answer
+        return body
+
+    @asynccontextmanager
+    async def events(self, _selection, request, *, seconds):
+        self.seconds.append(seconds)
+        answer = await self._next(request)
+        if isinstance(answer, Exception):
+            raise answer
+
+        async def events():
+            for what in answer:
+                if isinstance(what, Exception):
+                    raise what
+                if isinstance(what, int | float):
+                    await anyio.sleep(what)
+                else:
+                    yield [what]
+
+        yield events()
+
+
+class Seen:
+    """A follower that has run through a script."""
+
+    def __init__(self, follower, script, told, stirred):
+        self.follower = follower
+        self.asked = script.asked
+        self.told = told
+        self.stirred = stirred
+
+    @property
+    def at(self):
+        return [round(at, 3) for at, _ in self.asked]
+
+    @property
+    def requests(self):
+        return [request for _, request in self.asked]
+
+
+def run(*answers, timing=None, chance=0.0):
+    """Follow until the script is over."""
+
+    async def follow():
+        script = Script(*answers)
+        told: list[object] = []
+        stirred = []
+        follower = Follower(
+            script,  # type: ignore[arg-type] # what it needs of an ApiServer
+            Selection(CONFIG_MAPS, "shop"),
+            lambda item: item["data"],
+            tell=told.extend,
+            stirred=lambda: stirred.append((follower.is_settled, str(follower.trouble or ""), follower.is_absent)),
+            timing=timing or Timing(),
+            chance=lambda: chance,
+        )
+        task = asyncio.ensure_future(follower.run())
+        await script.over.wait()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return Seen(follower, script, told, stirred)
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(follow())
+
+
+def test_what_differs_is_told_and_that_it_is_settled():
+    seen = run([*LISTED, event("MODIFIED", A, 2, 6), 10])
+
+    assert [(change.old, change.new) for change in seen.told] == [(None, 1), (1, 2)]
+    assert seen.stirred == [(True, "", False)]
+    assert seen.requests == [Watch("", initial=True), Watch("6")]
+
+
+def test_a_watch_that_ends_as_it_should_is_followed_by_the_next_at_once():
+    seen = run([*LISTED, 300], [300], [300])
+
+    assert seen.at == [0, 300, 600, 900]
+    assert seen.requests[1:] == [Watch("5")] * 3
+
+
+def test_it_is_asked_to_end_after_five_to_ten_minutes():
+    async def seconds(chance):
+        script = Script([*LISTED])
+        follower = Follower(
+            script,  # type: ignore[arg-type]
+            Selection(CONFIG_MAPS),
+            lambda item: item["data"],
+            tell=lambda _: None,
+            stirred=lambda: None,
+            timing=Timing(),
+            chance=lambda: chance,
+        )
+        task = asyncio.ensure_future(follower.run())
+        await script.over.wait()
+        task.cancel()
+        return script.seconds[0]
+
+    for chance, expected in ((0.0, 300), (1.0, 600)):
+        with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+            assert runner.run(seconds(chance)) == expected
+
+
+def test_a_connection_that_breaks_after_a_while_is_no_trouble():
+    seen = run([*LISTED, 60, LOST], [60, LOST], [1])
+
+    assert seen.at[:3] == [0, 60, 120]
+    assert seen.stirred == [(True, "", False)]
+
+
+def test_one_that_brought_something_is_asked_again_at_once_however_short_it_was():
+    seen = run([*LISTED, LOST], [event("MODIFIED", A, 2, 6), LOST], [1])
+
+    assert seen.at[:3] == [0, 0, 0]
+
+
+def test_one_that_was_short_and_brought_nothing_is_waited_for_longer_and_longer():
+    seen = run([*LISTED, 300], [0.5], [0.5], [0.5], [1])
+
+    assert seen.at == [0, 300, 301.3, 303.4, 307.1, 308.1]
+    assert seen.stirred == [(True, "", False)]
+
+
+def test_a_server_that_is_away_is_trouble_until_a_watch_goes_on(caplog):
+    caplog.set_level(logging.INFO)
+    seen = run([*LISTED, 300], LOST, LOST, LOST, [300])
+
+    assert seen.at == [0, 300, 300.8, 302.4, 305.6, 605.6]
+    assert seen.stirred == [(True, "", False), (True, str(LOST), False), (True, "", False)]
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("WARNING", f"configmaps in the namespace shop: {LOST}"),
+        ("INFO", f"configmaps in the namespace shop: no longer: {LOST}"),
+    ]
+    assert dict(seen.follower.reflector.objects) == {A: 1}
+
+
+def test_it_is_not_settled_before_the_first_list_is_whole():
+    seen = run(LOST, [event("ADDED", A, 1, 4), LOST], [*LISTED, 1])
+
+    assert seen.stirred == [(False, str(LOST), False), (True, "", False)]
+    assert [(change.old, change.new) for change in seen.told] == [(None, 1)]
+
+
+def test_an_answer_begins_the_pauses_anew():
+    seen = run([*LISTED, 300], LOST, LOST, [bookmark(6), 300], LOST, [1])
+
+    assert seen.at[:3] == [0, 300, 300.8]
+    assert seen.at[4] - seen.at[3] == 300
+    assert round(seen.at[5] - seen.at[4], 3) == 0.8
+
+
+def test_pauses_are_cut_at_random():
+    seen = run(LOST, LOST, [*LISTED, 1], chance=1.0)
+
+    assert seen.at[:3] == [0, 0.4, 1.2]
+
+
+@pytest.mark.parametrize("error", [gone(), ExpiredError(410, "too old")])
+def test_a_forgotten_version_is_listed_anew_at_once_and_is_no_trouble(error):
+    seen = run([*LISTED, 300], [error] if isinstance(error, dict) else error, [bookmark(9, ends_initial=True), 1])
+
+    assert seen.at[:3] == [0, 300, 300]
+    assert seen.requests[1:3] == [Watch("5"), Watch("", initial=True)]
+    assert [(change.old, change.new) for change in seen.told] == [(None, 1), (1, None)]
+    assert seen.stirred == [(True, "", False)]
+
+
+def test_one_that_forgets_again_and_again_is_not_asked_without_pause():
+    expired = ExpiredError(410, "too old")
+    seen = run([*LISTED, 300], expired, expired, expired, [*LISTED, 1])
+
+    assert seen.at[:4] == [0, 300, 300, 300.8]
+
+
+def test_a_server_without_streaming_lists_is_asked_for_pages_at_once():
+    page = {"metadata": {"resourceVersion": "5", "continue": ""}, "items": [event("ADDED", A, 1, 4)["object"]]}
+    seen = run(ApiError(422, "sendInitialEvents is forbidden"), [page], [1])
+
+    assert seen.requests == [Watch("", initial=True), List(""), Watch("5"), Watch("5")]
+    assert seen.at[:3] == [0, 0, 0]
+    assert seen.stirred == [(True, "", False)]
+
+
+def test_a_kind_that_is_not_there_is_settled_and_looked_for(caplog):
+    absent = AbsentError(404, "the server could not find the requested resource")
+    seen = run(absent, absent, [*LISTED, 1])
+
+    assert seen.at[:3] == [0, 5, 10]
+    assert seen.stirred == [(True, "", True)]
+    assert not seen.follower.is_absent
+    assert caplog.messages == [
+        "configmaps in the namespace shop: the API server has no such kind; it is looked for every 5 s"
+    ]
+
+
+def test_a_kind_that_goes_while_there_are_objects_is_trouble_and_they_stay():
+    absent = AbsentError(404, "the server could not find the requested resource")
+    seen = run([*LISTED, 300], absent, [1])
+
+    assert seen.stirred[1] == (True, str(absent), False)
+    assert dict(seen.follower.reflector.objects) == {A: 1}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ForbiddenError("no", verb="watch", resource="configmaps", namespace="shop"),
+        CredentialsError("there are none"),
+        MalformedError("what came is not JSON"),
+        ApiError(500, "etcd is slow"),
+    ],
+)
+def test_what_somebody_has_to_mend_is_an_error_in_the_log_once(error, caplog):
+    seen = run(error, error, [*LISTED, 1])
+
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("ERROR", f"configmaps in the namespace shop: {error}")
+    ]
+    assert seen.stirred[0] == (False, str(error), False)
+
+
+def test_an_event_that_is_none_keeps_what_came_before_it():
+    seen = run([*LISTED, event("MODIFIED", A, 2, 6), {"type": "?"}], [1])
+
+    assert [change.new for change in seen.told] == [1, 2]
+    assert seen.requests[1] == Watch("6")
+
+
+def test_everything_is_listed_anew_now_and_then_where_a_watch_ends():
+    seen = run([*LISTED, 300], [300], [300], [*LISTED, 300], timing=Timing(relist=700.0))
+
+    assert seen.requests == [
+        Watch("", initial=True),
+        Watch("5"),
+        Watch("5"),
+        Watch("", initial=True),
+        Watch("5"),
+    ]
+    assert len(seen.told) == 1
+
+
+def test_or_never():
+    seen = run([*LISTED, 300], [300_000], timing=Timing(relist=0.0))
+
+    assert seen.requests[2] == Watch("5")
+
+
+def test_when_the_server_was_heard_last_is_known():
+    seen = run([*LISTED, 40, bookmark(6), 20, LOST], LOST)
+
+    assert seen.follower.heard == 1040, "the connection was silent for 20 s, and then lost"
