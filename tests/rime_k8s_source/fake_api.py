@@ -17,7 +17,6 @@ class FakeApi:
         self._answers = answers
         self._tls = tls
         self.requests: list[web.Request] = []
-        self.bodies: list[bytes] = []
         self._watches: list[tuple[str, web.StreamResponse]] = []
 
     async def __aenter__(self):
@@ -40,7 +39,6 @@ class FakeApi:
 
     async def _serve(self, request):
         self.requests.append(request)
-        self.bodies.append(await request.read())
         found = self._answers(request)
         if isinstance(found, list):
             watch = web.StreamResponse(headers={"content-type": "application/json"})

@@ -1,6 +1,5 @@
 """Requests and answers over HTTP, and what other libraries raise as errors for people."""
 
-import json
 import ssl
 
 import pytest
@@ -18,7 +17,7 @@ from rime_k8s_source.errors import (
     UnauthorizedError,
     UnreachableError,
 )
-from rime_k8s_source.kinds import CONFIG_MAPS, Kind, Selection
+from rime_k8s_source.kinds import CONFIG_MAPS, Selection
 from rime_k8s_source.reflector import List, Watch
 
 from .fake_api import FakeApi, status
@@ -92,22 +91,6 @@ async def test_a_streaming_list_is_as_new_as_a_list():
         "NotOlderThan",
         "",
     )
-
-
-async def test_server_side_apply_names_who_owns_the_fields():
-    kind = Kind("rime.dev", "v1alpha1", "xdsresources")
-    body = {"metadata": {"namespace": "shop", "name": "envoy"}, "status": {}}
-    async with FakeApi(lambda _: (200, {"applied": True})) as fake, at(fake.url) as api:
-        assert await api.apply(kind, body, manager="rime-1", subresource="status") == {"applied": True}
-
-    [request] = fake.requests
-    assert (request.method, request.path) == (
-        "PATCH",
-        "/apis/rime.dev/v1alpha1/namespaces/shop/xdsresources/envoy/status",
-    )
-    assert dict(request.query) == {"fieldManager": "rime-1", "force": "true"}
-    assert request.headers["Content-Type"] == "application/apply-patch+yaml"
-    assert json.loads(fake.bodies[0]) == body
 
 
 @pytest.mark.parametrize(

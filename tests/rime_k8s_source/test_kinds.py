@@ -1,6 +1,6 @@
 import pytest
 
-from rime_k8s_source.kinds import CONFIG_MAPS, ENDPOINT_SLICES, SECRETS, SERVICES, Kind, Selection
+from rime_k8s_source.kinds import ENDPOINT_SLICES, SECRETS, SERVICES, Kind, Selection
 
 NODES = Kind("", "v1", "nodes", is_namespaced=False)
 
@@ -10,10 +10,8 @@ NODES = Kind("", "v1", "nodes", is_namespaced=False)
     [
         (SERVICES, (), "/api/v1/services"),
         (SERVICES, ("shop",), "/api/v1/namespaces/shop/services"),
-        (CONFIG_MAPS, ("shop", "envoy"), "/api/v1/namespaces/shop/configmaps/envoy"),
         (ENDPOINT_SLICES, ("shop",), "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices"),
-        (ENDPOINT_SLICES, ("shop", "a", "status"), "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices/a/status"),
-        (NODES, ("shop", "a"), "/api/v1/nodes/a"),
+        (NODES, ("shop",), "/api/v1/nodes"),
     ],
 )
 def test_where_objects_are_found(kind, arguments, path):

@@ -1,4 +1,4 @@
-"""The API server over HTTP: lists, watches and server-side apply, with aiohttp's errors as ours."""
+"""The API server over HTTP: lists and watches, with aiohttp's errors as ours."""
 
 import json
 import os
@@ -73,7 +73,7 @@ class ApiServer:
         if request.token:
             parameters["continue"] = request.token
         path = selection.kind.path(selection.namespace)
-        async with self._answer("GET", path, parameters, ("list", selection.kind, selection.namespace)) as answer:
+        async with self._answer(path, parameters, ("list", selection.kind, selection.namespace)) as answer:
             return _object(await self._text(answer))
 
     @asynccontextmanager
@@ -96,42 +96,25 @@ class ApiServer:
             parameters |= {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
         path = selection.kind.path(selection.namespace)
         needs = ("watch", selection.kind, selection.namespace)
-        async with self._answer("GET", path, parameters, needs, limits=self._watching) as answer:
+        async with self._answer(path, parameters, needs, limits=self._watching) as answer:
             yield self._events(answer)
-
-    async def apply(self, kind: Kind, body: Object, *, manager: str, subresource: str = "") -> Object:
-        """Server-side apply of `body`, whose fields are `manager`'s from then on; what the server made of it.
-
-        Raises:
-            SourceError: it was not applied.
-        """
-        metadata = body["metadata"]
-        namespace = str(metadata.get("namespace") or "")
-        path = kind.path(namespace, str(metadata["name"]), subresource)
-        needs = ("patch", kind if not subresource else Kind(kind.group, kind.version, f"{kind.plural}/{subresource}"))
-        async with self._answer(
-            "PATCH", path, {"fieldManager": manager, "force": "true"}, (*needs, namespace), body=body
-        ) as answer:
-            return _object(await self._text(answer))
 
     @asynccontextmanager
     async def _answer(
         self,
-        method: str,
         path: str,
         parameters: Mapping[str, str],
         needs: tuple[str, Kind, str],
         *,
         limits: aiohttp.ClientTimeout | None = None,
-        body: Object | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """The answer to a request, once it is one; after a 401 asked once more, with new credentials."""
         with self._as_ours():
-            answer, credentials = await self._request(method, path, parameters, limits, body)
+            answer, credentials = await self._request(path, parameters, limits)
             if answer.status == 401:
                 self._authenticator.refused(credentials)
                 answer.close()
-                answer, _ = await self._request(method, path, parameters, limits, body)
+                answer, _ = await self._request(path, parameters, limits)
         try:
             if not 200 <= answer.status < 300:
                 raise _error(answer.status, await self._text(answer), needs)
@@ -145,25 +128,19 @@ class ApiServer:
 
     async def _request(
         self,
-        method: str,
         path: str,
         parameters: Mapping[str, str],
         limits: aiohttp.ClientTimeout | None,
-        body: Object | None,
     ) -> tuple[aiohttp.ClientResponse, Credentials]:
         assert self._session is not None, "it is an async context manager"  # noqa: S101 - for the type checker
         credentials = await self._authenticator.current()
         headers = {"Accept": "application/json", **self._access.user.impersonate}
         if credentials.token:
             headers["Authorization"] = f"Bearer {credentials.token}"
-        if body is not None:
-            headers["Content-Type"] = "application/apply-patch+yaml"
-        answer = await self._session.request(
-            method,
+        answer = await self._session.get(
             f"{self._access.server}{path}",
             params=parameters,
             headers=headers,
-            data=json.dumps(body) if body is not None else None,
             ssl=self._contexts.context(credentials) if self._access.server.startswith("https:") else True,
             server_hostname=self._access.server_name or None,
             proxy=self._proxy,

@@ -21,11 +21,11 @@ class Kind:
         """What people call it, and `kubectl` too: services, endpointslices.discovery.k8s.io."""
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
-    def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
-        """Where it is found, below the server's address: all namespaces, one, one object, or a part of that."""
+    def path(self, namespace: str = "") -> str:
+        """Where its objects are found, below the server's address: those of all namespaces, or of one."""
         root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
         place = f"/namespaces/{namespace}" if namespace and self.is_namespaced else ""
-        return "/".join(filter(None, (f"{root}{place}/{self.plural}", name, subresource)))
+        return f"{root}{place}/{self.plural}"
 
 
 SERVICES: Final = Kind("", "v1", "services")
