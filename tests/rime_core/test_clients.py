@@ -11,8 +11,8 @@ def clients():
     return Clients()
 
 
-def stream(since=0.0):
-    return Connected(DeltaStream(Plane().server()), "grpc", since)
+def stream(since=0.0, of=None):
+    return Connected(of or DeltaStream(Plane().server()), "grpc", since)
 
 
 def test_streams_are_there_from_when_they_are_entered_until_they_leave(clients):
@@ -26,8 +26,9 @@ def test_streams_are_there_from_when_they_are_entered_until_they_leave(clients):
 
 
 def test_one_was_last_heard_when_it_came():
-    made = stream(since=5.0)
-    assert (made.since, made.heard, made.transport) == (5.0, 5.0, "grpc")
+    protocol = DeltaStream(Plane().server())
+    made = stream(since=5.0, of=protocol)
+    assert (made.stream, made.since, made.heard, made.transport) == (protocol, 5.0, 5.0, "grpc")
 
 
 def test_who_follows_is_woken_once_until_it_takes_what_changed(clients):
