@@ -20,6 +20,11 @@ PLUGIN = """
     from rime_core import CLUSTER, UsageError
 
 
+    class SlowToFree:
+        def __del__(self, sleep=time.sleep):
+            sleep(1.2)
+
+
     class Source:
         def __init__(self, place, options):
             self.place = place
@@ -35,6 +40,10 @@ PLUGIN = """
             await getattr(self, self.place)(writer)
 
         async def well(self, writer):
+            await anyio.sleep_forever()
+
+        async def slow_to_free(self, writer):
+            sys.slow = SlowToFree()
             await anyio.sleep_forever()
 
         async def stubborn(self, writer):
@@ -123,6 +132,16 @@ def test_a_signal_ends_it_with_status_0(serve, number):
     assert process.returncode == 0
     assert out == ""
     assert err.endswith(f"info    {number.name}: ending\n")
+
+
+def test_its_status_is_0_also_where_much_is_freed_at_its_end(serve):
+    process = serve("slow_to_free")
+    process.stdout.readline()
+
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=10)
+
+    assert process.returncode == 0
 
 
 @pytest.mark.parametrize("place", ["stubborn", "in_a_thread"])

@@ -11,6 +11,7 @@ loaded. So they look less often, and never at what the first state consists of.
 """
 
 import asyncio
+import atexit
 import gc
 import logging
 import os
@@ -76,6 +77,8 @@ async def _run(service: Service, announce: Callable[[str], None]) -> None:
         signal.signal(signal.SIGTERM, told_to_end)
         signal.signal(signal.SIGHUP, told_to_release)
         signal.signal(signal.SIGALRM, _end_regardless)
+        # once threads have ended nothing hangs any more, and Python, which then frees what is loaded, handles no signal
+        atexit.register(signal.setitimer, signal.ITIMER_REAL, 0)
 
         def ready(line: str) -> None:
             gc.collect()
