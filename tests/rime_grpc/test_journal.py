@@ -59,15 +59,18 @@ def test_coming_and_going(journal, caplog):
 def test_what_a_client_can_cause_at_will_is_let_in_one_at_a_time(journal, caplog):
     for _ in range(3):
         journal.broken(PeerError("not this one", code="PERMISSION_DENIED"))
-        journal.happened([Refused(CLUSTER, "not these", ("a", "b"))])
+        journal.happened([Refused(CLUSTER, "not these", ("a", "b")), UnknownType("x")])
         journal.slowed(100)
+        journal.broken(PeerError("no type"))
     assert [(each.event, each.option, each.getMessage()) for each in caplog.records] == [
         ("refused", "authorize", "a client at 10.0.0.1:5000 is refused: not this one"),
+        ("unknown", "type", "a client at 10.0.0.1:5000 asks for 'x', which rime does not know"),
         (
             "slowed",
             "max_request_rate",
             "a client at 10.0.0.1:5000 sends more than 100 requests a second; they are read more slowly",
         ),
+        ("refused", "protocol", "a client at 10.0.0.1:5000 broke the protocol: no type"),
     ]
 
 

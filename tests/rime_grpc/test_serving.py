@@ -112,6 +112,38 @@ async def test_each_method_is_served_in_its_variant(plane, path):
         call.cancel()
 
 
+async def test_a_client_that_quotes_itself_at_length_is_told_what_it_did_wrong_all_the_same(plane, caplog):
+    async with (
+        rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound,
+        grpc.aio.insecure_channel(bound.address) as channel,
+    ):
+        clusters = "/envoy.service.cluster.v3.ClusterDiscoveryService/DeltaClusters"
+        call: grpc.aio.StreamStreamCall[bytes, bytes] = channel.stream_stream(clusters)()
+        await call.write(Request(type_url="x" * 200_000).SerializeToString())
+        with pytest.raises(grpc.aio.AioRpcError, match=r"a request for x+… \(200\d\d\d characters\)") as ended:
+            await call.read()
+    assert ended.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert max(map(len, caplog.messages)) < 2000
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_who_is_cancelled_while_it_begins_leaves_nothing_behind(plane, turns, caplog):
+    async def serve():
+        async with rime_grpc.serve(plane.server(), "127.0.0.1:0"):
+            await asyncio.sleep(60)
+
+    serving = asyncio.create_task(serve())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    serving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await serving
+    async with rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound, connect(bound.address) as client:
+        await client.subscribe(known={}, node_id="n")
+        assert set((await client.receive()).resources) == {"a"}
+    assert [each.getMessage() for each in caplog.records if each.levelname == "ERROR"] == []
+
+
 @pytest.mark.parametrize("data", [b"\xff", b"\x0a\xff\xff\xff\xff\x0f", b"\x12\x03\xff\xfe\xfd"])
 async def test_bytes_that_are_no_request_end_that_stream_alone(plane, data, caplog):
     async with rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound, connect(bound.address) as other:

@@ -1,9 +1,19 @@
-"""What can go wrong with an address, or with the files of TLS, as errors for people."""
+"""What can go wrong with an address, with the files of TLS, or with a client, as errors for people."""
 
 import errno
 from pathlib import Path
+from typing import Final
 
-from rime_core import UsageError
+from rime_core import PeerError, UsageError
+
+MAX_TOLD: Final = 1000
+"""Characters of what a client did wrong; it may quote the client, and a gRPC status has room for 16 KiB."""
+
+
+def told(error: PeerError) -> str:
+    """What a client did wrong, as its status and the log say it."""
+    text = str(error)
+    return text if len(text) <= MAX_TOLD else f"{text[:MAX_TOLD]}… ({len(text)} characters)"
 
 
 def cannot_listen(address: str, error: OSError) -> UsageError:

@@ -14,6 +14,7 @@ import grpc
 from rime_core import ClosedError, Peer, PeerError, Server
 from rime_core.protocol.messages import DiscoveryRequest, DiscoveryResponse
 from rime_grpc.config import Config
+from rime_grpc.errors import told
 from rime_grpc.gate import Gate, Pass
 from rime_grpc.journal import Journal
 from rime_grpc.services import Method
@@ -62,7 +63,7 @@ class Fetch:
                 self._journal.sent(response)
         except PeerError as error:
             self._journal.broken(error)
-            self._end = (getattr(grpc.StatusCode, error.code), str(error))
+            self._end = (getattr(grpc.StatusCode, error.code), told(error))
         except ClosedError as error:
             self._end = (grpc.StatusCode.UNAVAILABLE, str(error))
         except grpc.RpcError:

@@ -1,6 +1,7 @@
 """What the log says of one client's streams: who came, what was refused or rejected and why, what was sent.
 
-A client's own text is cut, and lines that a client can cause at will are let in one at a time (`Gate.warn`).
+A client's own text is cut, and lines that a client can cause at will are let in one at a time (`Gate.warn`), but for
+rejections, each of which somebody should see.
 """
 
 import logging
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rime_core import Peer, PeerError, describe
 from rime_core.protocol.events import Deferred, Event, Held, LetGo, Refused, RejectedResponse, UnknownType
 from rime_core.protocol.messages import DeltaResponse, DiscoveryResponse
+from rime_grpc.errors import told
 from rime_grpc.gate import Gate
 
 if TYPE_CHECKING:
@@ -56,9 +58,9 @@ class Journal:
     def broken(self, error: PeerError) -> None:
         """It is refused, or did what the protocol does not allow."""
         if error.code == "PERMISSION_DENIED":
-            self._gate.warn("refused", "authorize", f"{self} is refused: {error}")
+            self._gate.warn("refused", "authorize", f"{self} is refused: {told(error)}")
         else:
-            log.warning("%s broke the protocol: %s", self, error, extra={"event": "refused"})
+            self._gate.warn("refused", "protocol", f"{self} broke the protocol: {told(error)}")
 
     def failed(self, error: Exception) -> None:
         """A fault of rime's."""
@@ -110,9 +112,7 @@ class Journal:
                         extra={"event": "deferred", "type_url": type_url},
                     )
                 case UnknownType(type_url):
-                    log.warning(
-                        "%s asks for %r, which rime does not know", self, _cut(type_url), extra={"event": "unknown"}
-                    )
+                    self._gate.warn("unknown", "type", f"{self} asks for {_cut(type_url)!r}, which rime does not know")
 
     def sent(self, response: DeltaResponse | DiscoveryResponse) -> None:
         """It has taken a response."""

@@ -90,12 +90,15 @@ async def serve(server: Server, address: str, config: Config | None = None) -> A
     ) as error:  # taken by another between the check and now; or gRPC's own TLS refuses what OpenSSL takes
         with_cert = f" with cert={config.cert}" if config.cert else ""
         raise UsageError(f"grpc: cannot listen on {where}{with_cert}") from error
-    await grpc_server.start()
+    # what is cancelled while it starts is not stopped by grpcio, but ends in errors of its
+    starting = asyncio.ensure_future(grpc_server.start())
     try:
+        await asyncio.shield(starting)
         yield Bound(str(Address(where.host, port)), streams)
     finally:
         # also when the surrounding scope was cancelled: clients are told to come back
         with anyio.CancelScope(shield=True):
+            await starting
             streams.end()
             await grpc_server.stop(GRACE)
 

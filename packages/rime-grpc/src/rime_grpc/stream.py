@@ -15,6 +15,7 @@ import grpc
 from rime_core import ClosedError, Connected, FellBehindError, Peer, PeerError, Server
 from rime_grpc.admission import RequestRate, stream_age
 from rime_grpc.config import Config
+from rime_grpc.errors import told
 from rime_grpc.gate import Gate, Pass
 from rime_grpc.journal import Journal
 from rime_grpc.services import Method
@@ -139,7 +140,7 @@ class Stream:
                 await self._slow_down()
         except PeerError as error:
             self._journal.broken(error)
-            self.end(getattr(grpc.StatusCode, error.code), str(error))
+            self.end(getattr(grpc.StatusCode, error.code), told(error))
         except ClosedError as error:
             self.end(grpc.StatusCode.UNAVAILABLE, str(error))
         except grpc.RpcError:
