@@ -55,7 +55,6 @@ def measured(*, peers: bool) -> Iterator[Figure]:
     yield from kernel.measure(progress)
     yield from experiments.measure(progress)
     yield from stages.measure(progress)
-    yield from stages.measure(progress)
     for n in SIZES:
         servers: list[Contender] = [RIME, BARE]
         if built is not None:
@@ -78,9 +77,7 @@ def measured(*, peers: bool) -> Iterator[Figure]:
 
 
 def _of_crate(line: dict[str, Any]) -> Figure:
-    return Figure(
-        line["figure"], "rime-xds", line["n"], line["unit"], line["min"], line["median"], line["median"], line["runs"]
-    )
+    return Figure(line["figure"], "rime-xds", line["n"], line["unit"], line["min"], line["median"], None, line["runs"])
 
 
 def circumstances(peers: bool) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 class Figure:
     """One measured quantity. `of` is who was measured; `n` how many resources there were, `streams` how many streams.
 
-    `least`, `median` and `most` are of `runs` runs, in `unit`.
+    `least`, `median` and `most` are of `runs` runs, in `unit`; `most` is None where it was not told.
     """
 
     figure: str
@@ -21,7 +21,7 @@ class Figure:
     unit: str
     least: float
     median: float
-    most: float
+    most: float | None
     runs: int
     streams: int = 0
 
