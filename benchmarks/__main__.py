@@ -40,13 +40,15 @@ def main() -> None:
     options = parser.parse_args()
     _allow_files(3 * STREAMS)
     figures = []
-    for figure in measured(peers=options.peers):
-        figures.append(figure)
-        print(_line(figure), flush=True)
-    if options.out is not None:
-        results = {**circumstances(options.peers), "figures": [figure.as_json() for figure in figures]}
-        options.out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-        progress(f"written to {options.out}")
+    try:
+        for figure in measured(peers=options.peers):
+            figures.append(figure)
+            print(_line(figure), flush=True)
+    finally:
+        if options.out is not None:
+            results = {**circumstances(options.peers), "figures": [figure.as_json() for figure in figures]}
+            options.out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+            progress(f"written to {options.out}")
 
 
 def measured(*, peers: bool) -> Iterator[Figure]:

@@ -36,8 +36,8 @@ class Streams(grpc.GenericRpcHandler):
         self._sent += 1
         self._newest = response
         for idle in self._idle:
-            idle.set_result(None)
-        self._idle.clear()
+            if not idle.done():
+                idle.set_result(None)
 
     async def _serve(self, _requests: object, context: Any) -> None:  # noqa: ANN401 - grpcio's own
         await context.read()
@@ -49,7 +49,10 @@ class Streams(grpc.GenericRpcHandler):
                 if written == self._sent:
                     idle = asyncio.get_running_loop().create_future()
                     self._idle.add(idle)
-                    await idle
+                    try:
+                        await idle
+                    finally:
+                        self._idle.discard(idle)
                 written = self._sent
                 await context.write(self._newest)
         except asyncio.CancelledError:

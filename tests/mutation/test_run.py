@@ -70,7 +70,7 @@ def test_a_module_that_there_is_not(capsys):
     with pytest.raises(SystemExit, match="2"):
         run.main(["holds"])
 
-    assert "no such module: holds; there are adapter, aio, change" in capsys.readouterr().err
+    assert "no such module: holds; there are adapter, address, aio" in capsys.readouterr().err
 
 
 # --- what is laid out
