@@ -21,7 +21,7 @@ RIME = Contender("rime", (sys.executable, "-m", "benchmarks.servers.rime_server"
 """`rime serve` with gRPC."""
 
 BARE = Contender("bare grpcio", (sys.executable, "-m", "benchmarks.servers.bare_server"))
-"""grpcio without any protocol, which no server on it can be cheaper than."""
+"""grpcio as it comes, without any protocol: what a write and a read cost."""
 
 
 def go_control_plane(program: Path) -> tuple[Contender, ...]:

@@ -1,4 +1,4 @@
-"""The floor: what a change costs grpcio alone. Nothing is known of any client, and no protocol is kept.
+"""What a change costs grpcio alone, as it comes. Nothing is known of any client, and no protocol is kept.
 
 All streams are sent the same bytes, and what they send is read and dropped. See process.py.
 """
