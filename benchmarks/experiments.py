@@ -17,6 +17,8 @@ from rime_core import CLUSTER, Plane
 
 RUNS: Final = 15
 HANDED: Final = 100
+"""Subscribers that are handed a body, and changes of one run."""
+
 READS: Final = 20_000
 PUBLISHED: Final = {
     ("snapshot read, idle writer", 200): 3.8,
@@ -125,10 +127,10 @@ def one_change(n: int) -> Iterator[Figure]:
                     versions[name] = version
 
     def index(run: int) -> None:
-        for number in range(times):
-            plane.apply(CLUSTER, names[number % n], (run * times + number + 1).to_bytes(8) * 128)
+        for number in range(HANDED):
+            plane.apply(CLUSTER, names[number % n], (run * HANDED + number + 1).to_bytes(8) * 128)
 
     yield figure("one change, full rebuild", "rime", n, "ns", [nanoseconds(rebuild, each=times) for _ in range(5)])
     yield figure("one change, naive delta", "rime", n, "ns", [nanoseconds(delta, each=times) for _ in range(5)])
-    values = [nanoseconds(partial(index, run), each=times) for run in range(RUNS)]
+    values = [nanoseconds(partial(index, run), each=HANDED) for run in range(RUNS)]
     yield figure("one change, persistent index", "rime", n, "ns", values)

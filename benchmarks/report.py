@@ -26,6 +26,7 @@ COLOURS: Final = {
     "go-control-plane LinearCache": "#2f6db5",
     "go-control-plane SnapshotCache": "#8bb4e0",
     "rime-xds": "#b5542f",
+    "rime-xds, as published": "#d9a48b",
 }
 
 
