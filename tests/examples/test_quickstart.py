@@ -21,13 +21,22 @@ Response: Any = message_class("envoy.service.discovery.v3.DeltaDiscoveryResponse
 Cluster: Any = message_class("envoy.config.cluster.v3.Cluster")
 
 
+def hear_ctrl_c():
+    """As in a terminal, wherever the tests run: what a shell starts in the background ignores it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture
 def quickstart():
     started = []
 
     def start(address):
         process = subprocess.Popen(
-            [sys.executable, EXAMPLE, address], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [sys.executable, EXAMPLE, address],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=hear_ctrl_c,  # noqa: PLW1509 - it takes no lock that another thread could hold
         )
         started.append(process)
         return process
