@@ -262,8 +262,7 @@ class Transaction:
         ttl: float | None = None,
     ) -> None:
         """As `Writer.apply`, at the end of the block; what is wrong with it is raised here."""
-        if self._state != "open":
-            self._check_open()
+        self._check_open()
         resource = self._store.preparation.resource(type_url, name, body, aliases, on_demand, ttl)
         self._changes[type_url][name] = resource
 

@@ -34,12 +34,10 @@ class Stream:
         self, method: Method, server: Server, context: "Context", peer: Peer, config: Config, gate: Gate
     ) -> None:
         self._loop: Final = asyncio.get_running_loop()
-        self.heard = self._loop.time()
-        """When its client last sent something, by the loop's clock; at first, when it came."""
         self._context: Final = context
         self._config: Final = config
         self._pass: Final = Pass(gate)
-        self._rate: Final = RequestRate(config.max_request_rate, self.heard)
+        self._rate: Final = RequestRate(config.max_request_rate, self._loop.time())
         self.protocol: Final[Protocol[Any, Any]] = method.variant.stream(
             server,
             wake=self._wake,
@@ -52,7 +50,7 @@ class Stream:
         )
         """What its client has, and is to be sent."""
         self._clients: Final = server.clients
-        self._connected: Final = Connected(self.protocol, "grpc", self.heard)
+        self._connected: Final = Connected(self.protocol, "grpc", self._loop.time())
         self._decoder: Final[Decoder[Any]] = method.variant.decoder()
         self._journal: Final = Journal(self.protocol, peer, gate)
         self._woken = False
@@ -60,6 +58,11 @@ class Stream:
         self._aging: asyncio.TimerHandle | None = None
         self._aged = False
         self._end: tuple[grpc.StatusCode, str] | None = None
+
+    @property
+    def heard(self) -> float:
+        """When its client last sent something, by the loop's clock; at first, when it came."""
+        return self._connected.heard
 
     async def run(self) -> None:
         """Serve until the client goes, breaks the protocol, or `end` is called."""
@@ -130,7 +133,7 @@ class Stream:
                 data: object = await self._context.read()
                 if not isinstance(data, bytes):  # grpc.aio.EOF
                     return self.end(grpc.StatusCode.OK, "")
-                self.heard = self._connected.heard = self._loop.time()
+                self._connected.heard = self._loop.time()
                 known = self.protocol.node is not None
                 self.protocol.receive(self._decoder.decode(data))
                 if not known:
