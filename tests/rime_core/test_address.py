@@ -2,7 +2,8 @@
 
 import pytest
 
-from rime_core.address import Address
+from rime_core import UsageError
+from rime_core.address import Address, read_address
 
 
 @pytest.mark.parametrize(
@@ -39,3 +40,9 @@ def test_what_is_none_is_refused(text):
 )
 def test_loopback_is_what_only_this_machine_can_reach(host, loopback):
     assert Address(host, 1).is_loopback is loopback
+
+
+def test_a_transport_that_is_told_to_listen_on_something_else_says_so_in_its_name():
+    assert read_address("kind", "127.0.0.1:0") == Address("127.0.0.1", 0)
+    with pytest.raises(UsageError, match=r"^kind: 'nowhere' is no address: it should look like "):
+        read_address("kind", "nowhere")

@@ -3,6 +3,8 @@
 import ipaddress
 from dataclasses import dataclass
 
+from rime_core.errors import UsageError
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
@@ -39,3 +41,15 @@ class Address:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return False
+
+
+def read_address(kind: str, text: str) -> Address:
+    """The address that a transport of this kind is told to listen on.
+
+    Raises:
+        UsageError: it is none; the text begins with the kind.
+    """
+    try:
+        return Address.parse(text)
+    except ValueError as error:
+        raise UsageError(f"{kind}: {error}") from error

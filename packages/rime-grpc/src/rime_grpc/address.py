@@ -1,22 +1,14 @@
 """Addresses: `host:port`, read and checked before anything is bound."""
 
 import socket
+from functools import partial
+from typing import Final
 
-from rime_core import UsageError
-from rime_core.address import Address
+from rime_core.address import Address, read_address
 from rime_grpc.errors import cannot_listen
 
-
-def parse(text: str) -> Address:
-    """The address that `text` names: 127.0.0.1:18000, [::1]:18000, localhost:0.
-
-    Raises:
-        UsageError: it names none.
-    """
-    try:
-        return Address.parse(text)
-    except ValueError as error:
-        raise UsageError(f"grpc: {error}") from error
+parse: Final = partial(read_address, "grpc")
+"""The address that a text names; raises `UsageError`."""
 
 
 def check_free(address: Address) -> None:

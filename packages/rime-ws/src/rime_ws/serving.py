@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Final
 import anyio
 from websockets.asyncio.server import serve as serve_websockets
 
-from rime_core import Peer, Server, UsageError
-from rime_core.address import Address
+from rime_core import Peer, Server
+from rime_core.address import Address, read_address
 from rime_ws.access import SUBPROTOCOL, Access, Refusal
 from rime_ws.config import Config
 from rime_ws.connection import Connection
@@ -46,6 +46,9 @@ KEEPALIVE: Final = 20.0
 
 WRITE_LIMIT: Final = 64 << 10
 """Bytes that wait to be sent to one client; more are not made until it has taken them."""
+
+parse: Final = partial(read_address, "ws")
+"""The address that a text names; raises `UsageError`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,18 +103,6 @@ async def serve(server: Server, address: str, config: Config | None = None) -> A
         with anyio.CancelScope(shield=True):
             listening.close()
             await listening.wait_closed()
-
-
-def parse(text: str) -> Address:
-    """The address that `text` names.
-
-    Raises:
-        UsageError: it names none.
-    """
-    try:
-        return Address.parse(text)
-    except ValueError as error:
-        raise UsageError(f"ws: {error}") from error
 
 
 class _Desk:
