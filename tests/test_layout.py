@@ -41,17 +41,22 @@ def test_every_module_has_its_test(package):
 
 
 def test_the_face_is_whole(package):
-    """What `__init__` imports from its own modules, at once or on first use, is what `__all__` names."""
-    source = (package / "__init__.py").read_text(encoding="utf-8")
+    """What `__init__` imports from its own modules, at once or on first use, or says itself: `__all__`."""
+    statements = list(ast.walk(ast.parse((package / "__init__.py").read_text(encoding="utf-8"))))
     imported = {
         alias.asname or alias.name
-        for statement in ast.walk(ast.parse(source))
+        for statement in statements
         if isinstance(statement, ast.ImportFrom) and (statement.module or "").startswith(f"{package.name}.")
         for alias in statement.names
     }
+    said = {
+        statement.target.id
+        for statement in statements
+        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)
+    }
     face = import_module(package.name)
 
-    assert set(face.__all__) == imported
+    assert set(face.__all__) == imported | said
     assert [name for name in face.__all__ if getattr(face, name, None) is None] == []
 
 

@@ -22,14 +22,14 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, cast
+from typing import Any, Self, cast
 from unittest import mock
 
 import grpc
 
 import rime_grpc
-from rime_core import Bodiless, PeerError, Plane, Resource, Server
-from rime_core.change import Preparation
+from rime_core import Bodiless, PeerError, Plane, Server
+from rime_core.change import References
 from rime_core.node import Node
 from rime_core.protocol.delta import DeltaStream
 from rime_core.protocol.events import UnknownType
@@ -63,26 +63,35 @@ CONFIG = rime_grpc.Config(patience=Patience(returning=0))
 """A client that comes back and has not asked for listeners or routes is taken to have none, without waiting."""
 
 
-class _Naming(Preparation):
-    """Prepares bodies that begin with their name."""
+class Naming:
+    """A Plane, a writer of it or a transaction, that puts the name before each body."""
 
-    __slots__ = ()
+    def __init__(self, written: Any) -> None:
+        self._written = written
 
-    def resource(self, type_url: str, name: str, body: Any, *options: Any) -> Resource:
-        return super().resource(type_url, name, name.encode() + b"\0" + body, *options)
+    def apply(self, type_url: str, name: str, body: bytes, **options: Any) -> Any:
+        return self._written.apply(type_url, name, name.encode() + b"\0" + body, **options)
+
+    def transaction(self, *arguments: Any) -> "Naming":
+        return Naming(self._written.transaction(*arguments))
+
+    def writer(self, *arguments: Any, **options: Any) -> "Naming":
+        return Naming(self._written.writer(*arguments, **options))
+
+    def __enter__(self) -> Self:
+        self._written.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> Any:
+        return self._written.__exit__(*error)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._written, name)
 
 
-def naming(plane: Plane) -> Plane:
-    """The Plane, which from now on puts the name before each body."""
-    before = plane.store.preparation
-    references = before._references
-    plane.store.references = references or (lambda _url, _body: ())  # type: ignore[misc]  # so that all goes that way
-    plane.store.preparation = _Naming(  # type: ignore[misc]  # nobody but a test may
-        before._indexes,
-        before._digest,
-        None if references is None else lambda url, body: references(url, _parted(body)[1]),
-    )
-    return plane
+def naming(references: References | None = None) -> Any:
+    """A Plane that puts the name before each body; `references` are found in the body alone."""
+    return Naming(Plane(references=references and (lambda url, body: references(url, _parted(body)[1]))))
 
 
 def _parted(body: bytes) -> tuple[str, bytes]:
@@ -588,8 +597,7 @@ class Watched:
 
     def variant(self, variant: Variant) -> Variant:
         """The variant, with a state machine that is watched."""
-        stream = _WatchedDelta if variant is DELTA else _WatchedSotw
-        return replace(variant, stream=cast("Any", partial(stream, self)))
+        return replace(variant, stream=cast("Any", partial(_WatchedStream, variant.stream, self)))
 
     @contextmanager
     def methods(self) -> Iterator[None]:
@@ -610,20 +618,28 @@ class Watched:
 
 
 class _WatchedStream:
-    """Tells of what a state machine does; before it in a class."""
+    """A state machine that tells of what it does."""
 
-    def __init__(self, watched: Watched, server: Server, *, wake: Callable[[], None], **options: Any) -> None:
+    def __init__(
+        self,
+        stream: Callable[..., Any],
+        watched: Watched,
+        server: Server,
+        *,
+        wake: Callable[[], None],
+        **options: Any,
+    ) -> None:
         self._watched = watched
 
         def woken() -> None:
             watched.woken.add(self)
             wake()
 
-        super().__init__(server, wake=woken, **options)  # type: ignore[call-arg]  # what comes after it takes that
+        self._stream: Any = stream(server, wake=woken, **options)
 
     def receive(self, request: Any) -> None:
         try:
-            super().receive(request)  # type: ignore[misc]  # as above
+            self._stream.receive(request)
         except BaseException:
             self._watched.failed.add(self)
             raise
@@ -633,23 +649,18 @@ class _WatchedStream:
 
     def responses(self) -> list[Any]:
         self._watched.woken.discard(self)
-        batch: list[Any] = super().responses()  # type: ignore[misc]  # as above
+        batch: list[Any] = self._stream.responses()
         self._watched.made += len(batch)
         self._watched.happened()
         return batch
 
     def close(self) -> None:
-        super().close()  # type: ignore[misc]  # as above
+        self._stream.close()
         self._watched.woken.discard(self)
         self._watched.happened()
 
-
-class _WatchedDelta(_WatchedStream, DeltaStream):
-    """The incremental one."""
-
-
-class _WatchedSotw(_WatchedStream, SotwStream):
-    """The one of state-of-the-world."""
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 class GrpcSeparate(Separate):

@@ -7,7 +7,6 @@ import re
 import pytest
 import pytest_asyncio
 
-from rime_core import Plane
 from tests.conformance.bodies import refers
 from tests.conformance.clients import WAYS, Connections, naming
 
@@ -44,7 +43,7 @@ def ways_of(test: str) -> tuple[str, ...]:
 
 @pytest.fixture
 def plane():
-    return naming(Plane(references=refers))
+    return naming(refers)
 
 
 def pytest_generate_tests(metafunc):

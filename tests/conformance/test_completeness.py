@@ -3,7 +3,7 @@
 import pytest
 import pytest_asyncio
 
-from rime_core import CLUSTER, ENDPOINT, Plane
+from rime_core import CLUSTER, ENDPOINT
 from tests.conformance.clients import Connections, naming
 
 pytestmark = pytest.mark.asyncio
@@ -13,7 +13,7 @@ GONE = {"gone": "the version that an earlier rime gave it"}
 
 @pytest.fixture
 def plane():
-    return naming(Plane())
+    return naming()
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ async def test_what_is_known_and_not_here_is_kept_until_the_view_is_complete(pla
 
 
 async def test_kept_names_that_return_unchanged_are_not_sent_again(plane, source, client):
-    elsewhere = naming(Plane())  # another replica gave it the version that the client brings
+    elsewhere = naming()  # another replica gave it the version that the client brings
     elsewhere.apply(CLUSTER, "same", b"same")
     known = {"same": elsewhere.snapshot()[CLUSTER]["same"].version}
     source.incomplete(["broken.yaml:3: not YAML"])
@@ -107,7 +107,7 @@ async def test_a_kept_name_that_is_given_up_is_forgotten(plane, source, client):
 
 
 async def test_an_empty_source_takes_nothing_away(connect):
-    empty = naming(Plane())
+    empty = naming()
     writer = empty.writer("folder")
     writer.ready()
     async with connect(empty.server()) as client:

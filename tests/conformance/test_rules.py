@@ -20,7 +20,6 @@ from rime_core import (
     SECRET,
     VIRTUAL_HOST,
     Node,
-    Plane,
 )
 from tests.conformance.bodies import on_demand, to, waiting_for
 from tests.conformance.clients import EndedError, naming
@@ -57,7 +56,7 @@ async def is_resent(plane, client, name: str) -> bool:
 
 @both
 async def test_R1_a_later_node_changes_nothing(connect):
-    here, there = naming(Plane()), naming(Plane())
+    here, there = naming(), naming()
     there.apply(ENDPOINT, "a", b"there")
     there.apply(ENDPOINT, "b", b"there")
     server = here.server(lambda client: (there if client.node.id == "there" else here).server())
@@ -70,7 +69,7 @@ async def test_R1_a_later_node_changes_nothing(connect):
 
 @both
 async def test_R1_the_node_of_the_first_request_holds_for_the_stream(connect):
-    here, there = naming(Plane()), naming(Plane())
+    here, there = naming(), naming()
     there.apply(CLUSTER, "a", b"there")
     there.apply(LISTENER, "b", b"there")
     server = here.server(lambda client: (there if client.node.id == "there" else here).server())
@@ -649,7 +648,7 @@ async def test_R58_also_where_it_was_rejected_before_and_that_comes_late(plane, 
 
 @pytest.mark.parametrize("type_url", [SECRET, EXTENSION_CONFIG])
 async def test_R59_what_is_in_use_is_not_taken_away(connect, type_url):
-    plane = naming(Plane(references=lambda url, body: [(type_url, body.decode())] if url == LISTENER else []))
+    plane = naming(lambda url, body: [(type_url, body.decode())] if url == LISTENER else [])
     plane.apply(type_url, "used", b"1")
     plane.apply(LISTENER, "l", b"used")
     async with connect(plane.server()) as client:

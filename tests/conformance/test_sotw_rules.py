@@ -6,7 +6,7 @@ list as it was, plus or minus names. Where a test says `nonce=""` the client spe
 
 import pytest
 
-from rime_core import CLUSTER, ENDPOINT, LISTENER, ROUTE, SCOPED_ROUTE, SECRET, Node, Plane
+from rime_core import CLUSTER, ENDPOINT, LISTENER, ROUTE, SCOPED_ROUTE, SECRET, Node
 from tests.conformance.bodies import waiting_for
 from tests.conformance.clients import EndedError, naming
 from tests.conformance.test_rules import half_a_lifetime, is_resent
@@ -73,7 +73,7 @@ async def test_R7_a_name_stands_once_in_a_response(plane, client):
 async def test_R10_the_version_of_a_set_is_that_of_its_content(plane, connect):
     """The same content has the same version, whoever asks and in whichever order it came about; other has another."""
     seen: dict[frozenset[tuple[str, bytes]], str] = {}
-    replica = naming(Plane())
+    replica = naming()
     async with connect() as one, connect(replica.server()) as other:
         for client, where, order in ((one, plane, "a1 b1 a2 b2"), (other, replica, "b1 a1 b2 a2")):
             for type_url in (LISTENER, ENDPOINT):
@@ -367,7 +367,7 @@ async def test_R53_what_is_removed_is_left_out(plane, client, type_url, names):
 
 async def test_R53_a_set_is_never_incomplete(connect):
     """What is held back stays in it as the client has it: a cluster that is gone, for as long as a route names it."""
-    plane = naming(Plane(references=lambda url, body: [(CLUSTER, body.decode())] if url == ROUTE else []))
+    plane = naming(lambda url, body: [(CLUSTER, body.decode())] if url == ROUTE else [])
     for name in ("old", "other"):
         plane.apply(CLUSTER, name, b"1")
     plane.apply(ROUTE, "r", b"old")
@@ -459,7 +459,7 @@ async def test_R64_who_has_the_present_version_is_sent_nothing(plane, connect, t
         await client.want(type_url, *names)
         version = (await client.receive()).version
     # another replica, and in another order
-    replica = naming(Plane())
+    replica = naming()
     for name in "cab":
         replica.apply(type_url, name, b"1")
     async with connect(replica.server()) as client:

@@ -75,6 +75,7 @@ def test_preparing_changes_nothing(plane):
         ((None, "b", b"", (), False), TypeError, "a type URL is a str"),
     ],
 )
+@pytest.mark.interpreted
 def test_what_is_wrong_is_said_before_anything_happens(plane, arguments, error, text):
     with pytest.raises(error, match=text):
         prepare(plane).resource(*arguments)
@@ -136,6 +137,7 @@ def test_a_version_label(label):
         (b"e9fc6eb", TypeError, "a version label is a str such as a Git commit, not bytes"),
     ],
 )
+@pytest.mark.interpreted
 def test_no_version_label(label, error, text):
     with pytest.raises(error, match=text):
         check_label(label)

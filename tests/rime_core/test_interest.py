@@ -1,7 +1,6 @@
 """Equal sets of names are one, however they came about; a change finds those who named it and nobody else."""
 
 import gc
-import weakref
 
 import pytest
 from hypothesis import given
@@ -145,12 +144,59 @@ def test_a_set_that_nobody_follows_is_forgotten(interest):
 
 
 def test_a_step_does_not_keep_the_set_that_it_led_to(interest):
+    def alive():
+        gc.collect()
+        return sum(type(each) is NameSet for each in gc.get_objects())
+
     names = interest.follow(["a"], 0)
     interest.follow(["a"], 0)
-    target = weakref.ref(step(interest, names, add=["b"]))
-    interest.leave(target())
-    gc.collect()
-    assert target() is None
+    before = alive()
+    target = step(interest, names, add=["b"])
+    interest.leave(target)
+    assert alive() == before + 1
+    del target
+    assert alive() == before
+
+
+def test_the_same_step_leads_to_the_same_set_without_its_names_being_looked_at(interest):
+    names = interest.follow(["a"], 0)
+    for _ in range(2):
+        interest.follow(["a"], 0)
+    target = step(interest, names, add=["b"])
+    target.names.add("found by its key, and not compared")
+    assert step(interest, names, add=["b"]) is target
+
+
+def test_a_step_does_not_lead_to_a_set_that_has_other_names_since(interest):
+    names = interest.follow(["a"], 0)
+    for _ in range(3):
+        interest.follow(["a"], 0)
+    target = step(interest, names, add=["b"])
+    assert step(interest, target, add=["c"]) is target
+    again = step(interest, names, add=["b"])
+    assert again is not target
+    assert again.names == {"a", "b"}
+
+
+def test_nor_to_one_that_had_others_meanwhile(interest, monkeypatch):
+    """What has the same key has not always the same names."""
+    monkeypatch.setattr("rime_core.interest._fold", lambda _: 0)
+    names = interest.follow(["a"], 0)
+    for _ in range(3):
+        interest.follow(["a"], 0)
+    target = step(interest, names, add=["b"])
+    assert step(interest, step(interest, target, add=["c"]), discard=["b"]) is target
+    again = step(interest, names, add=["b"])
+    assert again.names == {"a", "b"}
+
+
+def test_few_steps_are_remembered(interest):
+    names = interest.follow(["a"], 0)
+    interest.follow(["a"], 0)
+    for number in range(200):
+        interest.follow(["a"], 0)
+        step(interest, names, add=[str(number)])
+        assert len(names.steps) <= 64
 
 
 # --- against plain sets

@@ -54,6 +54,8 @@ class Asking:
     """Names that may be sent whatever was sent, for "*" was asked for."""
     warming: set[str] = field(default_factory=set)
     """Names that may be sent again because a cluster that waits for them was sent."""
+    refused: bool = False
+    """Whether it ever refused something on this stream: what waits for that to be accepted may wait on."""
 
     def wants(self, name: str, on_demand: bool) -> bool:
         return name in self.names or (self.star and not on_demand)
@@ -195,7 +197,7 @@ class Client:
             again = resource.name in asking.warming or asking.healing.get(resource.name) == resource.version
             if not excused:
                 assert asking.told.get(resource.name) != resource.version, "R12: rejected, and sent again"
-                again = again or self.doubtful
+                again = again or self.doubtful or (self.forgetful and resource.name in asking.names)
                 assert asking.sent.get(resource.name) != resource.version or again, "sent what it has"
         for name in update.removed:
             known = name in asking.sent or name in asking.asked or name in asking.warming
@@ -214,6 +216,7 @@ class Client:
 
     def apply(self, response: DeltaResponse, accepts: bool) -> None:
         update, asking = response.update, self.types[response.type_url]
+        asking.refused |= not accepts
         for resource in update.resources:
             asking.sent[resource.name] = resource.version
             asking.asked.discard(resource.name)
@@ -260,7 +263,12 @@ class Client:
             held = set(self.stream.subscribers()[url].held)
             assert held == {hold.name for hold in self.stream.order.holds() if hold.type_url == url}
             in_service = {name for each in snapshot[CLUSTER].values() for _, name in each.references}
-            assert held <= self.referred() | in_service, "held for nothing"
+            unsettled = {
+                hold.name
+                for hold in self.stream.order.holds()
+                if any(self.types[waited].refused for waited, _ in hold.waits_for)
+            }
+            assert held <= self.referred() | in_service | unsettled, "held for nothing"
             assert set(asking.sent) == set(wanted) | held, (url, "has other names than it should")
             for name, resource in wanted.items():
                 assert asking.sent[name] == resource.version

@@ -19,6 +19,7 @@ def public(each):
         (Reader, {"nudge", "wants", "pins", "close"}),
     ],
 )
+@pytest.mark.interpreted
 def test_all_that_is_known_is_there(protocol, known):
     plane = Plane()
     party = plane if protocol is Owner else plane.server().subscribe(CLUSTER)

@@ -68,6 +68,7 @@ def test_closing_closes_every_subscriber_and_twice_is_fine(plane):
         ({"digest": len}, "^a digest gives text, not int$"),
     ],
 )
+@pytest.mark.interpreted
 def test_what_a_callable_of_the_users_gives_is_checked_before_anything_changes(bad, said):
     plane = Plane(**bad)
     with pytest.raises(TypeError, match=said):

@@ -117,6 +117,7 @@ def test_a_resource_shows_its_size_and_not_its_body():
     assert repr(resource) == "Resource('backend', version='v1', 6 bytes)"
 
 
+@pytest.mark.interpreted
 def test_with_another_version_all_else_is_the_same():
     resource = Resource(CLUSTER, "backend", "v1", b"x", ("alias",), True, ((CLUSTER, "other"),), 5.0)
     other = resource.with_version("v1~5")
@@ -195,6 +196,7 @@ def test_a_name(name):
         (None, TypeError, "a resource's name is a str, not NoneType"),
     ],
 )
+@pytest.mark.interpreted
 def test_no_name(name, error, text):
     with pytest.raises(error, match=text):
         check_name(name)
@@ -226,12 +228,14 @@ def test_a_lifetime_is_seconds_to_the_millisecond(ttl, taken):
 
 
 @pytest.mark.parametrize("ttl", [0, 0.999, -1, 86_400.001, 10**400, float("nan"), float("inf")])
+@pytest.mark.interpreted
 def test_a_lifetime_that_nobody_could_keep(ttl):
     with pytest.raises(ValueError, match=r"a lifetime \(ttl\) is from 1 s to 86400 s \(a day\), not "):
         checked_ttl(ttl)
 
 
 @pytest.mark.parametrize("ttl", ["5", True, b"", object()])
+@pytest.mark.interpreted
 def test_no_lifetime(ttl):
     with pytest.raises(TypeError, match=rf"a lifetime \(ttl\) is a number of seconds, not {type(ttl).__name__}"):
         checked_ttl(ttl)

@@ -119,6 +119,7 @@ def test_what_a_star_does_not_give_is_not_in_it():
     assert version_of(plane, ["*", "key"], SECRET) == version_of(plane, ["key"], SECRET) != version_text(0)
 
 
+@pytest.mark.interpreted
 def test_a_change_costs_one_mark_however_many_there_are(monkeypatch):
     marks: Counter[int] = Counter()
 
@@ -143,6 +144,7 @@ def test_a_change_costs_one_mark_however_many_there_are(monkeypatch):
 
 
 @pytest.mark.parametrize("grouped", [False, True])
+@pytest.mark.interpreted
 def test_nor_does_it_cost_more_once_a_removal_is_forgotten(grouped, monkeypatch):
     marks = []
 

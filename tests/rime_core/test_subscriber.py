@@ -184,6 +184,7 @@ def test_a_part_can_be_rejected_alone(plane):
 
 
 @pytest.mark.parametrize("names", ["backend", b"backend"])
+@pytest.mark.interpreted
 def test_one_name_is_not_a_collection_of_names(plane, names):
     subscriber = plane.server().subscribe(CLUSTER)
     for call in (subscriber.add, subscriber.discard, lambda names: plane.server().subscribe(CLUSTER, names)):

@@ -118,6 +118,7 @@ def test_no_type_url(text):
 
 
 @pytest.mark.parametrize(("value", "said"), [(None, "NoneType"), (5, "int"), (b"a/b.C", "bytes")])
+@pytest.mark.interpreted
 def test_a_type_url_is_text(value, said):
     with pytest.raises(TypeError, match=rf"^a type URL is a str such as rime_core\.CLUSTER, not {said}$"):
         check_type_url(value)

@@ -7,7 +7,7 @@ from rime_core.resource import unknown
 
 
 def resource(name: str, size: int = 1, references=(), aliases=()) -> Resource:
-    return Resource(CLUSTER, name, f"v-{name}", b"x" * size, aliases, False, references)
+    return Resource(CLUSTER, name, f"v-{name}", b"x" * size, aliases, False, tuple(references))
 
 
 def update(*resources: Resource, removed=(), full: bool = False) -> Update:

@@ -120,6 +120,7 @@ def test_a_type_url_that_is_none(writer, type_url):
 
 
 @pytest.mark.parametrize(("name", "error"), [(5, TypeError), (None, TypeError), ("", ValueError)])
+@pytest.mark.interpreted
 def test_a_name_that_is_none(writer, name, error):
     for call in (lambda: writer.apply(CLUSTER, name, b""), lambda: writer.remove(CLUSTER, name)):
         with pytest.raises(error, match="a resource's name"):
@@ -399,6 +400,7 @@ def test_one_who_fell_behind_is_told_the_label_with_everything():
 
 
 @pytest.mark.parametrize(("label", "error"), [("", ValueError), ("x" * 201, ValueError), (7, TypeError)])
+@pytest.mark.interpreted
 def test_a_label_that_is_none(writer, label, error):
     with pytest.raises(error, match="a version label"):
         writer.transaction(label)

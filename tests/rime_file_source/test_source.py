@@ -457,8 +457,20 @@ async def test_with_a_plane_a_restart_with_a_broken_file_takes_nothing_away(fold
 
 @pytest.mark.parametrize("damage", [lambda folder: (folder / "b.yaml").write_text("resources: }"), shutil.rmtree])
 async def test_with_a_plane_nothing_is_taken_away_however_often_it_is_run_while_something_cannot_be_read(
-    damage: Callable[[Path], object], folder: Path, monkeypatch: pytest.MonkeyPatch
+    damage: Callable[[Path], object], folder: Path
 ) -> None:
+    class Unready:
+        """The writer, which is not told that all is written."""
+
+        def __init__(self) -> None:
+            self.wrote = anyio.Event()
+
+        def ready(self) -> None:
+            self.wrote.set()
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(writer, name)
+
     (folder / "a.yaml").write_text(clusters(x="1"))
     (folder / "b.yaml").write_text(clusters(y="1", z="1"))
     plane = Plane()
@@ -469,10 +481,9 @@ async def test_with_a_plane_nothing_is_taken_away_however_often_it_is_run_while_
     everything = plane.snapshot()[CLUSTER]
     damage(folder)
     for _ in range(3):
-        wrote = anyio.Event()
-        monkeypatch.setattr(writer, "ready", wrote.set)
-        async with running(source, writer):
-            await wrote.wait()
+        unready = Unready()
+        async with running(source, unready):
+            await unready.wrote.wait()
         assert plane.snapshot()[CLUSTER] == everything
     folder.mkdir(exist_ok=True)  # noqa: ASYNC240 - done at once
     (folder / "a.yaml").write_text(clusters(x="1"))

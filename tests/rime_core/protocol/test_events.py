@@ -31,6 +31,7 @@ def test_every_kind_of_event_is_in_the_union():
 
 
 @pytest.mark.parametrize("event", EXAMPLES)
+@pytest.mark.interpreted
 def test_an_event_compares_by_content_and_is_read_only(event):
     assert event == dataclasses.replace(event)
     field = dataclasses.fields(event)[0].name

@@ -69,6 +69,7 @@ def test_who_the_message_names(message, named):
 
 
 @pytest.mark.parametrize("wording", WORDINGS)
+@pytest.mark.interpreted
 def test_no_wording_is_there_for_nothing(wording, monkeypatch):
     monkeypatch.setattr(rejection, "WORDINGS", [each for each in WORDINGS if each is not wording])
     assert any(list(culprits(message, NAMES)) != named for message, named in MESSAGES)

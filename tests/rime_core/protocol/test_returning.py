@@ -7,6 +7,8 @@ from rime_core.delivery import IN_FLIGHT
 from rime_core.protocol.returning import Returning
 from tests.rime_core.protocol.envoy import Envoy, SotwEnvoy, known_of, put, refers
 
+pytestmark = pytest.mark.interpreted
+
 
 class Channel:
     def __init__(self, *, answered=True):

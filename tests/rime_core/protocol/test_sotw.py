@@ -149,6 +149,7 @@ def behind(subscriber, *names):
 
 
 @pytest.mark.parametrize("names", [(), ("a", "b", "new")])
+@pytest.mark.interpreted
 def test_what_is_held_stays_in_the_set_as_the_client_has_it(plane, client, names):
     """A change and a removal with the old body, an addition not at all; the version is that of this very set."""
     client.asking(LISTENER, *names)
@@ -471,6 +472,7 @@ def test_who_does_not_answer_for_long_is_not_said_to_have_what_is_not_remembered
     assert client.last[ENDPOINT].version == present_version(client) + "+pending"
 
 
+@pytest.mark.interpreted
 def test_what_was_never_accepted_is_not_said_to_be_there_because_it_is_held(plane, client):
     client.asking(ENDPOINT, "a", "b")
     client.ask(ENDPOINT, "a", "b")
@@ -542,6 +544,7 @@ def test_a_version_counts_in_a_first_request_only(plane, client):
     assert again.asking(ENDPOINT, "a", version=client.last[ENDPOINT].version) == [(ENDPOINT, {"a": b"1"})]
 
 
+@pytest.mark.interpreted
 def test_a_set_that_was_not_sent_can_be_held_in_part(plane, client):
     client.asking(LISTENER)
     again = Client(plane)

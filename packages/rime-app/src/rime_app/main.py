@@ -14,12 +14,15 @@ import click
 from rime_app import plugin
 from rime_app.errors import in_one_line
 from rime_app.plugins import Plugin, PluginFault, Plugins, installed_plugins, make_registry
+from rime_core import COMPILED
 from rime_core.errors import ConflictError, RimeError, UsageError
 
 DONE: Final = 0
 FAULTS: Final = 1
 USAGE: Final = 2
 INTERRUPTED: Final = 130
+
+_CORE: Final = " (compiled core)" if COMPILED else ""
 
 HELP: Final = """Serve Envoy and other xDS clients from resources that live elsewhere.
 
@@ -58,7 +61,7 @@ class RimeGroup(click.Group):
         super().__init__(
             "rime", help=HELP, invoke_without_command=True, callback=_greet, context_settings={"obj": plugins}
         )
-        click.version_option(package_name="rime-app", message="rime %(version)s")(self)
+        click.version_option(package_name="rime-app", message=f"rime %(version)s{_CORE}")(self)
         self._plugins = plugins
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature

@@ -10,6 +10,9 @@
 Plane writes, Server reads; `rime_core.protocol` speaks xDS over them; `rime_core.adapter` is what plugins implement.
 """
 
+from types import FunctionType
+from typing import Final
+
 from rime_core.adapter import Source, Started, Transport
 from rime_core.clients import Clients, Connected, Follower
 from rime_core.delivery import Rejected
@@ -51,8 +54,12 @@ from rime_core.type_urls import (
 from rime_core.update import Update
 from rime_core.writer import Transaction, Writer
 
+COMPILED: Final = not isinstance(Writer.apply, FunctionType)
+"""Whether this core is compiled: about twice as fast, and the same otherwise."""
+
 __all__ = [
     "CLUSTER",
+    "COMPILED",
     "ENDPOINT",
     "EXTENSION_CONFIG",
     "LISTENER",

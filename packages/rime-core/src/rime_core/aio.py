@@ -1,7 +1,7 @@
 """Awaiting a Subscriber. The one module of the core that knows asyncio; all others only call a callback."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
 from rime_core.errors import ClosedError, UsageError
@@ -53,3 +53,13 @@ async def changed(subscriber: Awaitable) -> Update:
             subscriber.wait(None)
         if subscriber.closed:
             raise ClosedError("the subscriber was closed while it was awaited")
+
+
+async def updates(subscriber: Awaitable) -> AsyncIterator[Update]:
+    """Each update of `subscriber` as it comes; ends when it is closed."""
+    while True:
+        try:
+            update = await changed(subscriber)
+        except ClosedError:
+            return
+        yield update

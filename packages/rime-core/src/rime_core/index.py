@@ -28,7 +28,7 @@ from rime_core.update import Update
 from rime_core.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, MutableMapping
 
     from rime_core.set_version import SetVersion
     from rime_core.type_urls import XdsType
@@ -90,6 +90,7 @@ class Index(View):
         self.ordinal = 0
         self.label = None
         self.observed = 0
+        """The highest ordinal at which somebody read: what changed above it, nobody has seen."""
         self.floor = 0
         self.resources = 0
         """How many resources there are; tombstones do not count."""
@@ -101,7 +102,7 @@ class Index(View):
         self.interest: Final[Interest[Any]] = NameSets() if interest is None else interest
         self.touched: dict[Names, None] = {}
         """The sets of names among which something changed since the last wake-up."""
-        self.shared: dict[int, Update | None] = {}
+        self.shared: MutableMapping[int, Update | None] = {}
         """Cursor → what those who hold "*" and stand there must be sent; for the present ordinal only."""
         self.updates: dict[tuple[tuple[Resource, ...], tuple[str, ...]], Update] = {}
         """Content → the Update that carries it; for the present ordinal only."""
@@ -214,6 +215,11 @@ class Index(View):
             for holder in self.interest.holders(each):
                 holder.touched(name, ordinal)
                 self.touched[holder] = None
+
+    def observe(self) -> int:
+        """Somebody reads it now: `put` remembers what it was. The number of the last change."""
+        self.observed = ordinal = self.ordinal
+        return ordinal
 
     def woken(self) -> list[Callable[[], None]]:
         """What to call, once each, to wake those who wait for what changed since this was asked last."""

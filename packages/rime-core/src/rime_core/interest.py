@@ -13,8 +13,8 @@ wakes: never the number of names, nor of subscribers that named others.
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapping
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
-from weakref import WeakValueDictionary
+from itertools import count
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 from rime_core.parties import BEFORE_INITIAL
 
@@ -29,21 +29,31 @@ if TYPE_CHECKING:
 _ANSWERS: Final = 64
 """For how many cursors answers are kept, of one set of names."""
 
+_STEPS: Final = 64
+"""How many steps are remembered, from one set of names."""
+
+_SERIALS: Final = count(1)
+
 _Key = tuple[int, int]
 _Step = tuple[frozenset[str], frozenset[str]]
 
 
-class Names(ABC):
+class Names(Protocol):
     """Names that somebody subscribed to, and what changed among them."""
 
-    __slots__ = ("__weakref__", "changed", "names", "version", "waiting")
+    __slots__ = ("changed", "names", "version", "waiting")
+
+    names: set[str]
+    changed: OrderedDict[str, int]
+    waiting: dict["Reader", None]
+    version: "SetVersion | None"
 
     def __init__(self, names: set[str]) -> None:
-        self.names: Final = names
-        self.changed: OrderedDict[str, int] = OrderedDict()
+        self.names = names
+        self.changed = OrderedDict()
         """Resource name → ordinal, in order of last change."""
-        self.waiting: dict[Reader, None] = {}
-        self.version: SetVersion | None = None
+        self.waiting = {}
+        self.version = None
         """What they add to the version of a set; kept from when somebody asks (`rime_core.set_version`)."""
 
     @property
@@ -121,7 +131,7 @@ class Names(ABC):
 class NameSet(Names):
     """A set of names of one type."""
 
-    __slots__ = ("followers", "key", "shared", "since", "steps")
+    __slots__ = ("followers", "key", "serial", "shared", "since", "steps")
 
     followers: int
     since: int
@@ -129,10 +139,13 @@ class NameSet(Names):
     def __init__(self, names: set[str], key: _Key, since: int) -> None:
         super().__init__(names)
         self.key = key
+        self.serial = next(_SERIALS)
+        """What no other set has, and not this one with other names."""
         self.followers = 0
         self.since = since
-        self.shared: dict[int, Update | None] = {}
-        self.steps: WeakValueDictionary[_Step, NameSet] = WeakValueDictionary()
+        self.shared: MutableMapping[int, Update | None] = {}
+        self.steps: dict[_Step, int] = {}
+        """Names added and removed → the serial of the set that this led to. It may be gone."""
 
     @property
     def feeds(self) -> tuple[Names, ...]:
@@ -236,16 +249,17 @@ class NameSets(Interest[NameSet]):
         if not added and not removed:
             return current
         key = (len(current.names) + len(added) - len(removed), current.key[1] ^ _fold(added) ^ _fold(removed))
-        target = current.steps.get((added, removed))
-        # a set that was left by all or changed in place since is no longer where this step leads
-        if target is not None and target.followers and target.key == key:
+        target = self._by_key.get(key)
+        if target is not None and current.steps.get((added, removed)) == target.serial:
             target.followers += 1
-        elif current.followers == 1 and key not in self._by_key:
+        elif current.followers == 1 and target is None:
             self._change_in_place(current, key, added, removed)
             return current
         else:
             target = self.follow((current.names | added) - removed, since)
-            current.steps[added, removed] = target
+            if len(current.steps) >= _STEPS:
+                current.steps.clear()
+            current.steps[added, removed] = target.serial
         self.leave(current)
         return target
 
@@ -268,6 +282,7 @@ class NameSets(Interest[NameSet]):
         names.names.difference_update(removed)
         names.names.update(added)
         names.key = key
+        names.serial = next(_SERIALS)
         if names.version is not None:
             names.version.changed.update(dict.fromkeys((*added, *removed)))
         names.shared.clear()

@@ -139,14 +139,10 @@ class Overlay(View):
         """What the transaction that made the last change calls the state after it."""
         return self.own.label if self.own.ordinal > self.base.ordinal else self.base.label
 
-    @property
-    def observed(self) -> int:
-        """The highest ordinal at which somebody read."""
-        return max(self.own.observed, self.base.observed)
-
-    @observed.setter
-    def observed(self, ordinal: int) -> None:
-        self.own.observed = self.base.observed = ordinal
+    def observe(self) -> int:
+        """Somebody reads both now. The number of the last change of either."""
+        ordinal = self.own.observed = self.base.observed = self.ordinal
+        return ordinal
 
     @property
     def shared(self) -> "MutableMapping[int, Update | None]":

@@ -263,14 +263,11 @@ class Subscriber(Selection):
 
         return await aio.changed(self)
 
-    async def __aiter__(self) -> AsyncIterator[Update]:
+    def __aiter__(self) -> AsyncIterator[Update]:
         """Each update as it comes; ends when the subscriber is closed."""
-        while True:
-            try:
-                update = await self.changed()
-            except ClosedError:
-                return
-            yield update
+        from rime_core import aio  # noqa: PLC0415
+
+        return aio.updates(self)
 
     # --- its state ----------------------------------------------------------------------------------------------------
 
@@ -380,7 +377,7 @@ class Subscriber(Selection):
         that it goes to, all of its names would have to be compared.
         """
         if not self._star and self._cursor >= names.since and next(names.tail(self._cursor), None) is None:
-            self._cursor = self._view.observed = self._view.ordinal
+            self._cursor = self._view.observe()
 
     def _move(self, star: bool, names: Names | None) -> None:
         """Listen to another feed; who was armed stays so."""
@@ -408,7 +405,7 @@ class Subscriber(Selection):
         """Account for `update` as sent, and listen for what comes next."""
         view = self._view
         self._prior = self._cursor
-        self._cursor = view.observed = view.ordinal
+        self._cursor = view.observe()
         self._had_star = self._star
         self._anew = None
         if not self._armed and (self._wake is not None or self._waiter is not None):

@@ -14,7 +14,7 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Final, Protocol, Self
+from typing import Final, Protocol, Self, cast
 
 from rime_core.adapter import Source, Transport
 from rime_core.errors import UsageError
@@ -64,14 +64,7 @@ async def check_source(
 
 async def _run_until_ready(source: Source, plane: Plane, writer: Writer, timeout: float) -> Snapshot:
     said_so = asyncio.Event()
-    ready = writer.ready
-
-    def note() -> None:
-        ready()
-        said_so.set()
-
-    writer.ready = note  # type: ignore[method-assign] # seen from outside, on this one writer
-    running = asyncio.ensure_future(source.run(writer))
+    running = asyncio.ensure_future(source.run(cast("Writer", _Watched(writer, said_so))))
     waiting = asyncio.ensure_future(said_so.wait())
     try:
         await asyncio.wait({running, waiting}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
@@ -81,13 +74,27 @@ async def _run_until_ready(source: Source, plane: Plane, writer: Writer, timeout
         assert said_so.is_set(), f"it has not called writer.ready() within {timeout} s"
     finally:
         waiting.cancel()
-        del writer.ready
         await _end(running, timeout)
     assert writer.open_transaction is None, "it was cancelled and left a transaction open"
     sequence = plane.sequence
     await asyncio.sleep(_AFTERWARDS)
     assert plane.sequence == sequence, "it wrote after it had been cancelled"
     return plane.snapshot()
+
+
+class _Watched:
+    """A writer that tells when `ready()` is called."""
+
+    def __init__(self, writer: Writer, said_so: asyncio.Event) -> None:
+        self._writer = writer
+        self._said_so = said_so
+
+    def ready(self) -> None:
+        self._writer.ready()
+        self._said_so.set()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._writer, name)
 
 
 @dataclass(frozen=True, slots=True)

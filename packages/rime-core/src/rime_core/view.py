@@ -8,9 +8,9 @@ The view of a Plane of its own is its Index; that of a Plane that stands on anot
 `rime_core.overlay`).
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from rime_core.parties import BEFORE_INITIAL
 from rime_core.resource import Resource, heartbeat_of
@@ -28,7 +28,7 @@ UNKNOWN: Final = ""
 """A version that no resource has: what the client had is forgotten."""
 
 
-class View(ABC):
+class View(Protocol):
     """One type, as its readers see it."""
 
     __slots__ = ()
@@ -60,14 +60,9 @@ class View(ABC):
     def label(self) -> str | None:
         """What the transaction that made the last change calls the state after it."""
 
-    @property
     @abstractmethod
-    def observed(self) -> int:
-        """The highest ordinal at which somebody read: what changed above it, nobody has seen."""
-
-    @observed.setter
-    @abstractmethod
-    def observed(self, ordinal: int) -> None: ...
+    def observe(self) -> int:
+        """Somebody reads it now, and what it was is to be remembered. The number of the last change."""
 
     @property
     @abstractmethod

@@ -102,9 +102,9 @@ def read(options: Mapping[str, str]) -> Config:
         keepalive=reader.duration("keepalive", default=KEEPALIVE, least=1.0),
         insecure=reader.flag("insecure", default=False),
         patience=Patience(
-            warming=reader.duration("warming", default=Patience.warming),
-            silence=reader.duration("silence", default=Patience.silence),
-            returning=reader.duration("returning", default=Patience.returning),
+            warming=reader.duration("warming", default=PATIENCE.warming),
+            silence=reader.duration("silence", default=PATIENCE.silence),
+            returning=reader.duration("returning", default=PATIENCE.returning),
         ),
         cert=_path(reader, "cert"),
         key=_path(reader, "key"),

@@ -168,7 +168,9 @@ class Order:
         """The client has settled something of `names`, or gave them up: look again at what waits for them."""
         if self._waiting:
             settled = [
-                key for key in self._waiting if key[0] == type_url and (key[1] in names or STAR in (*names, key[1]))
+                key
+                for key in self._waiting
+                if key[0] == type_url and (key[1] in names or STAR in names or key[1] == STAR)
             ]
             for key in settled:
                 self._look_again(tuple(self._waiting.get(key, ())))
