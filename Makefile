@@ -7,6 +7,10 @@ PACKAGES := rime-core rime-app rime-envoy-api rime-grpc rime-ws rime-file-source
 VENV := .venv
 BIN := $(VENV)/bin
 DIST := dist
+COMPILED := .compiled
+CORE := $(wildcard packages/rime-core/src/rime_core/*.py packages/rime-core/src/rime_core/*/*.py)
+# Has rime-core's build compile it, for the Python that builds it and its platform.
+COMPILING := HATCH_BUILD_HOOK_ENABLE_CUSTOM=1
 READY := $(VENV)/.ready
 
 # The first Python that is new enough and can make environments; `make PYTHON=/path/to/python3` names another.
@@ -17,12 +21,13 @@ PYTHON ?= $(shell for python in $(PYTHONS); do $$python -c "$(CAN)" 2>/dev/null 
 # A dot for each line that is read: pip takes a minute, and says too much to be shown.
 DOTS := (while read -r _; do printf .; done; echo)
 
-.PHONY: help setup demo test check bench bench-peers mutation mutation-rules dist clean
+.PHONY: help setup demo test test-compiled check bench bench-peers mutation mutation-rules dist dist-compiled clean
 
 help:
 	@echo "make demo         a real Envoy, served from a folder: edits, a broken file, a restart (10 s)"
 	@echo "make demo KEEP=1  the same, and leave it running"
 	@echo "make test         all tests; ARGS='tests/rime_core -k R28' picks some"
+	@echo "make test-compiled  the tests that concern the core, with the compiled one (needs a C compiler)"
 	@echo "make check        lint, formatting, types, and which package may import which"
 	@echo "make mutation     every small change to the core, which its tests must find (hours: see CONTRIBUTING.md)"
 	@echo "make mutation ARGS='delivery protocol/hold'  in some modules"
@@ -30,7 +35,8 @@ help:
 	@echo "make bench        how fast the kernel and the gRPC server are, on this machine (5 min, nothing else running)"
 	@echo "make bench-peers  the same beside go-control-plane and rime-xds, into docs/benchmarks/ (needs Go and cargo)"
 	@echo "make dist         build the wheels into $(DIST)/"
-	@echo "make clean        remove $(VENV), $(DIST)/ and .mutation/"
+	@echo "make dist-compiled  the same, and the compiled rime-core for this Python and platform (needs a C compiler)"
+	@echo "make clean        remove $(VENV), $(DIST)/, $(COMPILED)/ and .mutation/"
 
 setup: $(READY)
 	@:
@@ -57,6 +63,20 @@ demo: setup
 
 test: setup
 	$(BIN)/python -m pytest $(ARGS)
+
+# What is beside the core's own tests is what drives it hardest.
+test-compiled: $(COMPILED)
+	PYTHONPATH=$(COMPILED) $(BIN)/python -c "import rime_core; assert rime_core.COMPILED"
+	PYTHONPATH=$(COMPILED) $(BIN)/python -m pytest $(or $(ARGS),tests/rime_core tests/conformance tests/fuzz tests/rime_grpc)
+
+# The compiled core, unpacked, for who has it before the sources on Python's path. Compiling takes a minute.
+$(COMPILED): $(READY) packages/rime-core/pyproject.toml packages/rime-core/hatch_build.py $(CORE)
+	@echo "compiling rime-core, about a minute and a half"
+	@rm -rf $@ $@.wheel
+	@$(COMPILING) $(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir $@.wheel packages/rime-core
+	@$(BIN)/python -m zipfile -e $@.wheel/*.whl $@
+	@rm -rf $@.wheel
+	@touch $@
 
 check: setup
 	$(BIN)/ruff check .
@@ -91,5 +111,11 @@ dist: setup
 	done
 	@ls $(DIST)
 
+# pip takes the compiled one where it fits, and the other everywhere else.
+dist-compiled: dist
+	@echo "compiling rime-core, about a minute and a half"
+	@$(COMPILING) $(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir $(DIST) packages/rime-core
+	@ls $(DIST)
+
 clean:
-	rm -rf $(VENV) $(DIST) .mutation
+	rm -rf $(VENV) $(DIST) $(COMPILED) .mutation
