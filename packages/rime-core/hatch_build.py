@@ -30,6 +30,7 @@ INTERPRETED = (
     "update.py",
     "protocol/__init__.py",
 )
+LAZY = "Treating generator comprehension as list"
 SETUP = """
 from setuptools import setup
 from mypyc.build import mypycify
@@ -74,6 +75,11 @@ def compiled(directory: Path) -> dict[str, Path]:
     )
     if done.returncode:
         raise RuntimeError(f"mypyc cannot compile {PACKAGE}:\n{done.stdout}")
+    if LAZY in done.stdout:
+        lines = [line for line in done.stdout.splitlines() if LAZY in line]
+        raise RuntimeError(
+            "compiled, these would be worked out at once, as lists, which they must say:\n" + "\n".join(lines)
+        )
     libraries = [
         *directory.glob("*__mypyc.*"),
         *(directory / PACKAGE).rglob("*.so"),

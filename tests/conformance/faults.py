@@ -195,7 +195,7 @@ FAULTS: dict[str, Fault] = {
     "R68": Fault("type_urls.py", '        "rds",\n        6,\n', '        "rds",\n        3,\n'),
     "R69": Fault("type_urls.py", '"virtual-host", "vhds", 7', '"virtual-host", "vhds", 3'),
     "R70": Fault(_ORDER, "            yield from self._referred(described, name)\n", "            return\n"),
-    "R71": Fault(_ORDER, "if url == described.waits_for)", "if not url)"),
+    "R71": Fault(_ORDER, "if url == described.waits_for else None", "if not url else None"),
     "R72": Fault(_DELTA, "        self.subscriber.resend(needed)\n", "        pass\n"),
     "R73": Fault(_DELTA, "return TTL in features", "return True"),
     "R74": Fault("resource.py", "    if ttl is not None:\n        version +=", "    if False:\n        version +="),
@@ -273,7 +273,7 @@ FAULTS: dict[str, Fault] = {
         "            super().send(update, batch)\n",
         "            self.carry(update, self.subscriber.everything(), batch)\n",
     ),
-    "R53 sotw": Fault("selection.py", "*(each for each in present if each.name not in held), *had)", "*present,)"),
+    "R53 sotw": Fault("selection.py", "*[each for each in present if each.name not in held], *had)", "*present,)"),
     "R54 sotw": Fault(
         _SOTW, "        elif update.resources:\n            super()", "        elif update:\n            super()"
     ),

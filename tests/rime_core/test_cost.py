@@ -25,8 +25,6 @@ from rime_core.protocol.messages import DeltaRequest, DiscoveryRequest
 from rime_core.protocol.sotw import SotwStream
 from rime_grpc import wire
 
-pytestmark = pytest.mark.interpreted  # calls are counted, of which the compiled core makes none that can be seen
-
 FEW, MANY = 100, 100_000
 WARM = 20
 """Acts before the one that is counted, so that what is done once in a while has been done as often everywhere."""

@@ -245,7 +245,7 @@ class Client:
         while self.unanswered:
             self.answer(0)
         for _ in range(50):
-            if not self.take(True):
+            if not self.take(True) and not self.wakes:  # an empty batch may let go what comes with the next
                 break
             while self.unanswered:
                 self.answer(0)

@@ -1,9 +1,12 @@
 """What a client must be sent: nothing twice, nothing lost, whatever happens between."""
 
+from types import SimpleNamespace
+
 import pytest
 
-from rime_core import CLUSTER, LISTENER, SECRET, VIRTUAL_HOST, Plane
+from rime_core import CLUSTER, ENDPOINT, LISTENER, SECRET, VIRTUAL_HOST, Plane, Policy
 from rime_core.delivery import IN_FLIGHT
+from rime_core.index import Index
 from rime_core.resource import content_digest
 from tests.rime_core.client import Client, reading, said
 
@@ -981,3 +984,50 @@ def test_the_gate_is_told_when_what_is_held_is_given_up(plane, names, gone):
     subscriber.add(gone)
     subscriber.discard(gone)
     assert gate.forgotten == [("a", True)], "nothing was held"
+
+
+# --- who comes back
+
+
+@pytest.fixture(params=["removed", "unanswered"])
+def returning(request):
+    """What a client is sent that comes back, of three assignments that others name too; one of them is missing."""
+    plane = Plane(policies={ENDPOINT: Policy(missing=request.param)})
+    plane.replace(ENDPOINT, {"a": b"1", "b": b"1"})
+    server = plane.server()
+    others = [server.subscribe(ENDPOINT, ["a", "b", "missing"]) for _ in range(2)]
+
+    def come(known: dict[str, str]) -> tuple[set[str], set[str]]:
+        update = server.subscribe(ENDPOINT, ["a", "b", "missing"]).initial(known)
+        return {resource.name for resource in update.resources}, set(update.removed)
+
+    version = plane.snapshot()[ENDPOINT]["a"].version
+    yield SimpleNamespace(come=come, version=version, told={"missing"} if request.param == "removed" else set())
+    assert len(others) == 2
+
+
+def test_it_is_sent_what_differs_and_told_what_is_gone_of_what_it_brings(returning):
+    assert returning.come({"a": returning.version, "b": "old", "missing": "old"}) == ({"b"}, {"missing"})
+
+
+def test_of_what_it_neither_brings_nor_finds_it_is_told_by_the_policy(returning):
+    assert returning.come({"a": returning.version}) == ({"b"}, returning.told)
+
+
+def test_of_what_it_brings_and_does_not_ask_for_nothing_is_said(returning):
+    assert returning.come({"a": returning.version, "another": "old"}) == ({"b"}, returning.told)
+
+
+@pytest.mark.interpreted
+def test_names_that_others_have_too_are_looked_up_once_for_all_who_come_back(returning, monkeypatch):
+    returning.come({"a": returning.version})
+    looked_up = []
+    matches = Index.matches
+
+    def noting(index, name):
+        looked_up.append(name)
+        return matches(index, name)
+
+    monkeypatch.setattr(Index, "matches", noting)
+    returning.come({"a": returning.version, "b": "old"})
+    assert looked_up == []

@@ -53,4 +53,6 @@ class Contested:
 
     def names(self, writer: Owner, type_url: str) -> Iterator[str]:
         """The names of one type that `writer` waits for."""
-        return (name for (url, name), waiting in self._waiting.items() if url == type_url and writer in waiting)
+        for (url, name), waiting in self._waiting.items():
+            if url == type_url and writer in waiting:
+                yield name

@@ -32,7 +32,9 @@ class Carried:
 
     def names(self) -> Iterator[str]:
         """The names of which it says something."""
-        return (name for name in self.manifest.versions if name not in self.over)
+        for name in self.manifest.versions:
+            if name not in self.over:
+                yield name
 
     def drop(self, names: Collection[str]) -> None:
         """Of `names` it says nothing any more."""

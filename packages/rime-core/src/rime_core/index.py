@@ -166,7 +166,7 @@ class Index(View):
         pins = sorted(
             {pin for subscriber in self.subscribers if subscriber.wants(name, aliases) for pin in subscriber.pins()}
         )
-        ends = [*(state.ordinal for state in past[1:]), self.ordinal]
+        ends = [*[state.ordinal for state in past[1:]], self.ordinal]
         return tuple(
             state
             for state, end in zip(past, ends, strict=True)
@@ -256,7 +256,9 @@ class Index(View):
 
     def present(self) -> Iterator[Resource]:
         """All resources, in order of change."""
-        return (entry.resource for entry in self.entries.values() if entry.resource is not None)
+        for entry in self.entries.values():
+            if entry.resource is not None:
+                yield entry.resource
 
     def matches(self, name: str) -> list[Resource]:
         """The resources that answer to `name`, by name or by alias (R35)."""

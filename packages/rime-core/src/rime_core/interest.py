@@ -238,7 +238,7 @@ class NameSets(Interest[NameSet]):
             for name in names.names:
                 self._let_go(name, names)
             if self.watches:
-                self._note(name for name in names.names if name not in self._holders)
+                self._note([name for name in names.names if name not in self._holders])
             if self._by_key.get(names.key) is names:
                 del self._by_key[names.key]
 
@@ -266,7 +266,7 @@ class NameSets(Interest[NameSet]):
     def _added(self, names: NameSet) -> NameSet:
         self._by_key.setdefault(names.key, names)
         if self.watches:
-            self._note(name for name in names.names if name not in self._holders)
+            self._note([name for name in names.names if name not in self._holders])
         for name in names.names:
             self._holders.setdefault(name, {})[names] = None
         return names

@@ -217,7 +217,7 @@ class Overlay(View):
         """The one Update with this content, at this moment; None where there is nothing in it."""
         if not resources and not removed:
             return None
-        if self._is_of_base(resource.name for resource in resources) and self._is_of_base(removed):
+        if self._is_of_base([resource.name for resource in resources]) and self._is_of_base(removed):
             return self.base.update_of(resources, removed)
         self._refresh()
         content = (resources, removed)

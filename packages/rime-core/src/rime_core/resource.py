@@ -184,7 +184,7 @@ def version_of(digest: Digest, body: bytes, aliases: tuple[str, ...], ttl: float
     if aliases:
         # lengths first: ("ab", "c") and ("a", "bc") are not the same aliases
         encoded = [alias.encode() for alias in aliases]
-        version += "-" + digest(b"".join(len(alias).to_bytes(4) + alias for alias in encoded))
+        version += "-" + digest(b"".join([len(alias).to_bytes(4) + alias for alias in encoded]))
     if ttl is not None:
         version += f"+{round(ttl * 1000)}ms"
     return version

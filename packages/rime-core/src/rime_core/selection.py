@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Final
 
 from rime_core.delivery import NOTHING, Delivery
 from rime_core.entry import Known
-from rime_core.parties import BEFORE_INITIAL
 from rime_core.resource import Resource
 from rime_core.set_version import mark_of, of_names, of_star, version_text
 from rime_core.store import Store
@@ -71,14 +70,15 @@ class Selection(Delivery):
         return self._star or self._names_any(name, aliases)
 
     def _ask_anew(self, resources: Iterable[Resource]) -> None:
-        """It wants these too from now on: of those that it did not see until now it has nothing."""
-        if self._cursor != BEFORE_INITIAL:
-            for resource in resources:
-                if not self._visible_resource(resource):
-                    self._behind.setdefault(resource.name, NOTHING)
-                    if self._anew is None:
-                        self._anew = set()
-                    self._anew.add(resource.name)
+        """It wants these too from now on, with `initial()` behind it: of those that it did not see until now it has
+        nothing.
+        """
+        for resource in resources:
+            if not self._visible_resource(resource):
+                self._behind.setdefault(resource.name, NOTHING)
+                if self._anew is None:
+                    self._anew = set()
+                self._anew.add(resource.name)
 
     def _repeated(self, versions: Mapping[str, str]) -> Update | None:
         """What was sent of these names, where it still is what there is, and is not on its way again."""
@@ -250,7 +250,7 @@ class Selection(Delivery):
             held = self._held
             present = everything.resources if everything is not None else ()
             had = [resource for resource in last if held.get(resource.name)]
-            everything = self._view.update_of((*(each for each in present if each.name not in held), *had), ())
+            everything = self._view.update_of((*[each for each in present if each.name not in held], *had), ())
         return everything or Update((), (), ordinal=self._view.ordinal)
 
     def version(self) -> str:
@@ -278,7 +278,9 @@ class Selection(Delivery):
             everything = tuple(resources.values())
             return Update(everything, (), ordinal=self._view.ordinal, full=True, label=self._view.label)
         if self._star:
-            missing.update((name, None) for name in known if self._visible(self._view.entry(name)) is None)
+            there = self._view.first().manifest.versions
+            gone = [name for name in known if name not in there]
+            missing.update((name, None) for name in gone if self._visible(self._view.entry(name)) is None)
         if not self._store.complete:
             self._kept = {name: None for name in missing if name in known and not self._view.matches(name)}
             self._held.update((name, known[name]) for name in self._kept)
@@ -302,7 +304,7 @@ class Selection(Delivery):
         resources = self._in_star(known) if self._star else {}
         missing: dict[str, None] = {}
         if self._names is not None:
-            named, missing = self._view.answers(self._names, known)
+            named, missing = self._named(self._names, known)
             resources.update(named)
         if not self._view.tells_missing:
             missing = {name: None for name in missing if name in known}
@@ -312,12 +314,22 @@ class Selection(Delivery):
         return resources, missing
 
     def _in_star(self, known: Mapping[str, str]) -> dict[str, Resource]:
-        """What "*" gives, less what is known."""
-        return {
-            resource.name: resource
-            for resource in self._view.present()
-            if known.get(resource.name) != resource.version and self._visible_resource(resource)
-        }
+        """What "*" gives, less what is known: of what is worked out once for all of them."""
+        return _less(self._view.first(), known)
+
+    def _named(self, names: "Names", known: Mapping[str, str]) -> tuple[dict[str, Resource], dict[str, None]]:
+        """What answers to `names`, less what is known, and those that nothing answers to; where the type's clients are
+        not told that something is missing, only those that are known.
+        """
+        if names.followers == 1 or not known:
+            return self._view.answers(names, known)
+        everything = names.first(self._view) or Update((), (), ordinal=self._view.ordinal)
+        missing = dict.fromkeys(everything.removed)
+        if not self._view.tells_missing:
+            there = everything.manifest.versions
+            gone = [name for name in known if name not in there and name in names.names]
+            missing.update((name, None) for name in gone if not self._view.matches(name))
+        return _less(everything, known), missing
 
     def _answer(
         self, owed: dict[str, bool], resources: dict[str, Resource], removed: dict[str, None], gate: "Gate | None"
@@ -384,7 +396,9 @@ class Selection(Delivery):
 
     def with_ttl(self, ttl: float) -> Iterator[Resource]:
         """What it is to have that has this lifetime, in seconds."""
-        return (resource for resource in self._view.with_ttl(ttl) if self._visible_resource(resource))
+        for resource in self._view.with_ttl(ttl):
+            if self._visible_resource(resource):
+                yield resource
 
     def update_with(self, resources: Iterable[Resource]) -> Update | None:
         """The one Update with these; None where there are none."""
@@ -411,3 +425,8 @@ class Selection(Delivery):
     def _names_any(self, name: str, aliases: Iterable[str]) -> bool:
         """Whether it asked for what has this name and these aliases by one of them."""
         return self._names is not None and self._names.hold(name, aliases)
+
+
+def _less(update: Update, known: Mapping[str, str]) -> dict[str, Resource]:
+    """The resources of `update` by name, less what is known."""
+    return {resource.name: resource for resource in update.resources if known.get(resource.name) != resource.version}

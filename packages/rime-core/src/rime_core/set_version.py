@@ -95,7 +95,7 @@ def _of_index(index: "Index") -> SetVersion:
         kept = index.version = SetVersion()
         changed = index.entries
     else:
-        changed = (name for name, _ in index.tail(kept.at))
+        changed = [name for name, _ in index.tail(kept.at)]
     for name in changed:
         kept.put(name, _mark(_resource(index, name), index.in_star))
     kept.at = index.ordinal
@@ -109,7 +109,7 @@ def _of_names(index: "Index", names: "Names") -> SetVersion:
         kept.changed.update(dict.fromkeys(names.names))
     for changed in kept.changed:
         # a name may also be an alias that was asked for, or given up, just now
-        for name in dict.fromkeys((changed, *(resource.name for resource in index.matches(changed)))):
+        for name in dict.fromkeys((changed, *[resource.name for resource in index.matches(changed)])):
             resource = _resource(index, name)
             mark = _mark(resource, names.holds)
             kept.put(name, mark, mark if resource is not None and not index.in_star(resource) else 0)

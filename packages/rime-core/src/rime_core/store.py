@@ -103,7 +103,7 @@ class Store(Readiness):
             contested={
                 (url, name): (
                     self.indexes[url].entries[name].owner.name,
-                    *(writer.name for writer in self._contested.claimants((url, name))),
+                    *[writer.name for writer in self._contested.claimants((url, name))],
                 )
                 for url, name in self._contested
             },

@@ -105,14 +105,16 @@ class Subscriber(Selection):
             ClosedError: after `close()`.
         """
         wanted = self._checked(names)
+        begun = self._cursor != BEFORE_INITIAL
         if STAR in wanted:
             del wanted[STAR]
-            if not self._star:
-                self._ask_anew(each for each in self._view.present() if self._view.in_star(each))
+            if begun and not self._star:
+                self._ask_anew([each for each in self._view.present() if self._view.in_star(each)])
             self._move(True, self._names)
             self._all_owed = True
         if wanted:
-            self._ask_anew(resource for name in wanted for resource in self._view.matches(name))
+            if begun:
+                self._ask_anew([resource for name in wanted for resource in self._view.matches(name)])
             self._step(frozenset(wanted), frozenset())
             self._owed.update(dict.fromkeys(wanted, True))
         try:

@@ -107,7 +107,7 @@ class View(Protocol):
 
     def renewal(self, ttl: float) -> Update | None:
         """What renews the lifetime `ttl` for a subscriber of "*" alone that has everything."""
-        resources = (resource for resource in self.with_ttl(ttl) if self.in_star(resource))
+        resources = [resource for resource in self.with_ttl(ttl) if self.in_star(resource)]
         return self.update_of(tuple(heartbeat_of(resource) for resource in resources), ())
 
     # --- who asks for what -------------------------------------------------------------------------------------------
@@ -179,8 +179,8 @@ class View(Protocol):
         """The names of what changed after `cursor` and answers, or answered, to one of `names`, in order of change."""
         if cursor < names.since:
             matches = {name: self.matches(name) for name in names.names}
-            yield from (resource.name for found in matches.values() for resource in found)
-            yield from (name for name, found in matches.items() if not found)
+            yield from [resource.name for found in matches.values() for resource in found]
+            yield from [name for name, found in matches.items() if not found]
         else:
             yield from reversed(list(names.tail(cursor)))
 

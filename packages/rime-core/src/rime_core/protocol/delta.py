@@ -76,7 +76,7 @@ class DeltaChannel(Channel[DeltaRequest, DeltaResponse]):
             self._answer_under(parents, (*self.subscriber.names, *known))
         nothing = self.allowance.star_refused
         if nothing:
-            self.allowance.miss(name for name in known if not self.subscriber.asks_for(name))
+            self.allowance.miss([name for name in known if not self.subscriber.asks_for(name)])
         return update if update or ((self.subscriber.wildcard or nothing) and not known) else None
 
     def collect(self, batch: list[DeltaResponse]) -> None:

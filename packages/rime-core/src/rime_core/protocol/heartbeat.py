@@ -150,8 +150,8 @@ class Heartbeats:
             names.update(dict.fromkeys(subscriber.rejected))
         for flight in self._channel.flights.values():
             names.update(dict.fromkeys(flight.manifest.versions))
-        had = ((name, subscriber.acknowledged(name)) for name in names)
-        ttls = ((name, lifetime_of(version)) for name, version in had if version is not None)
+        had = [(name, subscriber.acknowledged(name)) for name in names]
+        ttls = [(name, lifetime_of(version)) for name, version in had if version is not None]
         return {name: ttl for name, ttl in ttls if ttl is not None}
 
     def _renew(self, name: str, here: list[Bodiless], gone: list[Bodiless]) -> None:

@@ -265,8 +265,10 @@ class Order:
     def _reasons(self, described: XdsType, name: str, resource: Resource | None, had: str | None) -> Iterator[_Reason]:
         """Why what became of one name has to wait."""
         if resource is not None:
-            warming = (self._warming(each, had) for url, each in resource.references if url == described.waits_for)
-            yield from (reason for reason in warming if reason is not None)
+            for url, each in resource.references:
+                warming = self._warming(each, had) if url == described.waits_for else None
+                if warming is not None:
+                    yield warming
         elif described.swapped:
             coming = self._coming(described)
             if coming is not None:

@@ -226,4 +226,4 @@ class Healing:
         for once in self._once:
             before = once.manifest.versions
             once.drop([name for name in common(before, versions) if (before[name] == versions[name]) is same])
-        self._once = deque((once for once in self._once if not once.is_empty), maxlen=IN_FLIGHT)
+        self._once = deque([once for once in self._once if not once.is_empty], maxlen=IN_FLIGHT)

@@ -60,7 +60,9 @@ class Returning:
             channel = self._channel(type_url)
             if channel is not None:
                 unsure = self._unsure.get(type_url, ())
-                yield from ((channel, name) for name in unsure if _may_have(channel, name))
+                for name in unsure:
+                    if _may_have(channel, name):
+                        yield channel, name
 
     # --- what happens on the stream ----------------------------------------------------------------------------------
 
@@ -70,7 +72,7 @@ class Returning:
             return
         subscriber = channel.subscriber
         sent = [name for flight in channel.flights.values() for name in flight.manifest.versions]
-        missing = (name for name in subscriber.names if subscriber.present(name) is None)
+        missing = [name for name in subscriber.names if subscriber.present(name) is None]
         names = {*sent, *subscriber.held, *missing}
         if channel.brought(STAR) and channel.flights:
             names.add(STAR)

@@ -217,7 +217,7 @@ class SotwChannel(Channel[DiscoveryRequest, DiscoveryResponse]):
             subscriber.resend(awaited)
             if early:
                 names = subscriber.names
-                subscriber.add(name for name in early if (subscriber.wildcard if name == STAR else name in names))
+                subscriber.add([name for name in early if (subscriber.wildcard if name == STAR else name in names)])
             return None
         update = subscriber.initial(at_once=self.described.full_set)
         return update if update or self.described.full_set else None
@@ -255,9 +255,9 @@ class SotwChannel(Channel[DiscoveryRequest, DiscoveryResponse]):
         if self.described.full_set:
             self._renew_set(versions, batch)
             return
-        present = (subscriber.present(name) for name in versions)
+        present = [subscriber.present(name) for name in versions]
         whole = subscriber.update_with(
-            resource for resource in present if resource is not None and resource.version == versions[resource.name]
+            [resource for resource in present if resource is not None and resource.version == versions[resource.name]]
         )
         for part in whole.parts(self.stream.max_response_bytes) if whole is not None else ():
             self.refresh(part.manifest.versions, part, batch)

@@ -196,7 +196,7 @@ class Stream(ABC, Generic[Request, Response]):
         self._channels.clear()
         self._changed.clear()
         self._awaited.clear()
-        call_all(subscriber.close for subscriber in subscribers)
+        call_all([subscriber.close for subscriber in subscribers])
 
     # --- for its channels --------------------------------------------------------------------------------------------
 
