@@ -30,6 +30,7 @@ from rime_core.view import View
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
 
+    from rime_core.debounce import Delay
     from rime_core.set_version import SetVersion
     from rime_core.type_urls import XdsType
 
@@ -44,6 +45,7 @@ class Index(View):
         "_aliases",
         "_snapshot",
         "_tombstones",
+        "delay",
         "described",
         "entries",
         "floor",
@@ -100,6 +102,8 @@ class Index(View):
         self.waiting: dict[Reader, None] = {}
         """The wildcard subscribers to wake at the next change."""
         self.interest: Final[Interest[Any]] = NameSets() if interest is None else interest
+        self.delay: Delay | None = None
+        """What puts off that those who wait are woken; None: nothing."""
         self.touched: dict[Names, None] = {}
         """The sets of names among which something changed since the last wake-up."""
         self.shared: MutableMapping[int, Update | None] = {}
@@ -222,14 +226,35 @@ class Index(View):
         return ordinal
 
     def woken(self) -> list[Callable[[], None]]:
-        """What to call, once each, to wake those who wait for what changed since this was asked last."""
+        """What to call, once each, to wake those who wait for what changed since this was asked last; nothing where
+        that is put off.
+        """
+        if self.delay is not None:
+            if self.waiting or self.touched:
+                self.delay.changed()
+            return []
+        return self._woken()
+
+    def tell(self) -> None:
+        """Wake those who wait for what changed and was put off.
+
+        Raises:
+            Exception: what one of them raised, with all others called.
+        """
+        call_all(self._woken())
+
+    @property
+    def is_put_off(self) -> bool:
+        """Whether something changed of which those who wait are not told yet."""
+        return self.delay is not None and self.delay.is_waiting
+
+    def _woken(self) -> list[Callable[[], None]]:
         woken: list[Reader] = []
         if self.waiting:
             woken += self.waiting
             self.waiting = {}
         if self.touched:
             for names in self.touched:
-                names.shared.clear()
                 if names.waiting:
                     woken += names.waiting
                     names.waiting = {}

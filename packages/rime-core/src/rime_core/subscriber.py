@@ -269,6 +269,12 @@ class Subscriber(Selection):
 
         return aio.updates(self)
 
+    @property
+    def is_put_off(self) -> bool:
+        """Whether something changed of which it is only told later, and which `poll()` may give it now."""
+        view = self._view
+        return self._cursor < view.ordinal and any(index.is_put_off for index in view.feeds)
+
     # --- its state ----------------------------------------------------------------------------------------------------
 
     @property
