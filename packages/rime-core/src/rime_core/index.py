@@ -38,6 +38,13 @@ TOMBSTONES: Final = 10_000
 """How many removed names are remembered for each type: about 3 MB."""
 
 
+KEPT: Final = 10_000
+"""How many resources what is kept for others may hold; as many as there are, where these are more. An Update by itself
+counts for `UPDATE` of them."""
+
+UPDATE: Final = 16
+
+
 class Index(View):
     """The resources of one type. Only a Writer changes it; subscribers read it at their cursors."""
 
@@ -51,6 +58,7 @@ class Index(View):
         "floor",
         "groups",
         "interest",
+        "kept",
         "label",
         "lifetimes",
         "number",
@@ -109,7 +117,9 @@ class Index(View):
         self.shared: MutableMapping[int, Update | None] = {}
         """Cursor → what those who hold "*" and stand there must be sent; for the present ordinal only."""
         self.updates: dict[tuple[tuple[Resource, ...], tuple[str, ...]], Update] = {}
-        """Content → the Update that carries it; for the present ordinal only."""
+        """Content → the Update that carries it; for the present ordinal only, and no more than `KEPT`."""
+        self.kept = 0
+        """What they count for."""
         self.version: SetVersion | None = None
         """That of what "*" gives; kept from when somebody asks for it (`rime_core.set_version.of_star`)."""
         self.lifetimes: Final[dict[float, dict[str, None]]] = {}
@@ -143,6 +153,7 @@ class Index(View):
             self.shared.clear()
         if self.updates:
             self.updates.clear()
+            self.kept = 0
         if self.renewals:
             self.renewals.clear()
         self._snapshot = None
@@ -302,6 +313,11 @@ class Index(View):
         content = (resources, removed)
         update = self.updates.get(content)
         if update is None:
+            counts = UPDATE + len(resources) + len(removed)
+            self.kept += counts
+            if self.kept > max(KEPT, self.resources):  # of a type that does not change: not for ever
+                self.updates.clear()
+                self.kept = counts
             update = self.updates[content] = Update(resources, removed, ordinal=self.ordinal, label=self.label)
         return update
 
