@@ -288,7 +288,7 @@ def test_without_a_timer_nothing_can_be_put_off():
             ValueError, match=r"^a Plane that debounces needs a timer, such as timer=asyncio.get_running_loop\(\)$"
         ):
             Plane(**options)
-    Plane(debounce=AT_ONCE)
+    Plane(debounce=Debounce(0, 0))
 
 
 @pytest.mark.parametrize(("quiet", "max_wait"), [(-0.1, 1.0), (1.0, 0.5), (0.1, 0.0)])

@@ -104,8 +104,9 @@ class Delay:
         self._debounce: Final = debounce
         self._timer: Final = timer
         self._tell: Final = tell
-        self._since = 0.0
-        self._last = 0.0
+        self._since: float
+        """When the first change was made that is not told yet, and when the last; once there was one."""
+        self._last: float
         self._waits = 0
         self._seconds = 0.0
         self._longest = 0.0
