@@ -308,6 +308,7 @@ class Subscriber(Selection):
         self._store.unsubscribed(self, self._view)
         self._flights = []
         self._rest = None
+        self._wake = self._absent = None  # what is the stream's would keep it
         if self._waiter is not None:
             self._waiter()
         self._store.tell_watchers()

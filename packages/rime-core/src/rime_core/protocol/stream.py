@@ -86,7 +86,7 @@ class Stream(ABC, Generic[Request, Response]):
         """What is held back from this client."""
         self._server = server
         self._clock: Final = clock
-        self._wake: Final = wake
+        self._wake = wake
         self._type_url: Final = type_url
         self.max_response_bytes: Final = max_response_bytes
         self._max_names: Final = max_names
@@ -190,13 +190,16 @@ class Stream(ABC, Generic[Request, Response]):
         return channel is not None and (channel in self._changed or channel.subscriber.is_put_off)
 
     def close(self) -> None:
-        """Give everything up. Closing twice is fine."""
+        """Give everything up; what is left of it is freed without the garbage collector. Closing twice is fine."""
         if self._closed:
             return
         self._closed = True
         self.order.close()
         self._server.not_when_ready(self._signal)
         subscribers = [channel.subscriber for channel in self._channels.values()]
+        for channel in self._channels.values():
+            channel.heartbeats = None
+        self._wake = None
         self._channels.clear()
         self._changed.clear()
         self._awaited.clear()
