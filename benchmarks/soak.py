@@ -1,6 +1,6 @@
 """What is left of clients that have gone: thousands connect and disconnect while an hour's changes are made.
 
-`python -m benchmarks.soak`, or `make soak`: 10,000 connections to `rime serve`, in waves of a hundred, each with its
+10,000 connections to `rime serve`, in waves of a hundred, each with its
 share of 3,600 changes (one a second for an hour) and of resources that are removed while others come in their place.
 Some clients want everything, some names of which a few do not exist, some come back with what they knew an hour or a
 moment ago, and some read no further, and go in the middle of what they are sent. A few stay from the beginning to the
@@ -11,9 +11,7 @@ many had come and gone before: until then what is made once is made, and the all
 are in use a little, have found their size. What Python's own allocator has is counted besides: it does not wobble.
 """
 
-import argparse
 import random
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -85,7 +83,7 @@ class Soak:
         self._server.tell("changes", rate=changes / 0.1, seconds=0.1)
         load.quiet(0.1)
         self._server.finished()
-        for number in self._random.sample(range(N), RENAMED):
+        for number in (each % N for each in range(self._waves * RENAMED, (self._waves + 1) * RENAMED)):
             one, other = resources.name(number), f"{resources.name(number)}-anew"
             name = other if self._names[number] == one else one
             self._server.ask("rename", name=self._names[number], to=name, stamp=time.monotonic_ns())
@@ -155,18 +153,3 @@ def measure(progress: Callable[[str], object]) -> Iterator[Figure]:
             f"after {CONNECTS:,} connections memory has grown by {grown:.1f} %, and may by {ALLOWED:g} %:"
             f" from {before} to {after}"
         )
-
-
-def main() -> None:
-    """Soak, and say what is left."""
-    argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__).parse_args()
-    begun = time.monotonic()
-    try:
-        for each in measure(lambda what: print(f"[{time.monotonic() - begun:4.0f} s] {what}", file=sys.stderr)):
-            print(f"{each.figure:40} {each.median:12,.3f} {each.unit}")
-    except LoadError as error:
-        sys.exit(str(error))
-
-
-if __name__ == "__main__":
-    main()
