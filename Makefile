@@ -21,7 +21,7 @@ PYTHON ?= $(shell for python in $(PYTHONS); do $$python -c "$(CAN)" 2>/dev/null 
 # A dot for each line that is read: pip takes a minute, and says too much to be shown.
 DOTS := (while read -r _; do printf .; done; echo)
 
-.PHONY: help setup demo test test-compiled check bench bench-peers mutation mutation-rules dist dist-compiled clean
+.PHONY: help setup demo test test-compiled check bench soak bench-peers mutation mutation-rules dist dist-compiled clean
 
 help:
 	@echo "make demo         a real Envoy, served from a folder: edits, a broken file, a restart (10 s)"
@@ -33,7 +33,8 @@ help:
 	@echo "make mutation ARGS='delivery protocol/hold'  in some modules"
 	@echo "make mutation-rules  only: for each rule of the protocol, a fault that its tests must find (3 min)"
 	@echo "make bench        how fast the kernel and the gRPC server are, on this machine (5 min, nothing else running)"
-	@echo "make bench-peers  the same beside go-control-plane and rime-xds, into docs/benchmarks/ (needs Go and cargo)"
+	@echo "make soak         10,000 clients come and go, and what is left of them (2 min)"
+	@echo "make bench-peers  the same beside go-control-plane and rime-xds, into docs/benchmarks/ (needs Go, cargo, an Envoy)"
 	@echo "make dist         build the wheels into $(DIST)/"
 	@echo "make dist-compiled  the same, and the compiled rime-core for this Python and platform (needs a C compiler)"
 	@echo "make clean        remove $(VENV), $(DIST)/, $(COMPILED)/ and .mutation/"
@@ -92,6 +93,9 @@ mutation: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks $(ARGS)
+
+soak: setup
+	$(BIN)/python -m benchmarks --only soak $(ARGS)
 
 # The results that are in the repository, and what is made of them.
 bench-peers: setup

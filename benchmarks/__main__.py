@@ -1,4 +1,4 @@
-"""`make bench` and `make bench-peers`: measure, and keep the results as JSON.
+"""`make bench`, `make soak` and `make bench-peers`: measure, and keep the results as JSON.
 
 Nothing else should run meanwhile; on two cores, server and load client have one each.
 """
@@ -17,9 +17,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import experiments, kernel, pressure, stages
+from benchmarks import edit, envoy, experiments, kernel, pressure, soak, stages
 from benchmarks.contenders import BARE, RIME, Contender, go_control_plane
 from benchmarks.figures import Figure
+from benchmarks.load.client import LoadError
 from benchmarks.peers import build
 from benchmarks.resources import name
 from benchmarks.streams import Session
@@ -27,6 +28,14 @@ from benchmarks.streams import Session
 STREAMS = 1000
 FEWER_STREAMS = (10, 100)
 SIZES = (200, 1_000, 10_000)
+PARTS = {
+    "kernel": kernel.measure,
+    "experiments": experiments.measure,
+    "stages": stages.measure,
+    "pressure": pressure.measure,
+    "edit": edit.measure,
+    "soak": soak.measure,
+}
 PACKAGES = ("rime-core", "rime-grpc", "grpcio", "protobuf", "xxhash", "anyio")
 
 _begun = time.monotonic()
@@ -35,15 +44,22 @@ _begun = time.monotonic()
 def main() -> None:
     """Measure what is asked for, and write it to a file."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--peers", action="store_true", help="measure go-control-plane and the crate rime-xds as well")
+    parser.add_argument(
+        "--peers",
+        action="store_true",
+        help="measure go-control-plane and the crate rime-xds as well, edits through a real Envoy, and the soak",
+    )
+    parser.add_argument("--only", choices=PARTS, help="measure this part alone")
     parser.add_argument("--out", type=Path, help="the file to write results to; else they are printed alone")
     options = parser.parse_args()
     _allow_files(3 * STREAMS)
     figures = []
     try:
-        for figure in measured(peers=options.peers):
+        for figure in measured(peers=options.peers) if options.only is None else PARTS[options.only](progress):
             figures.append(figure)
             print(_line(figure), flush=True)
+    except (LoadError, build.MissingToolError, build.BuildError, envoy.NoEnvoyError) as error:
+        sys.exit(str(error))
     finally:
         if options.out is not None:
             results = {**circumstances(options.peers), "figures": [figure.as_json() for figure in figures]}
@@ -54,6 +70,8 @@ def main() -> None:
 def measured(*, peers: bool) -> Iterator[Figure]:
     """All figures, one after the other."""
     built = (build.go_control_plane(), build.crate()) if peers else None
+    if peers:
+        envoy.find()
     yield from kernel.measure(progress)
     yield from experiments.measure(progress)
     yield from stages.measure(progress)
@@ -76,6 +94,8 @@ def measured(*, peers: bool) -> Iterator[Figure]:
         progress("the crate rime-xds")
         lines = subprocess.run([built[1]], stdout=subprocess.PIPE, check=True, text=True).stdout.splitlines()
         yield from (_of_crate(json.loads(line)) for line in lines)
+        yield from edit.measure(progress)
+        yield from soak.measure(progress)
 
 
 def _of_crate(line: dict[str, Any]) -> Figure:

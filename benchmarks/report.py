@@ -74,6 +74,24 @@ def stages(results: Results) -> str:
     return _markdown([*rows, ["all", f"{total / 1e3:,.1f} µs"]])
 
 
+def edits(results: Results) -> str:
+    """The stages of an edit, from saving the file to the traffic, and what they add up to."""
+    found = [each for each in results.figures if each.figure.startswith("edit stage, ")]
+    rows = [["stage", "p50"]]
+    rows += [[each.figure.removeprefix("edit stage, "), _text(each)] for each in found]
+    whole = [each for each in results.figures if each.figure.startswith("edit to traffic, ")]
+    rows += [[f"all, {each.figure.removeprefix('edit to traffic, ')}", _text(each)] for each in whole]
+    return _markdown(rows)
+
+
+def soaked(results: Results) -> str:
+    """What a soak leaves."""
+    found = [each for each in results.figures if each.figure.startswith("soak, ")]
+    rows = [["after 10,000 clients have come and gone", "more than before"]]
+    rows += [[each.figure.removeprefix("soak, "), _text(each)] for each in found if each.figure != "soak, time"]
+    return _markdown(rows)
+
+
 def _markdown(rows: Sequence[Sequence[str]]) -> str:
     lines = [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join([lines[0], "| --- |" + " ---: |" * (len(rows[0]) - 1), *lines[1:]])
@@ -189,6 +207,10 @@ def main() -> None:
     for name in dict.fromkeys(each.figure for each in results.figures):
         parts[name] = lambda name=name: table(results, name, streams=None)  # type: ignore[misc]
     parts["stages"] = lambda: stages(results)
+    if results.contenders("edit to traffic, endpoint"):
+        parts["edits"] = lambda: edits(results)
+    if results.contenders("soak, memory"):
+        parts["soak"] = lambda: soaked(results)
     parts["one change, last stream has it"] = lambda: table(results, "one change, last stream has it", streams=most)
     parts["one change, server CPU"] = lambda: table(results, "one change, server CPU", streams=most)
     for document in (FOLDER / "README.md", ROOT / "docs/performance.md", ROOT / "README.md"):

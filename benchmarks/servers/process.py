@@ -74,10 +74,10 @@ class ServerProcess:
         return sum(_run_time(task / "schedstat") for task in tasks.iterdir()) / 1e9
 
     def memory_bytes(self) -> int:
-        """What it alone keeps in memory."""
+        """What it alone keeps in memory, without what it reads from files, which others may come to share."""
         rollup = Path(f"/proc/{self._process.pid}/smaps_rollup").read_text(encoding="ascii")
         kilobytes = {line.split(":")[0]: int(line.split()[1]) for line in rollup.splitlines()[1:]}
-        return (kilobytes["Private_Clean"] + kilobytes["Private_Dirty"]) * 1024
+        return kilobytes["Private_Dirty"] * 1024
 
     def _answer(self) -> Any:  # noqa: ANN401 - JSON
         assert self._process.stdout is not None

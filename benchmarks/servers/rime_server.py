@@ -1,4 +1,11 @@
-"""rime under test: `rime serve`, all of it, with a source that is told what to change. See process.py."""
+"""rime under test: `rime serve`, all of it, with a source that is told what to change.
+
+It takes the commands of process.py, and one more:
+
+    {"do": "rename", "name": "resource-7", "to": "b", "stamp": 9}    one resource goes, and another comes in its place
+
+To "collect" it answers with what Python has then: how many `objects` that can hold others, how many `blocks` of memory.
+"""
 
 import argparse
 import asyncio
@@ -50,10 +57,20 @@ class CommandedSource:
         elif command["do"] == "collect":
             gc.collect()
             ctypes.CDLL(None).malloc_trim(0)  # as a Go server's FreeOSMemory
+            return {"done": True, "objects": len(gc.get_objects()), "blocks": sys.getallocatedblocks()}
+        elif command["do"] == "rename":
+            self._rename(writer, command["name"], command["to"], command["stamp"])
         return {"done": True}
 
     def _change(self, writer: Writer, name: str, stamp: int) -> None:
         writer.apply(self._type_url, name, self._templates[name].body(stamp))
+
+    def _rename(self, writer: Writer, name: str, to: str, stamp: int) -> None:
+        template = self._templates.pop(name)
+        self._templates[to] = template
+        with writer.transaction() as change:
+            change.remove(self._type_url, name)
+            change.apply(self._type_url, to, template.body(stamp))
 
     async def _changes(self, writer: Writer, rate: float, seconds: float) -> dict[str, int]:
         names = list(self._templates)
@@ -93,10 +110,11 @@ def main() -> None:
         sources=[f"commanded:{options.kind}?count={options.resources}&size={options.size}"],
         transports=["grpc:127.0.0.1:0"],
     )
-    run_process(config, plugins, _announce)
+    run_process(config, plugins, announce)
 
 
-def _announce(ready: str) -> None:
+def announce(ready: str) -> None:
+    """Say where it serves, by its ready line."""
     address = ready.split()[1]
     print(json.dumps({"port": int(address.rpartition(":")[2])}), flush=True)
 

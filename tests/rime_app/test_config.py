@@ -9,7 +9,7 @@ from rime_app.authorization import read_access_rule
 from rime_app.config import LARGEST, Config, Settings, read_config
 from rime_app.grouping import read_rule
 from rime_app.spec import SourceSpec, Spec
-from rime_core import ROUTE, Policy
+from rime_core import ROUTE, Debounce, Policy
 from rime_core.errors import UsageError
 
 FILE = """
@@ -48,6 +48,8 @@ unmatched = "refuse"
 max_removal = "20%"
 log = "json"
 log_level = "debug"
+debounce = "100ms"
+debounce_max = "2s"
 """
 
 
@@ -79,7 +81,9 @@ def test_a_file_says_it_all(rime_toml):
         groups=(read_rule("", {"name": "edge", "cluster": "edge-*"}),),
         authorize=(read_access_rule("", {"types": "secrets", "certificate": "spiffe://prod/*"}),),
         policies={ROUTE: Policy(missing="unanswered")},
-        settings=Settings(5.0, 0.2, log="json", log_level="debug", base="shared", unmatched="refuse"),
+        settings=Settings(
+            5.0, 0.2, log="json", log_level="debug", base="shared", unmatched="refuse", debounce=Debounce(0.1, 2.0)
+        ),
     )
 
 
@@ -87,13 +91,15 @@ def test_flags_say_it_all():
     config = read_config(
         sources=["file:a", "file:b?group=edge"],
         transports=["grpc:127.0.0.1:0"],
-        settings={"ready_timeout": "1m", "max_removal": "1", "log": "json", "log_level": "error"},
+        settings={"ready_timeout": "1m", "max_removal": "1", "log": "json", "log_level": "error", "debounce": "1s"},
     )
 
     assert config == Config(
         sources=(SourceSpec("file", "a"), SourceSpec("file", "b", group="edge")),
         transports=(Spec("grpc", "127.0.0.1:0"),),
-        settings=Settings(ready_timeout=60.0, max_removal=1.0, log="json", log_level="error"),
+        settings=Settings(
+            ready_timeout=60.0, max_removal=1.0, log="json", log_level="error", debounce=Debounce(1.0, 10.0)
+        ),
     )
 
 
@@ -126,7 +132,9 @@ def test_a_transport_flag_replaces_the_files_transports_and_nothing_else(rime_to
 def test_a_setting_by_flag_wins_over_the_file_and_leaves_the_others(rime_toml):
     settings = read_config(rime_toml(FILE), settings={"ready_timeout": "1s"}).settings
 
-    assert settings == Settings(1.0, 0.2, log="json", log_level="debug", base="shared", unmatched="refuse")
+    assert settings == Settings(
+        1.0, 0.2, log="json", log_level="debug", base="shared", unmatched="refuse", debounce=Debounce(0.1, 2.0)
+    )
 
 
 @pytest.mark.parametrize(
@@ -135,6 +143,8 @@ def test_a_setting_by_flag_wins_over_the_file_and_leaves_the_others(rime_toml):
         ('source = "file"', "rime.toml: there is no key 'source'; did you mean 'sources'?"),
         ("colour = 1", "rime.toml: there is no key 'colour'; there are serve, sources, transports, groups, aut"),
         ("[serve]\nready_timout = '1s'", "rime.toml [serve]: there is no option 'ready_timout'; did you mean "),
+        ("[serve]\ndebounce = 5", "rime.toml [serve]: debounce='5' should be a duration such as 100ms, 1.5s or 2m"),
+        ("[serve]\ndebounce_max = '5s'", "rime.toml [serve]: debounce_max says how long debounce may go on, and"),
         ("[serve]\nready_timeout = 5", "rime.toml [serve]: ready_timeout='5' should be a duration such as 100ms, "),
         ("[serve]\nmax_removal = '150%'", "rime.toml [serve]: max_removal='150%' should be a share such as 50%"),
         ("[serve]\nlog = 'xml'", "rime.toml [serve]: log='xml' should be text or json"),

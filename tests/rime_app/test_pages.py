@@ -17,10 +17,12 @@ from rime_app.routing import check_groups
 from rime_core import (
     CLUSTER,
     EXTENSION_CONFIG,
+    LISTENER,
     ROUTE,
     SECRET,
     Certificate,
     Client,
+    Debounce,
     Node,
     Peer,
     PeerError,
@@ -163,13 +165,23 @@ def test_the_groups_of_the_page_are_two_and_fit_together(tmp_path):
 
 def test_the_policies_of_the_page_are_those_of_two_types(tmp_path):
     path = tmp_path / "rime.toml"
-    *_, text = blocks("configuration.md", "toml")
+    *_, text, _ = blocks("configuration.md", "toml")
     path.write_text(text)
 
     assert read_config(path).policies == {
         ROUTE: Policy(missing="unanswered", removal="never"),
         EXTENSION_CONFIG: Policy(missing="unanswered"),
     }
+
+
+def test_the_page_puts_off_all_types_and_one_for_longer_and_one_not_at_all(tmp_path):
+    path = tmp_path / "rime.toml"
+    *_, text = blocks("configuration.md", "toml")
+    path.write_text(text)
+
+    config = read_config(path)
+    assert config.settings.debounce == Debounce(0.1, 1.0)
+    assert config.policies == {LISTENER: Policy(debounce=Debounce(1, 5)), ROUTE: Policy(debounce=Debounce(0, 0))}
 
 
 def secrets_for(permissions, *names):

@@ -5,7 +5,7 @@ import tomllib
 import pytest
 
 from rime_app.policies import read_policies
-from rime_core import EXTENSION_CONFIG, ROUTE, SECRET, Policy, UsageError
+from rime_core import CLUSTER, ENDPOINT, EXTENSION_CONFIG, ROUTE, SECRET, Debounce, Policy, UsageError
 
 OWN = "type.googleapis.com/example.v1.Thing"
 
@@ -37,6 +37,26 @@ missing = "removed"
     }
 
 
+def test_each_type_may_be_put_off_for_a_time_of_its_own():
+    text = """
+[policies.clusters]
+debounce = "100ms"
+removal = "never"
+
+[policies.endpoints]
+debounce = "10ms"
+debounce_max = "20ms"
+
+[policies.routes]
+debounce = 0
+"""
+    assert policies_of(text) == {
+        CLUSTER: Policy(removal="never", debounce=Debounce(0.1, 1.0)),
+        ENDPOINT: Policy(debounce=Debounce(0.01, 0.02)),
+        ROUTE: Policy(debounce=Debounce(0, 0)),
+    }
+
+
 def test_an_empty_table_changes_nothing():
     assert policies_of("[policies.routes]") == {ROUTE: Policy()}
     assert policies_of("[policies]") == {}
@@ -52,7 +72,7 @@ def test_an_empty_table_changes_nothing():
             ": policies should be tables, one for each type, such as [policies.routes]",
         ),
         ("[policies.route]\nremove = 'never'", " [policies.route]: there is no key 'remove'; did you mean 'removal'?"),
-        ("[policies.rds]\ncolour = 'red'", " [policies.rds]: there is no key 'colour'; there are missing, removal"),
+        ("[policies.rds]\ncolour = 'red'", " [policies.rds]: there is no key 'colour'; there are missing, removal, "),
         (
             "[policies.rds]\nmissing = 'ignored'",
             ' [policies.rds]: missing=\'ignored\' should be "removed" or "unanswered"',
@@ -61,6 +81,12 @@ def test_an_empty_table_changes_nothing():
             "[policies.rds]\nremoval = false",
             ' [policies.rds]: removal=False should be "at once", "when unreferenced" or "never"',
         ),
+        (
+            "[policies.rds]\ndebounce = 5",
+            " [policies.rds]: debounce='5' should be a duration such as 100ms, 1.5s or 2m",
+        ),
+        ("[policies.rds]\ndebounce = []", " [policies.rds]: debounce should be text, a number, true or false"),
+        ("[policies.rds]\ndebounce_max = '5s'", " [policies.rds]: debounce_max says how long debounce may go on"),
         ("[policies.rds]\nremoval = ['never']", " [policies.rds]: removal=['never'] should be"),
         (
             "[policies.rds]\n[policies.routes]",

@@ -9,7 +9,7 @@ import pytest
 from rime_app import hookimpl
 from rime_app.config import read_config
 from rime_app.serve import NO_SOURCE, Service
-from rime_core import CLUSTER, Client, ClosedError, ConflictError, Node, PeerError, SourceError, UsageError
+from rime_core import CLUSTER, ROUTE, Client, ClosedError, ConflictError, Node, PeerError, SourceError, UsageError
 from tests.rime_app.plugin_fakes import Fakes, FakeSource, FakeTransport, plugins_with
 
 pytestmark = pytest.mark.anyio
@@ -387,6 +387,23 @@ async def test_what_a_client_may_be_given_is_asked_with_groups_and_without(sourc
         assert server.permissions(Client(Node(cluster="edge"))) is None
         with pytest.raises(PeerError, match="a stranger"):
             server.permissions(Client(Node(cluster="strangers")))
+
+
+async def test_changes_are_put_off_as_is_said_of_all_types_and_of_one(tmp_path):
+    path = tmp_path / "rime.toml"
+    path.write_text("[serve]\ndebounce = '10ms'\n[policies.routes]\ndebounce = 0\n")
+    config = read_config(path, sources=["fake:a"], transports=["fake:127.0.0.1:1"])
+    async with running(Service(config, plugins_with(Fakes()))):
+        server, writer = FakeTransport.made[0].server, FakeSource.made[0].writer
+        woken = {url: anyio.Event() for url in (CLUSTER, ROUTE)}
+        for url, event in woken.items():
+            server.subscribe(url, wake=event.set).initial()
+            writer.apply(url, "x", b"1")
+        assert (woken[CLUSTER].is_set(), woken[ROUTE].is_set()) == (False, True)
+        await woken[CLUSTER].wait()
+
+        (clusters,) = server.status().delays
+        assert (clusters.type_url, clusters.quiet, clusters.max_wait, clusters.waits) == (CLUSTER, 0.01, 0.1, 1)
 
 
 async def test_rules_say_what_a_client_may_be_given(tmp_path):

@@ -2,8 +2,9 @@
 
 import pytest
 
-from rime_core import CLUSTER, ENDPOINT, ClosedError, Plane, UsageError
+from rime_core import CLUSTER, ENDPOINT, ClosedError, Debounce, Plane, UsageError
 from tests.rime_core.client import Client, reading
+from tests.rime_core.timer import VirtualTimer
 
 
 @pytest.fixture
@@ -27,10 +28,20 @@ def test_it_has_the_digest_and_the_references_of_its_base():
     assert (resource.version, resource.references) == ("d3", ((ENDPOINT, "e"),))
 
 
-@pytest.mark.parametrize("option", [{"digest": str}, {"references": lambda *_: []}, {"policies": {}}])
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"digest": str},
+        {"references": lambda *_: []},
+        {"policies": {}},
+        {"debounce": Debounce(0, 0)},
+        {"timer": VirtualTimer()},
+    ],
+)
 def test_it_cannot_have_others(base, option):
     with pytest.raises(
-        UsageError, match=r"^a group has the digest, the references and the policies of its base: give them to that$"
+        UsageError,
+        match=r"^a group has digest, references, policies, debounce and timer of its base: give them to that$",
     ):
         Plane(base=base, **option)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from rime_core import CLUSTER, Plane
-from rime_core.index import Index, call_all
+from rime_core.index import KEPT, UPDATE, Index, call_all
 
 A_FEW = 8
 """Past states that an entry may gather before any is dropped."""
@@ -217,3 +217,50 @@ def test_it_knows_which_names_have_which_lifetime(kept):
     assert list(kept.index.lifetimes) == [20]
     kept.put("a", ttl=10)
     assert {each.name for each in kept.index.with_ttl(10)} == {"a"}
+
+
+# --- what is kept for others
+
+
+def removal_of(index, counts, first=0):
+    """An Update that counts for so much in what is kept; how many are kept then."""
+    index.update_of((), tuple(f"n{first + each}" for each in range(counts - UPDATE)))
+    return len(index.updates)
+
+
+@pytest.mark.parametrize(("second", "then"), [(KEPT - 100, 2), (KEPT - 99, 1)])
+def test_updates_are_kept_until_they_are_too_many(kept, second, then):
+    """Of a type that does not change, each who asks for other names would leave one."""
+    kept.put("a")
+    assert removal_of(kept.index, 100) == 1
+    assert removal_of(kept.index, 100) == 1, "it is the same"
+    assert removal_of(kept.index, second) == then
+
+
+@pytest.mark.parametrize(("last", "then"), [(KEPT - 200, 2), (KEPT - 199, 1)])
+def test_the_one_that_was_too_much_is_the_first_of_the_next(kept, last, then):
+    kept.put("a")
+    assert removal_of(kept.index, KEPT) == 1
+    assert removal_of(kept.index, 200) == 1
+    assert removal_of(kept.index, last, first=1) == then
+
+
+def test_a_change_makes_room(kept):
+    kept.put("a")
+    assert removal_of(kept.index, 200) == 1
+    kept.put("a", body=b"y")
+    assert removal_of(kept.index, 100) == 1
+    assert removal_of(kept.index, KEPT - 100) == 2
+
+
+def test_resources_count_as_removals_do(kept):
+    kept.put("a", "b")
+    kept.index.update_of(tuple(kept.index.present()), ("c",))
+    assert kept.index.kept == UPDATE + 3
+
+
+def test_as_much_is_kept_as_there_is(kept):
+    kept.put(*(f"n{each}" for each in range(KEPT + 100)))
+    assert removal_of(kept.index, KEPT) == 1
+    assert removal_of(kept.index, 100) == 2
+    assert removal_of(kept.index, 100, first=1) == 1

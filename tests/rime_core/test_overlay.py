@@ -7,6 +7,7 @@ import pytest
 from rime_core import CLUSTER, SECRET, Plane
 from rime_core.kept import SMALL
 from rime_core.resource import content_digest
+from rime_core.view import ANSWERS
 from tests.rime_core.client import Client, reading, said
 
 
@@ -504,6 +505,17 @@ def test_an_update_has_the_ordinal_of_its_moment(family):
     assert view.update_of(*content).ordinal == 2
     put(family.base, c="base")
     assert view.update_of(*content).ordinal == 3
+
+
+def test_so_many_small_updates_are_kept_and_no_more(family):
+    group = family.groups[0]
+    put(group, **{f"n{each}": "own" for each in range(ANSWERS + 1)})
+    view = view_of(group)
+    first, *others = [view.update_of(tuple(view.matches(f"n{each}")), ()) for each in range(ANSWERS)]
+    assert view.update_of(first.resources, ()) is first
+    view.update_of(tuple(view.matches(f"n{ANSWERS}")), ())
+    assert view.update_of(first.resources, ()) is not first
+    assert others
 
 
 def test_who_is_sent_parts_of_a_large_answer_is_sent_the_same_ones(family):

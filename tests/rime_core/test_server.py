@@ -13,8 +13,8 @@ def plane():
 def test_it_cannot_write(plane):
     public = {name for name in dir(Server) if not name.startswith("_")}
     assert public == {
-        "clients", "complete", "count", "groups", "has_references", "knows", "not_when_ready", "permissions", "ready",
-        "referrers", "serving", "snapshot", "status", "subscribe", "when_ready",
+        "clients", "complete", "count", "groups", "has_references", "knows", "not_when_ready", "permissions",
+        "puts_off", "ready", "referrers", "serving", "snapshot", "status", "subscribe", "when_ready",
     }  # fmt: skip
     with pytest.raises(AttributeError):
         plane.server().anything = 1

@@ -3,6 +3,7 @@
 import pytest
 
 from rime_core import CLUSTER, SECRET, Plane
+from rime_core.view import ANSWERS
 
 
 @pytest.fixture
@@ -33,6 +34,18 @@ def test_what_those_at_one_cursor_must_be_sent_is_one_object(plane):
     put(plane, "b")
     assert view.since(cursor) is view.since(cursor)
     assert view.since(0) is not view.since(cursor)
+
+
+def test_answers_are_kept_for_so_many_cursors_and_no_more(plane):
+    put(plane, *(f"n{each}" for each in range(ANSWERS + 2)))
+    view = view_of(plane)
+    for cursor in range(ANSWERS):
+        view.since(cursor)
+    assert sorted(view.shared) == list(range(ANSWERS))
+    view.since(0)
+    assert sorted(view.shared) == list(range(ANSWERS))
+    view.since(ANSWERS)
+    assert list(view.shared) == [ANSWERS]
 
 
 def test_what_those_must_be_sent_that_have_nothing_is_one_object(plane):

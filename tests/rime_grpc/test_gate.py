@@ -1,6 +1,7 @@
 """Streams that pass the gate, on a loop with virtual time."""
 
 import asyncio
+import gc
 import logging
 from typing import Any, cast
 
@@ -256,3 +257,24 @@ def test_5000_clients_that_come_back_at_once_are_served_and_pushes_to_others_go_
         assert max(waits) <= OTHERS / PUSHES + 8
 
     run(story())
+
+
+def test_what_is_left_of_a_stream_that_passed_is_freed_at_once():
+    async def story():
+        gate = Gate(Config(first_answers=1))
+        passing = [Pass(gate) for _ in range(2)]
+        await passing[0].enter()
+        waiting = asyncio.create_task(passing[1].enter())
+        await asyncio.sleep(0)
+        passing[0].leave(answered=True)
+        await waiting
+        passing[1].leave(answered=True)
+        del passing, waiting
+        assert not any(isinstance(each, Pass) for each in gc.get_objects())
+
+    gc.collect()
+    gc.disable()
+    try:
+        run(story())
+    finally:
+        gc.enable()

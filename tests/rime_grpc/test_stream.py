@@ -1,7 +1,9 @@
 """One stream's log: who came, what was rejected and why, what was sent; and how it ends."""
 
 import asyncio
+import gc
 import logging
+import weakref
 from typing import cast
 
 import grpc
@@ -178,6 +180,34 @@ def run(story):
     """In virtual time."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(story)
+
+
+@pytest.mark.parametrize("goes", ["by itself", "in the middle of what it is sent"])
+def test_what_is_left_of_a_client_that_went_is_freed_at_once(plane, goes):
+    """Not when Python next looks for cycles: until then thousands may have come and gone."""
+
+    async def story():
+        gate = Gate(Config())
+        async with Call(plane, Config(), gate=gate) as call:
+            call.send(type_url=CLUSTER)
+            call.send(type_url=CLUSTER, response_nonce=(await call.answer()).nonce)
+            if goes == "by itself":
+                call.context.requests.put_nowait(None)
+                await call.running
+            else:
+                call.context.seconds = 10.0
+                plane.apply(CLUSTER, "a", b"2")
+                await asyncio.sleep(1)
+        left = [weakref.ref(call.stream), weakref.ref(call.stream.protocol)]
+        del call
+        await asyncio.sleep(0)  # what was reading ends
+        assert [each() for each in left] == [None, None]
+
+    gc.disable()
+    try:
+        run(story())
+    finally:
+        gc.enable()
 
 
 def test_who_asks_too_fast_is_read_more_slowly_and_loses_nothing(plane, caplog):

@@ -2,8 +2,9 @@
 
 import pytest
 
-from rime_core import CLUSTER, Plane
+from rime_core import CLUSTER, Debounce, Plane
 from rime_ws.status_feed import EVERY
+from tests.rime_core.timer import VirtualTimer
 from tests.rime_ws.talk import Talk
 
 
@@ -27,7 +28,7 @@ def test_it_is_told_at_once_and_again_when_it_differs(plane, talk):
     group = {
         "ready": True, "complete": True, "sequence": 0, "resources": {},
         "sources": [{"name": "the program", "ready": True, "resources": 0, "incomplete": []}],
-        "held": [], "held_by_reason": {}, "contested": [],
+        "held": [], "held_by_reason": {}, "contested": [], "debounced": [],
     }  # fmt: skip
     assert (message["first"], message["groups"]) == (True, {"default": group})
     assert changes(talk) == []
@@ -73,6 +74,20 @@ def test_what_is_held_and_what_is_contested_is_told(plane, talk):
     (held,) = group["held"]
     assert (held["type"], held["name"], held["source"]) == ("clusters", "of one", "one")
     assert group["held_by_reason"] == {"release": 1}
+
+
+def test_how_long_changes_are_put_off_is_told():
+    timer = VirtualTimer()
+    plane = Plane(debounce=Debounce(0.5, 2.0), timer=timer)
+    talk = Talk(plane.server())
+    plane.server().subscribe(CLUSTER, wake=lambda: None).initial()
+    plane.apply(CLUSTER, "a", b"1")
+    (message,) = talk.ask(id="s", feed="status")
+    told = {"type": "clusters", "quiet": 0.5, "max_wait": 2.0, "waits": 0, "seconds": 0.0, "longest": 0.0}
+    assert message["groups"]["default"]["debounced"] == [told]
+    timer.pass_by(1)
+    (message,) = changes(talk)
+    assert message["groups"]["default"]["debounced"] == [told | {"waits": 1, "seconds": 0.5, "longest": 0.5}]
 
 
 def test_each_group_has_its_own(plane):

@@ -3,6 +3,8 @@
 The rules of the protocol: tests/conformance.
 """
 
+import gc
+
 import pytest
 
 from rime_core import (
@@ -20,7 +22,8 @@ from rime_core.delivery import IN_FLIGHT
 from rime_core.node import TTL, Certificate, Client, Node, Peer
 from rime_core.protocol.delta import DeltaStream
 from rime_core.protocol.events import Refused, UnknownType
-from rime_core.protocol.messages import DeltaRequest
+from rime_core.protocol.messages import DeltaRequest, DiscoveryRequest
+from rime_core.protocol.sotw import SotwStream
 from rime_core.protocol.stream import MAX_TYPES
 from tests.rime_core.protocol.streams import begun, one_of_each
 
@@ -202,6 +205,52 @@ def test_a_stream_whose_plane_was_closed_ends(plane):
     assert len(wakes) == 2
     with pytest.raises(ClosedError):
         stream.responses()
+
+
+class Transport:
+    """Who has a stream, as a transport does: each knows the other."""
+
+    def __init__(self, variant, plane, request, **options):
+        self.woken = 0
+        self.stream = variant(plane.server(), wake=self.wake, clock=lambda: 1.0, **options)
+        for url in (CLUSTER, ENDPOINT, LISTENER, ROUTE, VIRTUAL_HOST):
+            self.stream.receive(request(url))
+        for response in self.stream.responses():
+            self.stream.receive(request(response.type_url, response.nonce))
+
+    def wake(self):
+        self.woken += 1
+
+
+def delta_request(url, nonce=""):
+    node = Node("n", client_features=frozenset({TTL}))
+    return DeltaRequest(url, node=node, nonce=nonce, subscribe=() if nonce else ["a", "*", "no/such"])
+
+
+def sotw_request(url, nonce=""):
+    return DiscoveryRequest(url, Node("n", client_features=frozenset({TTL})), ["a", "no/such"], "", nonce)
+
+
+@pytest.mark.parametrize(("variant", "request_of"), [(DeltaStream, delta_request), (SotwStream, sotw_request)])
+def test_what_is_left_of_a_stream_that_was_closed_is_freed_at_once(variant, request_of):
+    """Not when Python next looks for cycles: until then thousands of streams may have come and gone."""
+    plane = Plane(references=lambda url, _: [(CLUSTER, "a")] if url == ROUTE else [])
+    for type_url in (CLUSTER, ENDPOINT, LISTENER, ROUTE):
+        plane.apply(type_url, "a", b"1", ttl=60.0)
+    gc.collect()
+    gc.disable()
+    try:
+        transport = Transport(variant, plane, request_of)
+        with plane.transaction() as change:
+            change.apply(CLUSTER, "a", b"2")
+            change.apply(ROUTE, "a", b"2")
+        assert transport.stream.responses()
+        assert list(transport.stream.order.holds())
+        transport.stream.close()
+        del transport
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 def test_its_subscribers_show_what_it_wants_and_has(plane):

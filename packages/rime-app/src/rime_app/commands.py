@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 @click.option("--max-removal", metavar="SHARE", help="Hold the removal of more than this at once.  [default: 50%]")
 @click.option("--base", metavar="GROUP", help="What this group has, all other groups have too.  [default: none]")
 @click.option("--unmatched", metavar="GROUP", help="Who is of no group gets this one, or: refuse.  [default: default]")
+@click.option("--debounce", metavar="TIME", help="Tell changes when none follows for so long.  [default: at once]")
+@click.option("--debounce-max", metavar="TIME", help="...or after this at the latest.  [default: 10 times that]")
 @click.option("--log", metavar="FORM", help="text, for people, or json.  [default: text]")
 @click.option("--log-level", metavar="LEVEL", help="debug, info, warning or error.  [default: info]")
 @click.pass_obj

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from rime_app.authorization import AccessRule, read_access_rule
+from rime_app.debounce import KEYS, read_debounce
 from rime_app.grouping import GroupRule, read_rule
 from rime_app.policies import read_policies
 from rime_app.spec import DEFAULT_GROUP, KIND, SourceSpec, Spec, as_source, parse_spec
-from rime_app.tables import check_keys
+from rime_app.tables import check_keys, texts_of
+from rime_core.debounce import Debounce
 from rime_core.errors import UsageError
 from rime_core.options import OptionReader
 from rime_core.policy import Policy
@@ -37,7 +39,8 @@ LEVELS: Final = ("debug", "info", "warning", "error")
 class Settings:
     """The table `[serve]`; docs/configuration.md says what each key does.
 
-    `ready_timeout` is in seconds, `max_removal` a share from 0 to 1; `base` is "" where no group is the others' base.
+    `ready_timeout` is in seconds, `max_removal` a share from 0 to 1; `base` is "" where no group is the others' base,
+    and `debounce` None where nothing is put off.
     """
 
     ready_timeout: float = 30.0
@@ -46,6 +49,7 @@ class Settings:
     log_level: str = "info"
     base: str = ""
     unmatched: str = DEFAULT_GROUP
+    debounce: Debounce | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,7 @@ def read_file(path: Path) -> Config:
         groups=tuple(read_rule(origin, table) for origin, table in _tables(path, document, "groups")),
         authorize=tuple(read_access_rule(origin, table) for origin, table in _tables(path, document, "authorize")),
         policies=read_policies(str(path), document.get("policies", {})),
-        settings=_read_settings(f"{path} [serve]", _texts(f"{path} [serve]", serve), Settings()),
+        settings=_read_settings(f"{path} [serve]", texts_of(f"{path} [serve]", serve), Settings()),
     )
 
 
@@ -129,7 +133,7 @@ def _read_text(path: Path) -> str:
 
 def _read_specs(path: Path, document: Mapping[str, Any], key: str) -> Iterator[Spec]:
     for origin, table in _tables(path, document, key):
-        options = _texts(origin, table)
+        options = texts_of(origin, table)
         kind, place = options.pop("kind", ""), options.pop("place", "")
         if not KIND.fullmatch(kind):
             raise UsageError(f'{origin}: kind should be a name such as "file" or "grpc"')
@@ -146,7 +150,8 @@ def _tables(path: Path, document: Mapping[str, Any], key: str) -> Iterator[tuple
 
 
 def _read_settings(origin: str, values: Mapping[str, str], default: Settings) -> Settings:
-    read = OptionReader(origin, values)
+    debounce = read_debounce(origin, values, default.debounce)
+    read = OptionReader(origin, {key: value for key, value in values.items() if key not in KEYS})
     settings = Settings(
         ready_timeout=read.duration("ready_timeout", default=default.ready_timeout),
         max_removal=read.share("max_removal", default=default.max_removal),
@@ -154,6 +159,7 @@ def _read_settings(origin: str, values: Mapping[str, str], default: Settings) ->
         log_level=_one_of(LEVELS, origin, "log_level", read.text("log_level", default=default.log_level)),
         base=read.text("base", default=default.base),
         unmatched=read.text("unmatched", default=default.unmatched),
+        debounce=debounce,
     )
     read.finish()
     return settings
@@ -163,13 +169,3 @@ def _one_of(allowed: Sequence[str], origin: str, key: str, value: str) -> str:
     if value not in allowed:
         raise UsageError(f"{origin}: {key}={value!r} should be {', '.join(allowed[:-1])} or {allowed[-1]}")
     return value
-
-
-def _texts(origin: str, table: Mapping[str, Any]) -> dict[str, str]:
-    """A table's values as the text that options are: `100`, `0.5`, `true`."""
-    texts = {}
-    for key, value in table.items():
-        if not isinstance(value, str | int | float):
-            raise UsageError(f"{origin}: {key} should be text, a number, true or false")
-        texts[key] = str(value).lower() if isinstance(value, bool) else str(value)
-    return texts

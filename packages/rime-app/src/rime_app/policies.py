@@ -1,12 +1,13 @@
 """What is to differ from the protocol's rules for a type of resource: tables `[policies.<type>]` of `rime.toml`.
 
-What the values mean is said in `rime_core.policy`.
+What the values mean is said in `rime_core.policy`, and of `debounce` in `rime_core.debounce`.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from rime_app.tables import check_keys
+from rime_app.debounce import KEYS, read_debounce
+from rime_app.tables import check_keys, texts_of
 from rime_core import Policy, UsageError, by_short_name
 from rime_core.policy import ALLOWED
 
@@ -36,9 +37,11 @@ def read_policies(path: str, tables: object) -> dict[str, Policy]:
 
 
 def _read_policy(origin: str, table: Mapping[str, Any]) -> Policy:
-    check_keys(origin, table, tuple(ALLOWED))
-    for key, value in table.items():
+    check_keys(origin, table, (*ALLOWED, *KEYS))
+    words = {key: value for key, value in table.items() if key in ALLOWED}
+    for key, value in words.items():
         if value not in ALLOWED[key]:
             *others, last = (f'"{each}"' for each in ALLOWED[key])
             raise UsageError(f"{origin}: {key}={value!r} should be {', '.join(others)} or {last}")
-    return Policy(**table)
+    times = texts_of(origin, {key: value for key, value in table.items() if key in KEYS})
+    return Policy(**words, debounce=read_debounce(origin, times, None))

@@ -23,6 +23,7 @@ from rime_app.plugins import Plugins
 from rime_app.routing import Routing, check_groups
 from rime_app.spec import DEFAULT_GROUP, Spec
 from rime_app.supervise import keep_running
+from rime_app.timer import LoopTimer
 from rime_core import ConflictError, Plane, Server, Source, Transport, UsageError, Writer
 
 if TYPE_CHECKING:
@@ -175,6 +176,8 @@ class Service:
         return Plane(
             references=self._references,
             policies=self._policies,
+            debounce=self._settings.debounce,
+            timer=LoopTimer(),
             max_removal=self._settings.max_removal,
             report=_log_notice,
         )

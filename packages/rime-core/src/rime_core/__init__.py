@@ -15,6 +15,7 @@ from typing import Final
 
 from rime_core.adapter import Source, Started, Transport
 from rime_core.clients import Clients, Connected, Follower
+from rime_core.debounce import Debounce, Timer
 from rime_core.delivery import Rejected
 from rime_core.errors import (
     ClosedError,
@@ -33,7 +34,7 @@ from rime_core.policy import Policy
 from rime_core.resource import Bodiless, Resource
 from rime_core.server import Server
 from rime_core.snapshot import Snapshot
-from rime_core.status import HeldRemoval, Notice, PlaneStatus, WriterStatus
+from rime_core.status import DelayStatus, HeldRemoval, Notice, PlaneStatus, WriterStatus
 from rime_core.subscriber import Subscriber
 from rime_core.type_urls import (
     CLUSTER,
@@ -76,6 +77,8 @@ __all__ = [
     "ClosedError",
     "ConflictError",
     "Connected",
+    "Debounce",
+    "DelayStatus",
     "FellBehindError",
     "Follower",
     "Groups",
@@ -97,6 +100,7 @@ __all__ = [
     "SourceError",
     "Started",
     "Subscriber",
+    "Timer",
     "Transaction",
     "Transport",
     "Update",

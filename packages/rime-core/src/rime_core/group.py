@@ -36,6 +36,7 @@ class GroupStore(Store):
             digest=base.digest,
             references=base.references,
             types=base.types,
+            delays=base.delays,
             max_removal=max_removal,
             tombstones=tombstones,
             report=report,

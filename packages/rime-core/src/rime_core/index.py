@@ -30,11 +30,19 @@ from rime_core.view import View
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
 
+    from rime_core.debounce import Delay
     from rime_core.set_version import SetVersion
     from rime_core.type_urls import XdsType
 
 TOMBSTONES: Final = 10_000
 """How many removed names are remembered for each type: about 3 MB."""
+
+
+KEPT: Final = 10_000
+"""How many resources what is kept for others may hold; as many as there are, where these are more. An Update by itself
+counts for `UPDATE` of them."""
+
+UPDATE: Final = 16
 
 
 class Index(View):
@@ -44,11 +52,13 @@ class Index(View):
         "_aliases",
         "_snapshot",
         "_tombstones",
+        "delay",
         "described",
         "entries",
         "floor",
         "groups",
         "interest",
+        "kept",
         "label",
         "lifetimes",
         "number",
@@ -100,12 +110,16 @@ class Index(View):
         self.waiting: dict[Reader, None] = {}
         """The wildcard subscribers to wake at the next change."""
         self.interest: Final[Interest[Any]] = NameSets() if interest is None else interest
+        self.delay: Delay | None = None
+        """What puts off that those who wait are woken; None: nothing."""
         self.touched: dict[Names, None] = {}
         """The sets of names among which something changed since the last wake-up."""
         self.shared: MutableMapping[int, Update | None] = {}
         """Cursor → what those who hold "*" and stand there must be sent; for the present ordinal only."""
         self.updates: dict[tuple[tuple[Resource, ...], tuple[str, ...]], Update] = {}
-        """Content → the Update that carries it; for the present ordinal only."""
+        """Content → the Update that carries it; for the present ordinal only, and no more than `KEPT`."""
+        self.kept = 0
+        """What they count for."""
         self.version: SetVersion | None = None
         """That of what "*" gives; kept from when somebody asks for it (`rime_core.set_version.of_star`)."""
         self.lifetimes: Final[dict[float, dict[str, None]]] = {}
@@ -139,6 +153,7 @@ class Index(View):
             self.shared.clear()
         if self.updates:
             self.updates.clear()
+            self.kept = 0
         if self.renewals:
             self.renewals.clear()
         self._snapshot = None
@@ -222,14 +237,35 @@ class Index(View):
         return ordinal
 
     def woken(self) -> list[Callable[[], None]]:
-        """What to call, once each, to wake those who wait for what changed since this was asked last."""
+        """What to call, once each, to wake those who wait for what changed since this was asked last; nothing where
+        that is put off.
+        """
+        if self.delay is not None:
+            if self.waiting or self.touched:
+                self.delay.changed()
+            return []
+        return self._woken()
+
+    def tell(self) -> None:
+        """Wake those who wait for what changed and was put off.
+
+        Raises:
+            Exception: what one of them raised, with all others called.
+        """
+        call_all(self._woken())
+
+    @property
+    def is_put_off(self) -> bool:
+        """Whether something changed of which those who wait are not told yet."""
+        return self.delay is not None and self.delay.is_waiting
+
+    def _woken(self) -> list[Callable[[], None]]:
         woken: list[Reader] = []
         if self.waiting:
             woken += self.waiting
             self.waiting = {}
         if self.touched:
             for names in self.touched:
-                names.shared.clear()
                 if names.waiting:
                     woken += names.waiting
                     names.waiting = {}
@@ -279,6 +315,11 @@ class Index(View):
         content = (resources, removed)
         update = self.updates.get(content)
         if update is None:
+            counts = UPDATE + len(resources) + len(removed)
+            self.kept += counts
+            if self.kept > max(KEPT, self.resources):  # of a type that does not change: not for ever
+                self.updates.clear()
+                self.kept = counts
             update = self.updates[content] = Update(resources, removed, ordinal=self.ordinal, label=self.label)
         return update
 

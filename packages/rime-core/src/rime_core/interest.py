@@ -109,6 +109,7 @@ class Names(Protocol):
         """Record that the resource `name` changed, for followers."""
         self.changed[name] = ordinal
         self.changed.move_to_end(name)
+        self.shared.clear()
         if self.version is not None:
             self.version.changed[name] = None
 

@@ -23,7 +23,7 @@ from rime_core.index import TOMBSTONES, Index
 from rime_core.kept import Kept
 from rime_core.resource import Resource
 from rime_core.update import Update
-from rime_core.view import View
+from rime_core.view import ANSWERS, View
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -223,6 +223,8 @@ class Overlay(View):
         content = (resources, removed)
         update = self._updates.get(content)
         if update is None:
+            if len(self._updates) >= ANSWERS:
+                self._updates.clear()
             update = self._updates[content] = Update(resources, removed, ordinal=self.ordinal, label=self.label)
         return update
 

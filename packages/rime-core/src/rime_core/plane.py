@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from rime_core.change import References
+from rime_core.debounce import Debounce, Delays, Timer
 from rime_core.errors import ConflictError, UsageError
 from rime_core.group import GroupStore
 from rime_core.index import TOMBSTONES
@@ -51,6 +52,9 @@ class Plane(Writer):
             and nothing has changed. A group has its base's.
         policies: type URL → what is to differ from the defaults of that type (`rime_core.policy`). A group has its
             base's.
+        debounce: how long changes are put off, to be told together (`rime_core.debounce`), of all types but endpoints,
+            and where `policies` say nothing else. None: not at all. A group has its base's.
+        timer: needed where something is put off, such as `asyncio.get_running_loop()`. A group has its base's.
         max_removal: the share of a writer's resources that may go in one transaction; a removal of more is held. 1
             holds nothing.
         tombstones: how many removed names are remembered for each type; a stream that is further behind is ended.
@@ -58,8 +62,8 @@ class Plane(Writer):
 
     Raises:
         TypeError, ValueError: as `check_type_url`, of `policies`.
-        ValueError: `max_removal` is no share, or `tombstones` is negative.
-        UsageError: `base` stands on another Plane, or `digest`, `references` or `policies` are given to a group.
+        ValueError: `max_removal` is no share, `tombstones` is negative, or something is put off without a timer.
+        UsageError: `base` stands on another Plane, or a group is given what it has from its base.
         ClosedError: `base` is closed.
     """
 
@@ -70,6 +74,8 @@ class Plane(Writer):
         digest: Digest | None = None,
         references: References | None = None,
         policies: Mapping[str, Policy] | None = None,
+        debounce: Debounce | None = None,
+        timer: Timer | None = None,
         max_removal: float = 1.0,
         tombstones: int = TOMBSTONES,
         report: Callable[[Notice], None] | None = None,
@@ -83,14 +89,15 @@ class Plane(Writer):
                 digest=digest or content_digest,
                 references=references,
                 types=_with_policies(policies or {}),
+                delays=Delays(timer, debounce, _debounces(policies or {})),
                 max_removal=max_removal,
                 tombstones=tombstones,
                 report=report,
             )
         else:
-            if digest is not None or references is not None or policies is not None:
+            if any(each is not None for each in (digest, references, policies, debounce, timer)):
                 raise UsageError(
-                    "a group has the digest, the references and the policies of its base: give them to that"
+                    "a group has digest, references, policies, debounce and timer of its base: give them to that"
                 )
             if isinstance(base.store, GroupStore):
                 raise UsageError("a group cannot stand on a group: give it the same base")
@@ -176,3 +183,7 @@ def _with_policies(policies: Mapping[str, Policy]) -> dict[str, XdsType]:
     for type_url in policies:
         check_type_url(type_url)
     return {type_url: policy.over(describe(type_url)) for type_url, policy in policies.items()}
+
+
+def _debounces(policies: Mapping[str, Policy]) -> dict[str, Debounce]:
+    return {type_url: policy.debounce for type_url, policy in policies.items() if policy.debounce is not None}

@@ -20,6 +20,8 @@ That is of incremental streams; in state-of-the-world a missing name has no answ
 - when unreferenced: it stays in service until nothing in service refers to it;
 - never: it stays in service until `Plane.release` lets it go.
 
+`debounce`: how long its changes are put off, to be told together (`rime_core.debounce`).
+
 What stays in service is as it was for everybody, new clients too. It is remembered by the Plane and nowhere else: to a
 client that comes back to another Plane, or to one that was made anew, what is not there is gone.
 """
@@ -27,10 +29,11 @@ client that comes back to another Plane, or to one that was made anew, what is n
 from dataclasses import dataclass, replace
 from typing import Final, get_args
 
+from rime_core.debounce import Debounce
 from rime_core.type_urls import Missing, Removal, XdsType
 
 ALLOWED: Final[dict[str, tuple[str, ...]]] = {"missing": get_args(Missing), "removal": get_args(Removal)}
-"""Field → what it may be."""
+"""Field → what it may be, of those that are words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,7 @@ class Policy:
 
     missing: Missing | None = None
     removal: Removal | None = None
+    debounce: Debounce | None = None
 
     def __post_init__(self) -> None:
         for field, allowed in ALLOWED.items():

@@ -49,7 +49,7 @@ class Selection(Delivery):
         super().__init__(view)
         self._store: Final = store
         self._gate: Final = gate
-        self._absent: Final = absent
+        self._absent = absent
         """What answers for a name that it asks for and that does not exist; None: the name as removed."""
         self._star = False
         self._had_star = False

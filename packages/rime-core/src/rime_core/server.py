@@ -65,6 +65,11 @@ class Server:
         return self._store.count(type_url) if self.ready else None
 
     @property
+    def puts_off(self) -> bool:
+        """Whether there are types whose changes are told later than they are made (`rime_core.debounce`)."""
+        return self._store.delays.any
+
+    @property
     def has_references(self) -> bool:
         """Whether it is known what refers to what; else there is only the order of types."""
         return self._store.preparation.has_references

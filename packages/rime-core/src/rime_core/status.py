@@ -43,6 +43,23 @@ class WriterStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class DelayStatus:
+    """How changes of one type are put off (`rime_core.debounce`); all times are in seconds.
+
+    `waiting` is for how long something has waited by now, None where nothing does. So far there were `waits` waits, for
+    one change or for many each, of `seconds` together, the longest of `longest`.
+    """
+
+    type_url: str
+    quiet: float
+    max_wait: float
+    waiting: float | None
+    waits: int
+    seconds: float
+    longest: float
+
+
+@dataclass(frozen=True, slots=True)
 class PlaneStatus:
     """What a Plane has, and what it is waiting for, if anything."""
 
@@ -53,3 +70,5 @@ class PlaneStatus:
     held: tuple[HeldRemoval, ...]
     contested: Mapping[tuple[str, str], tuple[str, ...]]
     """(type URL, name) → the writers that claim it, the winner first."""
+    delays: tuple[DelayStatus, ...]
+    """Of each type that there is and whose changes are put off."""

@@ -18,6 +18,7 @@ from typing import Final
 from rime_core.change import Changes, Preparation, References
 from rime_core.clients import Clients
 from rime_core.contested import Contested
+from rime_core.debounce import Delays
 from rime_core.errors import ClosedError
 from rime_core.index import Index, call_all
 from rime_core.outside import Outside
@@ -41,6 +42,7 @@ class Store(Readiness):
         digest: Digest,
         references: References | None,
         types: Mapping[str, XdsType],
+        delays: Delays,
         max_removal: float,
         tombstones: int,
         report: Callable[[Notice], None] | None,
@@ -51,6 +53,7 @@ class Store(Readiness):
         self.references: Final = references
         self.types: Final = types
         """Type URL → the type, where it is not as `describe` says."""
+        self.delays: Final = delays
         self.preparation: Final = Preparation(self.indexes, digest, references)
         self.closed = False
         self.clients: Final = Clients()
@@ -107,6 +110,7 @@ class Store(Readiness):
                 )
                 for url, name in self._contested
             },
+            delays=tuple(index.delay.status() for index in self.indexes.values() if index.delay is not None),
         )
 
     # --- committing --------------------------------------------------------------------------------------------------
@@ -372,6 +376,7 @@ class Store(Readiness):
         if index is None:
             check_type_url(type_url)
             index = self.indexes[type_url] = self._new_index(type_url)
+            index.delay = self.delays.of(type_url, index.tell)
         return index
 
     def _new_index(self, type_url: str) -> Index:

@@ -271,6 +271,12 @@ class Subscriber(Selection):
 
         return aio.updates(self)
 
+    @property
+    def is_put_off(self) -> bool:
+        """Whether something changed of which it is only told later, and which `poll()` may give it now."""
+        view = self._view
+        return self._cursor < view.ordinal and any(index.is_put_off for index in view.feeds)
+
     # --- its state ----------------------------------------------------------------------------------------------------
 
     @property
@@ -304,6 +310,7 @@ class Subscriber(Selection):
         self._store.unsubscribed(self, self._view)
         self._flights = []
         self._rest = None
+        self._wake = self._absent = None  # what is the stream's would keep it
         if self._waiter is not None:
             self._waiter()
         self._store.tell_watchers()

@@ -28,6 +28,10 @@ UNKNOWN: Final = ""
 """A version that no resource has: what the client had is forgotten."""
 
 
+ANSWERS: Final = 64
+"""For how many cursors answers are kept."""
+
+
 class View(Protocol):
     """One type, as its readers see it."""
 
@@ -142,6 +146,8 @@ class View(Protocol):
         try:
             return self.shared[cursor]
         except KeyError:
+            if len(self.shared) >= ANSWERS:  # of a type that does not change: not for ever
+                self.shared.clear()
             update = self.shared[cursor] = self._since(cursor)
             return update
 

@@ -72,12 +72,12 @@ class Gate:
 class Pass:
     """One stream's way through the gate, batch by batch: `enter`, then `moved` with each response, then `leave`."""
 
-    __slots__ = ("_begun", "_gate", "_turn")
+    __slots__ = ("_beginning", "_gate", "_turn")
 
     def __init__(self, gate: Gate) -> None:
         self._gate: Final = gate
-        self._turn: Final = Turn(self._begin)
-        self._begun: asyncio.Future[None] | None = None
+        self._beginning: Final = _Beginning()
+        self._turn: Final = Turn(self._beginning.begin)
 
     @property
     def answered(self) -> bool:
@@ -87,9 +87,9 @@ class Pass:
     async def enter(self) -> None:
         """Wait for this stream's turn, or for `give_up`."""
         if not self._gate.turns.ask(self._turn, self._gate.loop.time()):
-            self._begun = self._gate.loop.create_future()
+            begun = self._beginning.begun = self._gate.loop.create_future()
             self._gate.wait()
-            await self._begun
+            await begun
 
     def moved(self) -> None:
         """The client has taken a response."""
@@ -103,8 +103,18 @@ class Pass:
 
     def give_up(self) -> None:
         """The stream ends: `enter` waits no longer."""
-        self._begin()
+        self._beginning.begin()
 
-    def _begin(self) -> None:
-        if self._begun is not None and not self._begun.done():
-            self._begun.set_result(None)
+
+class _Beginning:
+    """What a Pass waits for. Its Turn knows this, and not the Pass: a stream that is over leaves no cycle behind."""
+
+    __slots__ = ("begun",)
+
+    def __init__(self) -> None:
+        self.begun: asyncio.Future[None] | None = None
+
+    def begin(self) -> None:
+        """End the wait, if there is one."""
+        if self.begun is not None and not self.begun.done():
+            self.begun.set_result(None)

@@ -92,4 +92,15 @@ def _waiting(status: "PlaneStatus") -> dict[str, Any]:
             {"type": describe(url).plural, "name": name, "sources": list(writers)}
             for (url, name), writers in list(status.contested.items())[:LISTED]
         ],
+        "debounced": [
+            {
+                "type": describe(each.type_url).plural,
+                "quiet": each.quiet,
+                "max_wait": each.max_wait,
+                "waits": each.waits,
+                "seconds": each.seconds,
+                "longest": each.longest,
+            }
+            for each in status.delays[:LISTED]
+        ],
     }

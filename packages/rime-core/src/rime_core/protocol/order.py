@@ -77,8 +77,8 @@ class Order:
     ) -> None:
         self.server: Server
         """Where the client is served from; known after its first request."""
-        self._channel: Final = channel
-        self._tell: Final = tell
+        self._channel = channel
+        self._tell = tell
         self._clock: Final = clock
         self._patience: Final = patience
         self._holds: Final[dict[Reference, Hold]] = {}
@@ -94,7 +94,7 @@ class Order:
         """Name → number of the response that brought it, of those before."""
         self._drained: Final[list[tuple[int, float]]] = []
         """(ordinal, time) of the listeners' changes that were acknowledged."""
-        self._returning: Final = Returning(channel)
+        self._returning = Returning(channel)
 
     @property
     def due(self) -> float | None:
@@ -163,6 +163,9 @@ class Order:
             self._tell(LetGo(hold, "ended"))
         self._holds.clear()
         self._waiting.clear()
+        self._channel = _no_channel  # what was the stream's would keep it
+        self._tell = _untold
+        self._returning = Returning(_no_channel)
 
     def acted(self, type_url: str, names: Collection[str]) -> None:
         """The client has settled something of `names`, or gave them up: look again at what waits for them."""
@@ -398,6 +401,14 @@ class Order:
 
     def _now(self) -> float:
         return self._clock() if self._clock is not None else 0.0
+
+
+def _no_channel(_type_url: str) -> None:
+    """Of a stream that is over there is none."""
+
+
+def _untold(_event: Event) -> None:
+    """Nobody is told of a stream that is over."""
 
 
 class Gate:

@@ -30,7 +30,7 @@ from rime_core.protocol.subscription import named
 from rime_core.resource import Resource
 from rime_core.server import Server
 from rime_core.subscriber import Subscriber
-from rime_core.type_urls import check_type_url, describe, is_known
+from rime_core.type_urls import LEAVES, check_type_url, describe, is_known
 
 if TYPE_CHECKING:
     from rime_core.permissions import Permissions
@@ -86,7 +86,7 @@ class Stream(ABC, Generic[Request, Response]):
         """What is held back from this client."""
         self._server = server
         self._clock: Final = clock
-        self._wake: Final = wake
+        self._wake = wake
         self._type_url: Final = type_url
         self.max_response_bytes: Final = max_response_bytes
         self._max_names: Final = max_names
@@ -96,6 +96,8 @@ class Stream(ABC, Generic[Request, Response]):
         """By type URL, in the order of a batch."""
         self._changed: set[Channel[Request, Response]] = set()
         self._woken = False
+        self._puts_off = False
+        """Whether there are types that it is told of later than they change."""
         self._closed = False
         self._events: deque[Event] = deque(maxlen=_EVENTS)
         self._awaited: dict[str, list[tuple[str, ...]]] = {}
@@ -137,6 +139,8 @@ class Stream(ABC, Generic[Request, Response]):
         else:
             self._woken = True  # what one type's answer brings about in another is part of this batch
             since = self.number
+            if self._puts_off:
+                self._take_along()
             if self._changed:
                 for channel in self._channels.values():
                     if channel in self._changed:
@@ -183,16 +187,19 @@ class Stream(ABC, Generic[Request, Response]):
     def is_behind(self, type_url: str) -> bool:
         """Whether there may be something of a type that the client was not sent yet, apart from what is held back."""
         channel = self._channels.get(type_url)
-        return channel is not None and channel in self._changed
+        return channel is not None and (channel in self._changed or channel.subscriber.is_put_off)
 
     def close(self) -> None:
-        """Give everything up. Closing twice is fine."""
+        """Give everything up; what is left of it is freed without the garbage collector. Closing twice is fine."""
         if self._closed:
             return
         self._closed = True
         self.order.close()
         self._server.not_when_ready(self._signal)
         subscribers = [channel.subscriber for channel in self._channels.values()]
+        for channel in self._channels.values():
+            channel.heartbeats = None
+        self._wake = None
         self._channels.clear()
         self._changed.clear()
         self._awaited.clear()
@@ -267,6 +274,7 @@ class Stream(ABC, Generic[Request, Response]):
             self._permissions = self._server.permissions(client)
             self._server = self._server.serving(client)
             self.order.server = self._server
+            self._puts_off = self._server.puts_off
             self.tells_ttl = self.understands_ttl(self.node.client_features)
         channel = self._channels.get(type_url)
         if channel is None:
@@ -306,6 +314,14 @@ class Stream(ABC, Generic[Request, Response]):
         if channel.knows:
             self.order.returned()
         self.changed(channel)
+
+    def _take_along(self) -> None:
+        """Have what is put off be part of this batch, where that may refer to it, or renew what it replaces."""
+        refers = any(channel.described.url not in LEAVES for channel in self._changed)
+        due, now = self.due, self.now
+        renews = due is not None and now is not None and due <= now
+        if refers or renews or any(self.order.holds()):
+            self._changed.update(channel for channel in self._channels.values() if channel.subscriber.is_put_off)
 
     def _renew(self, since: int, batch: list[Response]) -> None:
         """Add what must be renewed now to the batch; `since`: the number of the last response before it."""
