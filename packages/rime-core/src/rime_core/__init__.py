@@ -31,6 +31,7 @@ from rime_core.node import Certificate, Client, Node, Peer
 from rime_core.options import OptionReader
 from rime_core.plane import Plane
 from rime_core.policy import Policy
+from rime_core.reception import Reception
 from rime_core.resource import Bodiless, Resource
 from rime_core.server import Server
 from rime_core.snapshot import Snapshot
@@ -91,6 +92,7 @@ __all__ = [
     "Plane",
     "PlaneStatus",
     "Policy",
+    "Reception",
     "Rejected",
     "Resource",
     "RimeError",
