@@ -22,7 +22,7 @@ from .objects import endpoint_slice, service
 
 
 class Cluster:
-    """What the server has: plural → objects, or an answer in place of them."""
+    """What the server has: plural → objects, or an answer in place of them. It has no XdsResources."""
 
     def __init__(self):
         self.version = 10
@@ -33,6 +33,10 @@ class Cluster:
         plural = request.path.rpartition("/")[2]
         if plural in self.answers:
             return self.answers[plural]
+        if plural == "v1":
+            return 200, {"resources": [{"name": each} for each in self.objects]}
+        if plural not in self.objects:
+            return status(404, "the server could not find the requested resource")
         if "sendInitialEvents" not in request.query:
             return [bookmark(self.version)]
         added = [{"type": "ADDED", "object": self.versioned(body)} for body in self.objects[plural]]
@@ -124,12 +128,13 @@ async def test_each_namespace_is_watched_by_itself(cluster, kubeconfig):
         await until(lambda: writer.is_ready)
         asked = {(request.path, request.query.get("labelSelector")) for request in fake.requests}
 
-    assert asked == {
+    assert asked - {("/apis/rime.dev/v1alpha1", None)} == {
         (f"{root}/namespaces/{namespace}/{plural}", labels)
         for namespace in ("prod", "test")
         for root, plural, labels in (
             ("/api/v1", "services", "xds=yes"),
             ("/apis/discovery.k8s.io/v1", "endpointslices", "kubernetes.io/service-name"),
+            ("/apis/rime.dev/v1alpha1", "xdsresources", None),
         )
     }
 
@@ -173,13 +178,14 @@ async def test_how_fresh_each_selection_is_can_be_asked(cluster, kubeconfig):
     cluster.answers["configmaps"] = status(403, "forbidden")
     async with serving(kubeconfig, cluster, configmaps="x") as (_, _, _, source):
         await until(lambda: len([each for each in source.freshness() if each.lists or each.trouble]) == 3)
-        services, slices, config_maps = source.freshness()
+        services, slices, config_maps, xds_resources = source.freshness()
 
     assert (services.selection, services.objects, services.lists, services.trouble) == ("services", 1, 1, "")
     assert services.silent is not None
     assert 0 <= services.silent < 20
     assert slices.selection == "endpointslices.discovery.k8s.io with kubernetes.io/service-name"
-    assert (config_maps.silent, config_maps.objects) == (None, 0)
+    assert config_maps.objects == 0
+    assert (xds_resources.objects, xds_resources.trouble) == (0, ""), "a kind that there is not is no trouble"
     assert config_maps.trouble.startswith("the verb 'watch' on 'configmaps' in all namespaces is not granted (403)")
 
 

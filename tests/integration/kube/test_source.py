@@ -191,7 +191,11 @@ async def test_a_resource_that_moves_between_config_maps_is_never_gone(kube, nam
 
 # --- who has to be allowed what --------------------------------------------------------------------------------------
 
-LEAST = (("", "services", "list watch"), ("discovery.k8s.io", "endpointslices", "list watch"))
+LEAST = (
+    ("", "services", "list watch"),
+    ("rime.dev", "xdsresources", "list watch"),
+    ("discovery.k8s.io", "endpointslices", "list watch"),
+)
 
 
 def account(kube, namespace, name="rime"):
@@ -211,13 +215,13 @@ def account(kube, namespace, name="rime"):
 async def test_list_and_watch_are_enough_and_what_is_missing_is_said(kube, namespace):
     kubeconfig, _ = account(kube, namespace)
     namespace.create("services", service("shop"))
-    role(namespace, f"{namespace.name}/rime", LEAST[0])
+    role(namespace, f"{namespace.name}/rime", *LEAST[:2])
     async with sourced(kubeconfig, namespace=namespace.name, ready=False) as source:
         await source.until(lambda: any("endpointslices" in line for line in source.writer.lacks))
         assert not source.writer.is_ready, "nothing is answered without the endpoints"
         [missing] = [line for line in source.writer.lacks if "endpointslices" in line]
         assert f"the verb 'watch' on 'endpointslices.discovery.k8s.io' in the namespace '{namespace.name}'" in missing
-        role(namespace, f"{namespace.name}/rime", LEAST[1], name="more")
+        role(namespace, f"{namespace.name}/rime", LEAST[2], name="more")
         await source.until(lambda: source.writer.is_ready)
         assert source.names(CLUSTER) == [f"{namespace.name}/shop/80"]
 

@@ -63,6 +63,10 @@ class Ledger:
         """Which unit each resource is served from."""
         return self._serving
 
+    def names(self, unit: Unit) -> Iterable[Name]:
+        """What a unit has, also where another's is served."""
+        return self._claims.get(unit, {}).keys()
+
     def observe(self, made: Mapping[Unit, Made], now: float) -> None:
         """Take in what units are now."""
         for unit, what in made.items():

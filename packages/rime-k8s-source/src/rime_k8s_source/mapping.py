@@ -54,11 +54,15 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What a unit is: its resources, what in it cannot be read, and what is worth a warning."""
+    """What a unit is: its resources, what in it cannot be read, and what is worth a warning.
+
+    `generation` is that of an `XdsResources`, whose status tells what became of it; None of all else.
+    """
 
     claims: Sequence[Claim] = ()
     troubles: Sequence[Trouble] = ()
     warnings: Sequence[str] = ()
+    generation: int | None = None
 
 
 class Mapper(Protocol):
