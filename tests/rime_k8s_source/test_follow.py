@@ -328,6 +328,17 @@ def test_what_somebody_has_to_mend_is_an_error_in_the_log_once(error, caplog):
     assert seen.stirred[0] == (False, str(error), False)
 
 
+@pytest.mark.parametrize("code", [429, 503])
+def test_a_server_that_is_busy_is_waited_for(code, caplog):
+    error = ApiError(code, "storage is (re)initializing")
+    seen = run([*LISTED, 300], error, [1])
+
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("WARNING", f"configmaps in the namespace shop: {error}")
+    ]
+    assert seen.at == [0, 300, 300.8, 301.8]
+
+
 def test_an_event_that_is_none_keeps_what_came_before_it():
     seen = run([*LISTED, event("MODIFIED", A, 2, 6), {"type": "?"}], [1])
 

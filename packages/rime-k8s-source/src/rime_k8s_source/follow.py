@@ -55,6 +55,10 @@ class Timing:
     longest_pause: float = LONGEST
 
 
+BUSY: Final = frozenset({429, 503})
+"""What an API server answers that has too much to do, or is coming up; for a kind just installed, too."""
+
+
 class Tell(Protocol[T]):
     """Is told what differs."""
 
@@ -227,7 +231,8 @@ class Follower(Generic[T]):
 
     def _in_trouble(self, error: SourceError) -> None:
         if str(self.trouble) != str(error):
-            level = logging.WARNING if isinstance(error, UnreachableError) else logging.ERROR
+            is_busy = isinstance(error, ApiError) and error.code in BUSY
+            level = logging.WARNING if is_busy or isinstance(error, UnreachableError) else logging.ERROR
             logger.log(level, "%s: %s", self._shown, error)
         self._now(error, is_absent=False)
 
