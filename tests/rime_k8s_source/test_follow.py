@@ -268,6 +268,18 @@ def test_a_kind_that_is_not_there_is_settled_and_looked_for_whatever_is_granted(
     ]
 
 
+def known(seen):
+    return seen.follower.known and round(seen.follower.known - 1000, 3)
+
+
+def test_what_there_is_is_known_while_a_watch_goes_on_and_not_while_it_is_listed_anew():
+    assert known(run([event("ADDED", A, 1, 4), 5], [])) is None, "no list was whole"
+    assert known(run([*LISTED, 7, bookmark(6), 5], LOST, LOST)) == 7
+    assert known(run([*LISTED, 7, gone(), 5], LOST, [event("ADDED", A, 1, 4), 60, LOST])) == 7
+    assert known(run([*LISTED, 7], [9])) == 7, "a watch that opens goes on from what is known"
+    assert known(run(ABSENT, [*LISTED], kinds=[False])) == 0.8, "that there is no such kind is known as well"
+
+
 def test_looking_for_a_kind_is_hearing_of_the_api_server():
     seen = run(ABSENT, [*LISTED], kinds=[False, False])
 

@@ -8,6 +8,7 @@ import json
 import logging
 from contextlib import asynccontextmanager, suppress
 
+import anyio
 import pytest
 import yaml
 
@@ -187,6 +188,29 @@ async def test_how_fresh_each_selection_is_can_be_asked(cluster, kubeconfig):
     assert config_maps.objects == 0
     assert (xds_resources.objects, xds_resources.trouble) == (0, ""), "a kind that there is not is no trouble"
     assert config_maps.trouble.startswith("the verb 'watch' on 'configmaps' in all namespaces is not granted (403)")
+
+
+@pytest.mark.asyncio
+async def test_how_old_it_may_be_is_that_of_the_oldest_selection(cluster, kubeconfig, monkeypatch):
+    cluster.answers["configmaps"] = status(500, "etcd is slow")
+    async with serving(kubeconfig, cluster, configmaps="x") as (_, writer, _, source):
+        await until(lambda: len([each for each in source.freshness() if each.lists]) == 2)
+        assert source.staleness() is None, "one has never been listed"
+        del cluster.answers["configmaps"]
+        await until(lambda: writer.is_ready)
+        known = [1000.0, 990.0, None, 995.0]
+        for follower, at in zip(source._followers, known, strict=True):
+            follower.known = at
+        monkeypatch.setattr(anyio, "current_time", lambda: 1001.0)
+        assert source.staleness() is None
+        source._followers[2].known = 1000.0
+        assert source.staleness() == 11.0
+
+
+@pytest.mark.asyncio
+async def test_how_old_it_is_nobody_knows_before_it_has_run(kubeconfig):
+    kubeconfig("http://127.0.0.1:1")
+    assert KubernetesSource("", {}).staleness() is None
 
 
 @pytest.mark.asyncio

@@ -95,6 +95,8 @@ class Follower(Generic[T]):
         """The API server has no such kind."""
         self.heard: float | None = None
         """When the API server was last heard, by the clock; None before it was."""
+        self.known: float | None = None
+        """When it was last known that what is remembered is all that there is, by the clock; None before it was."""
         self._api: Final = api
         self._shown: Final = shown or str(selection)
         self._tell: Final = tell
@@ -195,10 +197,13 @@ class Follower(Generic[T]):
 
     def _heard(self) -> None:
         self.heard = self._clock()
+        if self.reflector.is_following:
+            self.known = self.heard
 
     def _fine(self) -> None:
         """Something was answered. Once a watch goes on from a whole list, there is no trouble any more."""
         if self.reflector.is_following:
+            self.known = self.heard
             if self.trouble is not None or self.is_absent:
                 logger.info("%s: no longer: %s", self._shown, self.trouble or NoKindError())
             self._now(None, is_absent=False)
@@ -216,6 +221,7 @@ class Follower(Generic[T]):
         if self.reflector.objects:
             self._tell(self.reflector.none())
         self.reflector.relist()
+        self.known = self.heard
         self._now(None, is_absent=True)
         return self._backoff.pause()
 

@@ -94,6 +94,16 @@ class KubernetesSource:
             for each in self._followers
         ]
 
+    def staleness(self) -> float | None:
+        """Seconds since it was last known of every selection that what is served is all that there is.
+
+        At most about a minute while all is well, as the API server is heard so often; None before the first full lists.
+        To be called in the event loop that it runs in.
+        """
+        known = [each.known for each in self._followers]
+        oldest = min((each for each in known if each is not None), default=None)
+        return None if oldest is None or None in known else anyio.current_time() - oldest
+
     async def run(self, writer: Writer) -> None:
         """Keep what `writer` holds equal to what the objects become, until cancelled; ready after the first full lists.
 
