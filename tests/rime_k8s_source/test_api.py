@@ -271,21 +271,15 @@ async def test_discovery_that_is_refused_says_nothing():
 BODY = {"metadata": {"namespace": "shop", "name": "edge"}, "status": {"valid": True}}
 
 
-@pytest.mark.parametrize(
-    ("how", "content_type", "query"),
-    [
-        ("apply", "application/apply-patch+yaml", {"fieldManager": "rime/a", "force": "true"}),
-        ("merge", "application/merge-patch+json", {"fieldManager": "rime/a"}),
-    ],
-)
-async def test_a_status_is_applied_or_merged_as_its_manager(how, content_type, query):
+async def test_a_status_is_applied_as_its_manager():
     async with FakeApi(lambda _: (200, {})) as fake, at(fake.url) as api:
-        await getattr(api, how)(XDS_RESOURCES, BODY, manager="rime/a", subresource="status")
+        await api.apply(XDS_RESOURCES, BODY, manager="rime/a", subresource="status")
 
     [request] = fake.requests
     path = "/apis/rime.dev/v1alpha1/namespaces/shop/xdsresources/edge/status"
     assert (request.method, request.path) == ("PATCH", path)
-    assert (request.headers["Content-Type"], dict(request.query)) == (content_type, query)
+    assert dict(request.query) == {"fieldManager": "rime/a", "force": "true"}
+    assert request.headers["Content-Type"] == "application/apply-patch+yaml"
     assert fake.bodies == [BODY]
 
 
@@ -318,7 +312,7 @@ async def test_a_write_of_an_old_version_is_a_conflict_and_of_nothing_an_absence
     answers = [status(409, "the object has been modified"), status(404, "not found")]
     async with FakeApi(lambda _: answers.pop(0)) as fake, at(fake.url) as api:
         with pytest.raises(ApiError, match="409: the object has been modified"):
-            await api.merge(XDS_RESOURCES, BODY, manager="a", subresource="status")
+            await api.apply(XDS_RESOURCES, BODY, manager="a", subresource="status")
         with pytest.raises(AbsentError):
             await api.delete(LEASES, "shop", "edge")
 

@@ -3,7 +3,7 @@
 import pytest
 
 from rime_core import CLUSTER, ROUTE, Reception
-from rime_k8s_source.report import LISTED, Standing, applied, entry, keep, pruned, sums
+from rime_k8s_source.report import LISTED, Standing, applied, entry, keep, sums, withdrawn
 
 KEY = ("shop", "edge")
 
@@ -136,6 +136,7 @@ def test_an_entry_is_written_with_the_sums_of_all_and_only_if_the_object_is_stil
             "clients": 3,
             "acknowledged": 2,
             "rejected": 0,
+            "message": "",
             "replicas": {"own": said(clients=1, acknowledged=0)},
         },
     }
@@ -157,25 +158,21 @@ def test_sums_that_are_wrong_are_written(sum_of):
     assert applied(KEY, wrong, "own", said()) is not None
 
 
-def test_stale_entries_are_taken_out_and_the_sums_are_those_of_the_others():
-    body = pruned(KEY, seen(own=said(), stale=said(rejection="no", clients=9)), ["stale"])
+def test_entries_of_stale_replicas_do_not_count():
+    now = seen(own=said(), stale=said(rejection="no", clients=9))
+    body = applied(KEY, now, "own", said(), ["stale"])
 
-    assert body["metadata"]["resourceVersion"] == "7"
-    assert body["status"] == {
-        "observedGeneration": 3,
-        "valid": True,
-        "resources": 1,
-        "clients": 3,
-        "acknowledged": 3,
-        "rejected": 0,
-        "message": None,
-        "replicas": {"stale": None},
+    assert body is not None
+    assert (body["status"]["clients"], body["status"]["message"]) == (3, "")
+    assert list(body["status"]["replicas"]) == ["own"]
+
+
+def test_one_is_taken_out_by_applying_nothing_in_its_name():
+    assert withdrawn(KEY, seen(own=said(), stale=said())) == {
+        "apiVersion": "rime.dev/v1alpha1",
+        "kind": "XdsResources",
+        "metadata": {"namespace": "shop", "name": "edge", "resourceVersion": "7"},
     }
-
-
-def test_when_none_is_left_no_sums_are():
-    body = pruned(KEY, seen(stale=said()), ["stale"])
-    assert {name for name, value in body["status"].items() if value is None} == set(seen(stale=said()).sums)
 
 
 def test_an_object_that_nobody_has_looked_at_has_nothing():

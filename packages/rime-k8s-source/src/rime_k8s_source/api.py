@@ -36,10 +36,6 @@ ANSWER: Final = 60.0
 """Seconds without a byte of an answer that has an end; the API server itself gives up after 60."""
 
 
-_APPLY: Final = "application/apply-patch+yaml"
-_MERGE: Final = "application/merge-patch+json"
-
-
 class ApiServer:
     """One API server, as one user; an async context manager.
 
@@ -124,15 +120,12 @@ class ApiServer:
         Raises:
             SourceError: it was not applied; ApiError with the code 409 where the object is another by now.
         """
-        await self._patch(kind, body, manager, subresource, _APPLY)
-
-    async def merge(self, kind: Kind, body: Object, *, manager: str, subresource: str = "") -> None:
-        """Merge `body` into what there is, and take away what is None in it; otherwise as `apply`.
-
-        Raises:
-            SourceError: as `apply`.
-        """
-        await self._patch(kind, body, manager, subresource, _MERGE)
+        metadata = body["metadata"]
+        namespace = str(metadata.get("namespace") or "")
+        path = kind.path(namespace, str(metadata["name"]), subresource)
+        needs = ("patch", f"{kind.resource}/{subresource}" if subresource else kind.resource, namespace)
+        async with self._answer("PATCH", path, {"fieldManager": manager, "force": "true"}, needs, body=body):
+            pass
 
     async def delete(self, kind: Kind, namespace: str, name: str) -> None:
         """Delete an object.
@@ -141,15 +134,6 @@ class ApiServer:
             SourceError: it was not deleted; AbsentError where there is none.
         """
         async with self._answer("DELETE", kind.path(namespace, name), {}, ("delete", kind.resource, namespace)):
-            pass
-
-    async def _patch(self, kind: Kind, body: Object, manager: str, subresource: str, how: str) -> None:
-        metadata = body["metadata"]
-        namespace = str(metadata.get("namespace") or "")
-        path = kind.path(namespace, str(metadata["name"]), subresource)
-        parameters = {"fieldManager": manager, **({"force": "true"} if how == _APPLY else {})}
-        needs = ("patch", f"{kind.resource}/{subresource}" if subresource else kind.resource, namespace)
-        async with self._answer("PATCH", path, parameters, needs, body=(how, body)):
             pass
 
     @asynccontextmanager
@@ -161,7 +145,7 @@ class ApiServer:
         needs: tuple[str, str, str],
         *,
         limits: aiohttp.ClientTimeout | None = None,
-        body: tuple[str, Object] | None = None,
+        body: Object | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """The answer to a request, once it is one; after a 401 asked once more, with new credentials."""
         with self._as_ours():
@@ -187,7 +171,7 @@ class ApiServer:
         path: str,
         parameters: Mapping[str, str],
         limits: aiohttp.ClientTimeout | None,
-        body: tuple[str, Object] | None,
+        body: Object | None,
     ) -> tuple[aiohttp.ClientResponse, Credentials]:
         assert self._session is not None, "it is an async context manager"  # noqa: S101 - for the type checker
         credentials = await self._authenticator.current()
@@ -195,13 +179,13 @@ class ApiServer:
         if credentials.token:
             headers["Authorization"] = f"Bearer {credentials.token}"
         if body is not None:
-            headers["Content-Type"] = body[0]
+            headers["Content-Type"] = "application/apply-patch+yaml"
         answer = await self._session.request(
             method,
             f"{self._access.server}{path}",
             params=parameters,
             headers=headers,
-            data=json.dumps(body[1]) if body is not None else None,
+            data=json.dumps(body) if body is not None else None,
             ssl=self._contexts.context(credentials) if self._access.server.startswith("https:") else True,
             server_hostname=self._access.server_name or None,
             proxy=self._proxy,

@@ -1,11 +1,13 @@
 """What `status` of an `XdsResources` says: the entry of a replica, and the sums over all entries. No I/O.
 
-Each replica has an entry of its own in `status.replicas`. The sums are written with it, by whoever writes, and only if
-the object is still the one that they were counted from (`metadata.resourceVersion`): so in every version of the object
-they are the sums of the entries that are in it. An entry that speaks of an older generation of the spec is not counted.
+Each replica has an entry of its own in `status.replicas`. The sums are written with it, by whoever writes, and only
+if the object is still the one that they were counted from (`metadata.resourceVersion`): so in every version of the
+object they are the sums of the entries that are in it, but for those whose replica has gone, which are taken out next,
+and those that speak of an older generation of the spec. None of the sums is ever left out, since a field that one
+replica leaves out stays as another has applied it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -81,33 +83,30 @@ def sums(generation: int, entries: Mapping[str, Any]) -> dict[str, Any]:
         "valid": all(each.get("valid") for each in current),
         "resources": max(each.get("resources", 0) for each in current),
         **{name: sum(each.get(name, 0) for each in current) for name in SUMMED[1:]},
-        **({"message": message} if message else {}),
+        "message": message,
     }
 
 
-def applied(key: Key, seen: Seen, replica: str, own: Mapping[str, Any]) -> Object | None:
-    """What `replica` applies to say `own`; None where the object says it already, and its sums are right."""
-    entries = {**seen.replicas, replica: own}
+def applied(key: Key, seen: Seen, replica: str, own: Mapping[str, Any], stale: Collection[str] = ()) -> Object | None:
+    """What `replica` applies to say `own`; None where the object says it already, and its sums are right.
+
+    The entries of `stale` replicas do not count.
+    """
+    entries = {name: each for name, each in seen.replicas.items() if name not in stale} | {replica: own}
     total = sums(seen.generation, entries)
     if seen.replicas.get(replica) == own and seen.sums == total:
         return None
-    return _object(key, seen, {**total, "replicas": {replica: own}})
+    return {**withdrawn(key, seen), "status": {**total, "replicas": {replica: own}}}
 
 
-def pruned(key: Key, seen: Seen, stale: Iterable[str]) -> Object:
-    """What is merged to take out the entries of `stale` replicas, and to make the sums those of the others."""
-    gone = dict.fromkeys(stale)
-    total = sums(seen.generation, {name: each for name, each in seen.replicas.items() if name not in gone})
-    absent = dict.fromkeys(name for name in seen.sums if name not in total)
-    return _object(key, seen, {**absent, **total, "replicas": gone})
-
-
-def _object(key: Key, seen: Seen, status: Mapping[str, Any]) -> Object:
+def withdrawn(key: Key, seen: Seen) -> Object:
+    """What is applied in the name of a replica that has gone: nothing, and so its entry goes, and its name among the
+    managers of the object's fields.
+    """
     return {
         "apiVersion": XDS_RESOURCES.api_version,
         "kind": "XdsResources",
         "metadata": {"namespace": key[0], "name": key[1], "resourceVersion": seen.version},
-        "status": status,
     }
 
 

@@ -83,8 +83,8 @@ class Reporter:
         self._begin: Final = anyio.Event()
         self._said: Final[dict[str, str]] = {}
         """What is amiss, by what it keeps from happening."""
-        self._refused: Final[dict[Key, Object]] = {}
-        """What the API server did not take."""
+        self._tried: Final[dict[Key, Object]] = {}
+        """What was written last of each object; whatever came of it, the same is not written twice."""
         self._statuses: Final = [
             Follower(
                 api,
@@ -112,7 +112,7 @@ class Reporter:
             if unit.rank == self._rank:
                 if what.generation is None:
                     self._made.pop(unit.key, None)
-                    self._refused.pop(unit.key, None)
+                    self._tried.pop(unit.key, None)
                 else:
                     self._made[unit.key] = what
         if self._made:
@@ -153,19 +153,18 @@ class Reporter:
                 continue
             stale = [each for each in seen.replicas if self._replicas.is_stale(each, anyio.current_time())]
             standings = []
-            for standing in () if stale else self._standings(key):
+            for standing in self._standings(key):
                 began = anyio.current_time()
                 standings.append(standing())
                 counted += anyio.current_time() - began
                 await anyio.lowlevel.checkpoint()
-            if stale:
-                body: Object | None = report.pruned(key, seen, stale)
-            else:
-                faults = [trouble.text.removeprefix(f"{shown(key)}: ") for trouble in made.troubles]
-                own = report.entry(made.generation or 0, faults, standings)
-                body = report.applied(key, seen, self._replicas.own, own)
-            if body is not None and self._refused.get(key) != body:
-                await self._write(key, body, merge=bool(stale))
+            faults = [trouble.text.removeprefix(f"{shown(key)}: ") for trouble in made.troubles]
+            own = report.entry(made.generation or 0, faults, standings)
+            body, manager = report.applied(key, seen, self._replicas.own, own, stale), self._replicas.own
+            if body is None and stale:
+                body, manager = report.withdrawn(key, seen), stale[0]
+            if body is not None and self._tried.get(key) != body:
+                await self._write(key, body, manager)
                 await anyio.sleep(1 / WRITES)
         return counted
 
@@ -187,21 +186,22 @@ class Reporter:
     def _standing(self, name: "Name", *, is_served: bool) -> Standing:
         return Standing(*name, self._writer.reception(*name) if is_served else None)
 
-    async def _write(self, key: "Key", body: "Object", *, merge: bool) -> None:
-        write = self._api.merge if merge else self._api.apply
+    async def _write(self, key: "Key", body: "Object", manager: str) -> None:
         try:
-            await write(XDS_RESOURCES, body, manager=self._replicas.own, subresource="status")
+            await self._api.apply(XDS_RESOURCES, body, manager=manager, subresource="status")
         except ForbiddenError:
             raise
-        except AbsentError:
-            logger.debug("%s has gone", shown(key))
         except ApiError as error:
             if error.code == CONFLICT:
                 logger.debug("%s was changed by somebody else; its status is written later", shown(key))
                 return
-            self._refused[key] = body
+            self._tried[key] = body
+            if isinstance(error, AbsentError):
+                logger.debug("%s has gone", shown(key))
+                return
             logger.warning("the status of %s is not written: %s", shown(key), error)
         else:
+            self._tried[key] = body
             self._say("status", None)
 
     async def _renew(self) -> None:
