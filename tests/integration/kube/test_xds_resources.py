@@ -1,5 +1,6 @@
 """`XdsResources` at a real API server: what they become, and what their status says of it."""
 
+import asyncio
 import json
 import urllib.request
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 import yaml
 
 from rime_core import CLUSTER
-from rime_k8s_source import replicas as leases
+from rime_k8s_source import replicas as liveness
 from tests.integration import resources
 from tests.integration.waiting import eventually
 
@@ -169,6 +170,12 @@ async def test_the_sums_are_over_the_replicas_and_one_that_ends_is_taken_out_at_
         assert managers(shop) == set(status(shop)["replicas"]), "nothing is left of the other"
 
 
+def replicas(namespace):
+    """Who has a Lease."""
+    leases = namespace.server.call("GET", f"{namespace.path('leases')}?labelSelector=rime.dev/replica")["items"]
+    return [each["spec"]["holderIdentity"] for each in leases]
+
+
 def managers(namespace, name="edge"):
     """Who manages fields of the status."""
     fields = namespace.get("xdsresources", name)["metadata"]["managedFields"]
@@ -177,7 +184,7 @@ def managers(namespace, name="edge"):
 
 async def test_one_that_dies_is_taken_out_when_it_has_not_renewed_its_lease(shop, monkeypatch):
     create(shop, "edge", cluster("a"))
-    monkeypatch.setattr(leases, "PATIENCE", 2.0)
+    monkeypatch.setattr(liveness, "PATIENCE", 2.0)
     monkeypatch.setattr("rime_k8s_source.reporting.RENEW", 0.3)
     lease = {"renewTime": "2026-01-01T00:00:00.000000Z", "leaseDurationSeconds": 60}
     dead = {"metadata": {"name": "dead", "labels": {"rime.dev/replica": "true"}}, "spec": lease}
@@ -203,7 +210,7 @@ async def test_what_an_envoy_accepts_and_what_it_rejects_and_why(shop, stage):
     [wrong] = yaml.safe_load(resources.cluster_that_envoy_rejects("wrong"))["resources"]
     create(shop, "edge", cluster("right"), wrong)
     stage.save(cluster=resources.cluster("of-the-folder"))
-    where = f"kubeconfig={shop.server.kubeconfig()}&namespace={shop.name}"
+    where = f"kubeconfig={of_namespace(shop, shop.server.kubeconfig())}&namespace={shop.name}"
     rime = await stage.rime(more=[f"kubernetes:?{where}&services=none&status=50ms"])
     stage.envoy(rime.address)
 
@@ -212,6 +219,9 @@ async def test_what_an_envoy_accepts_and_what_it_rejects_and_why(shop, stage):
     [entry] = status(shop)["replicas"].values()
     [of_wrong] = [each for each in entry["listed"] if each["name"] == "wrong"]
     assert of_wrong["rejection"] == columns(shop)["Message"]
+    assert len(replicas(shop)) == 1
+    await asyncio.to_thread(rime.end)
+    assert replicas(shop) == []
 
 
 async def test_where_nothing_happens_nothing_is_written(shop):
