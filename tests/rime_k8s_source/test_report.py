@@ -60,9 +60,13 @@ def test_what_cannot_be_read_is_listed_and_what_is_served_all_the_same():
     assert [line["version"] for line in made["listed"]] == ["v1"]
 
 
-def test_what_another_object_serves_has_no_version():
-    [line] = entry(3, [], [Standing(CLUSTER, "a", None)])["listed"]
-    assert line == {"type": "clusters", "name": "a", "clients": 0, "acknowledged": 0, "rejected": 0}
+def test_what_is_served_from_elsewhere_has_no_version_and_says_from_where():
+    made = entry(3, [], [Standing(CLUSTER, "b", reception()), Standing(CLUSTER, "a", None, "shop/first")])
+    counts = {"clients": 0, "acknowledged": 0, "rejected": 0}
+    assert made["listed"][1] == {"type": "clusters", "name": "a", **counts, "holder": "shop/first"}
+    assert made["hidden"] == "clusters 'a' is served from shop/first"
+    assert sums(3, {"own": made})["message"] == made["hidden"]
+    assert sums(3, {"own": made | {"rejection": "no"}})["message"] == "no"
 
 
 def test_an_object_with_nothing_in_it_is_valid():

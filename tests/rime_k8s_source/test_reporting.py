@@ -289,17 +289,19 @@ def test_what_cannot_be_read_is_told_without_the_objects_own_name(api):
     play(scene)
 
 
-def test_a_resource_that_another_object_serves_is_listed_without_a_version(api):
+def test_a_resource_that_is_served_from_elsewhere_says_from_where(api):
     async def scene():
         api.create("first")
         api.create("second")
         async with running(api) as replica:
-            replica.serve("first", "a")
+            replica.plane.apply(CLUSTER, "b", b"of the program, which comes first")
+            replica.serve("first", "a", "b")
             replica.serve("second", "a")
             await asyncio.sleep(5)
-            [line] = api.status("second")["replicas"][replica.id]["listed"]
-            assert "version" not in line
-            assert "version" in api.status("first")["replicas"][replica.id]["listed"][0]
+            assert api.status("second")["message"] == "clusters 'a' is served from shop/first"
+            assert api.status("first")["message"] == "clusters 'b' is served from another source"
+            versions = ["version" in line for line in api.status("first")["replicas"][replica.id]["listed"]]
+            assert versions == [True, False]
 
     play(scene)
 

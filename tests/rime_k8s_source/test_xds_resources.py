@@ -47,6 +47,7 @@ def test_a_wrapper_gives_a_lifetime():
     [
         (cluster("a", "x"), "clusters 'a': connect_timeout: wants a duration, not the text 'x'", (CLUSTER, "a")),
         ({"@type": CLUSTER}, "clusters: resources[0]", (CLUSTER, None)),
+        (cluster("b"), "clusters 'b': this name is taken in resources[0] already", (CLUSTER, "b")),
         ({"name": "a"}, 'resources[0]: wants an "@type"', (None, None)),
     ],
 )
@@ -59,12 +60,12 @@ def test_what_is_wrong_has_the_path_and_no_line(resource, text, hidden):
     assert [claim.name for claim in made.claims] == ["b"]
 
 
-def test_an_object_without_a_spec_is_wrong_and_does_not_pass_for_one_without_resources():
+def test_an_object_without_a_list_is_wrong_and_does_not_pass_for_one_without_resources():
     mapper = XdsResourcesMapper()
     bare = mapper.keep(XDS_RESOURCES, {"metadata": {"name": "edge"}})
     [trouble] = mapper.make(KEY, {XDS_RESOURCES: {KEY: bare}}).troubles
     assert "neither a list of resources nor a bootstrap" in trouble.text
-    assert make().troubles == []
+    assert (make().claims, make().troubles) == ([], [])
 
 
 def test_its_status_is_no_change_and_its_spec_is():

@@ -27,11 +27,12 @@ SUMMED: Final = ("resources", "clients", "acknowledged", "rejected")
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One resource of an object. `reception` is None where another object's is served, or none yet."""
+    """One resource of an object, and what clients made of it; None where that of `holder` is served in its place."""
 
     type_url: str
     name: str
     reception: "Reception | None"
+    holder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ def entry(generation: int, faults: Sequence[str], standings: Iterable[Standing])
     """What one replica says; of very many resources, those that were rejected are listed first."""
     listed = [_line(each) for each in standings]
     rejections = [line["rejection"] for line in listed if "rejection" in line]
+    hidden = [f"{line['type']} {line['name']!r} is served from {line['holder']}" for line in listed if "holder" in line]
     shown = sorted(listed, key=lambda line: not line["rejected"])[:LISTED]
     return {
         "observedGeneration": generation,
@@ -67,6 +69,7 @@ def entry(generation: int, faults: Sequence[str], standings: Iterable[Standing])
         **{name: sum(line[name] for line in listed) for name in SUMMED[1:]},
         **({"faults": [one_line(fault) for fault in faults[:LISTED]]} if faults else {}),
         **({"rejection": rejections[0]} if rejections else {}),
+        **({"hidden": one_line(hidden[0])} if hidden else {}),
         **({"listed": shown} if shown else {}),
     }
 
@@ -76,8 +79,8 @@ def sums(generation: int, entries: Mapping[str, Any]) -> dict[str, Any]:
     current = [each for _, each in sorted(entries.items()) if each.get("observedGeneration") == generation]
     if not current:
         return {}
-    messages = [text for each in current for text in (*each.get("faults", ())[:1], each.get("rejection"))]
-    message = next(filter(None, messages), "")
+    wrong = [(*each.get("faults", ())[:1], each.get("rejection"), each.get("hidden")) for each in current]
+    message = next((text for texts in wrong for text in texts if text), "")
     return {
         "observedGeneration": generation,
         "valid": all(each.get("valid") for each in current),
@@ -115,7 +118,7 @@ def _line(standing: Standing) -> dict[str, Any]:
     reception = standing.reception
     line: dict[str, Any] = {"type": describe(standing.type_url).plural, "name": standing.name}
     if reception is None:
-        return {**line, "clients": 0, "acknowledged": 0, "rejected": 0}
+        return {**line, "clients": 0, "acknowledged": 0, "rejected": 0, "holder": standing.holder}
     line["version"] = reception.version
     line |= {name: getattr(reception, name) for name in SUMMED[1:]}
     return {**line, "rejection": one_line(reception.reason)} if reception.rejected else line

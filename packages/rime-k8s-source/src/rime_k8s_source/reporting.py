@@ -178,13 +178,13 @@ class Reporter:
     def _standings(self, key: "Key") -> "list[Callable[[], Standing]]":
         """What counts the clients of each resource of an object."""
         unit = Unit(self._rank, key)
-        return [
-            partial(self._standing, name, is_served=self._ledger.serving.get(name) == unit)
-            for name in self._ledger.names(unit)
-        ]
+        return [partial(self._standing, unit, name) for name in self._ledger.names(unit)]
 
-    def _standing(self, name: "Name", *, is_served: bool) -> Standing:
-        return Standing(*name, self._writer.reception(*name) if is_served else None)
+    def _standing(self, unit: Unit, name: "Name") -> Standing:
+        holder = self._ledger.serving.get(name)
+        if holder is not None and holder != unit:
+            return Standing(*name, None, "/".join(filter(None, holder.key)))
+        return Standing(*name, self._writer.reception(*name), "another source")
 
     async def _write(self, key: "Key", body: "Object", manager: str) -> None:
         try:

@@ -4,6 +4,7 @@ What becomes of them is told in `status`, by `rime_k8s_source.reporting`.
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -15,6 +16,9 @@ from rime_k8s_source.reflector import Key, Object
 
 if TYPE_CHECKING:
     from rime_envoy_api import Fault
+
+
+_LINE: Final = re.compile(r"\bline (\d+)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,7 @@ class XdsResourcesMapper:
 
     def keep(self, kind: Kind, body: Object) -> Any | None:  # noqa: ANN401, ARG002 - the face of a mapper
         """A `Spec`; what becomes of its status is no change."""
-        return Spec(body["metadata"].get("generation") or 0, json.dumps(body.get("spec") or {}))
+        return Spec(body["metadata"].get("generation") or 0, _text(body.get("spec") or {}))
 
     def units(self, kind: Kind, key: Key, kept: Any) -> Iterable[Key]:  # noqa: ANN401, ARG002 - the face of a mapper
         """Each object is one."""
@@ -60,12 +64,22 @@ def shown(unit: Key) -> str:
     return f"xdsresources {unit[0]}/{unit[1]}"
 
 
+def _text(spec: Object) -> str:
+    """The spec as JSON, with a line for each resource."""
+    resources = spec.get("resources")
+    if not isinstance(resources, list):
+        return json.dumps(spec)
+    listed = ",\n".join(json.dumps(each) for each in resources)
+    return f'{{"resources": [{listed}]}}'
+
+
 def _told(fault: "Fault") -> str:
-    """A fault without the line, which an object has not."""
+    """A fault with paths alone, for an object has no lines."""
     from rime_core.type_urls import describe  # noqa: PLC0415 - beside the fault
 
     resource = ""
     if fault.type_url is not None:
         plural = describe(fault.type_url).plural
         resource = f"{plural} {fault.name!r}" if fault.name else plural
-    return ": ".join(filter(None, (resource, fault.path, fault.message)))
+    message = _LINE.sub(lambda found: f"resources[{int(found[1]) - 1}]", fault.message)
+    return ": ".join(filter(None, (resource, fault.path, message)))
