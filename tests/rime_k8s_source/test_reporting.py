@@ -440,6 +440,20 @@ def test_while_its_lease_cannot_be_written_nothing_is_for_others_would_take_it_o
     assert warnings(caplog) == ["the status of xdsresources cannot be told: https://h: Connection refused"]
 
 
+def test_a_fault_of_its_own_ends_it_and_nothing_else(api, caplog, monkeypatch):
+    async def scene():
+        api.create("edge")
+        replica = Replica(api, "own")
+        monkeypatch.setattr(replica.writer, "reception", lambda *_: 1 / 0)
+        replica.serve("edge", "a")
+        await replica.reporter.run()
+        assert (LEASES, "rime", "own") not in api.objects
+
+    play(scene)
+    [record] = caplog.records
+    assert (record.getMessage(), bool(record.exc_info)) == ("the status of xdsresources is not told any more", True)
+
+
 def test_an_object_that_goes_is_forgotten(api):
     async def scene():
         api.create("edge")

@@ -119,7 +119,13 @@ class Reporter:
             self._begin.set()
 
     async def run(self) -> None:
-        """Go on until cancelled."""
+        """Go on until cancelled; a fault of its own ends it, and nothing else."""
+        try:
+            await self._tell()
+        except Exception:
+            logger.exception("the status of xdsresources is not told any more")
+
+    async def _tell(self) -> None:
         await self._begin.wait()
         logger.info("this is the replica %s", self._replicas.own)
         async with anyio.create_task_group() as tasks:
