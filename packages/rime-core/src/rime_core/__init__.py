@@ -14,6 +14,7 @@ from types import FunctionType
 from typing import Final
 
 from rime_core.adapter import Source, Started, Transport
+from rime_core.claims import Claim
 from rime_core.clients import Clients, Connected, Follower
 from rime_core.debounce import Debounce, Timer
 from rime_core.delivery import Rejected
@@ -73,6 +74,7 @@ __all__ = [
     "VIRTUAL_HOST",
     "Bodiless",
     "Certificate",
+    "Claim",
     "Client",
     "Clients",
     "ClosedError",

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from rime_core.claims import Claim as Claim  # noqa: PLC0414 - what a mapping makes is a part of its face
 from rime_k8s_source.kinds import Kind
 from rime_k8s_source.reflector import Key, Object
 
@@ -25,18 +26,6 @@ class Wanted:
     labels: str = ""
     fields: str = ""
     namespaces: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """One resource that a unit has: what `Writer.apply` takes, `ttl` in seconds."""
-
-    type_url: str
-    name: str
-    body: bytes
-    aliases: tuple[str, ...] = ()
-    ttl: float | None = None
-    on_demand: bool = False
 
 
 @dataclass(frozen=True, slots=True)

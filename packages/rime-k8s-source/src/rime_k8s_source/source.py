@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
+from rime_core.claims import write
 from rime_core.errors import UsageError
 from rime_core.writer import Writer
 from rime_k8s_source.config import KubernetesOptions, read_options
@@ -194,18 +195,7 @@ class KubernetesSource:
         if troubles:
             writer.incomplete(troubles)
         if delivery.apply or delivery.remove:
-            with writer.transaction() as change:
-                for claim in delivery.apply:
-                    change.apply(
-                        claim.type_url,
-                        claim.name,
-                        claim.body,
-                        aliases=claim.aliases,
-                        on_demand=claim.on_demand,
-                        ttl=claim.ttl,
-                    )
-                for type_url, name in delivery.remove:
-                    change.remove(type_url, name)
+            write(writer, delivery.apply, delivery.remove)
             self._written.update((claim.type_url, claim.name) for claim in delivery.apply)
             self._written.difference_update(delivery.remove)
             written = counted(len(delivery.apply), "resource")

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from rime_k8s_source.config_maps import claim_of
 from rime_k8s_source.kinds import XDS_RESOURCES, Kind
 from rime_k8s_source.mapping import Made, Trouble, Wanted
 from rime_k8s_source.reflector import Key, Object
@@ -53,7 +52,7 @@ class XdsResourcesMapper:
         document = parse(kept.text, origin="spec.json")
         origin = shown(unit)
         return Made(
-            [claim_of(parsed) for parsed in document.resources],
+            document.resources,
             [Trouble(f"{origin}: {_told(fault)}", fault.type_url, fault.name) for fault in document.faults],
             generation=kept.generation,
         )
