@@ -16,7 +16,7 @@ def public(each):
     ("protocol", "known"),
     [
         (Owner, {"name", "rank", "is_busy", "is_ready", "lacks", "owned", "note_written"}),
-        (Reader, {"nudge", "wants", "pins", "close"}),
+        (Reader, {"nudge", "wants", "is_given", "acknowledged", "refusal", "pins", "close"}),
     ],
 )
 @pytest.mark.interpreted

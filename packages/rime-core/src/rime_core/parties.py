@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
+    from rime_core.delivery import Rejected
     from rime_core.resource import Resource
     from rime_core.update import Update
 
@@ -57,6 +58,18 @@ class Reader(Protocol):
 
     def wants(self, name: str, aliases: Collection[str]) -> bool:
         """Whether it wants the resource of this name, or with one of these aliases."""
+        ...
+
+    def is_given(self, resource: "Resource") -> bool:
+        """Whether it is to have this resource."""
+        ...
+
+    def acknowledged(self, name: str) -> str | None:
+        """The version of `name` that its client is known to have applied last."""
+        ...
+
+    def refusal(self, name: str) -> "Rejected | None":
+        """What its client refused of `name`, where nothing else was sent for it since."""
         ...
 
     def pins(self) -> Iterator[int]:

@@ -99,6 +99,7 @@ class Server:
         max_bytes: int | None = None,
         gate: "Gate | None" = None,
         absent: Callable[[str], Resource] | None = None,
+        is_client: bool = True,
     ) -> Subscriber:
         """A new Subscriber; close it when its client goes (it is a context manager).
 
@@ -111,13 +112,16 @@ class Server:
             max_bytes: split updates so that none is much larger on the wire.
             gate: says what has to wait before this client is sent it; `Subscriber.let_go` ends that.
             absent: makes what answers for a name that is asked for and does not exist; without, it is in `removed`.
+            is_client: whether it stands for a client, whose answers are told to sources (`Writer.reception`); who only
+                looks does not.
 
         Raises:
             TypeError: `type_url` is not a `str`; `names` is one `str`, or holds something else.
             ValueError: `type_url` is none; a name is empty or cannot be encoded.
             ClosedError: the Plane is closed.
         """
-        return Subscriber(self._store, self._store.view(type_url), names, wake, max_bytes, gate, absent)
+        view = self._store.view(type_url)
+        return Subscriber(self._store, view, names, wake, max_bytes, gate, absent, is_client=is_client)
 
     def snapshot(self) -> Snapshot:
         """Everything as it is now; may be read from any thread."""

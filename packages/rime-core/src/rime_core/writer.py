@@ -13,6 +13,7 @@ from typing import Final, Literal, Self
 from rime_core.change import Body, check_label
 from rime_core.errors import ClosedError, UsageError
 from rime_core.index import call_all
+from rime_core.reception import Reception, reception_of
 from rime_core.resource import Resource
 from rime_core.store import Store
 from rime_core.type_urls import check_type_url
@@ -184,6 +185,20 @@ class Writer:
     def is_busy(self) -> bool:
         """Whether a transaction of it is open."""
         return self.open_transaction is not None
+
+    # --- being told what became of it --------------------------------------------------------------------------------
+
+    def reception(self, type_url: str, name: str) -> Reception | None:
+        """What clients made of a resource of this writer, as it is now; None where it has none of that name in service.
+
+        For status that is shown, from time to time: it takes some microseconds for each client that asks for the
+        type. The clients of groups count as well, where they see this and not the group's own.
+        """
+        index = self._indexes.get(type_url)
+        entry = index.entries.get(name) if index is not None else None
+        if index is None or entry is None or entry.resource is None or entry.owner is not self:
+            return None
+        return reception_of(entry.resource, (each for each, is_client in index.subscribers.items() if is_client))
 
     # --- saying how complete it is -----------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from time import monotonic
 import anyio
 import anyio.to_thread
 
+from rime_core.claims import write
 from rime_core.writer import Writer
 from rime_file_source.config import read_options
 from rime_file_source.errors import counted, shown
@@ -82,18 +83,7 @@ class FileSource:
         if report is not None and report.faults:
             writer.incomplete(report.faults)
         if delivery.apply or delivery.remove:
-            with writer.transaction() as change:
-                for resource in delivery.apply:
-                    change.apply(
-                        resource.type_url,
-                        resource.name,
-                        resource.body,
-                        aliases=resource.aliases,
-                        on_demand=resource.on_demand,
-                        ttl=resource.ttl,
-                    )
-                for type_url, name in delivery.remove:
-                    change.remove(type_url, name)
+            write(writer, delivery.apply, delivery.remove)
             self._written.update((resource.type_url, resource.name) for resource in delivery.apply)
             self._written.difference_update(delivery.remove)
             written = counted(len(delivery.apply), "resource")
