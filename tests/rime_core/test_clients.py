@@ -2,8 +2,11 @@
 
 import pytest
 
-from rime_core import Clients, Connected, Plane
+from rime_core import CLUSTER, Clients, Connected, Plane
 from rime_core.protocol.delta import DeltaStream
+from rime_core.protocol.events import Acknowledged
+from rime_core.protocol.messages import DeltaResponse
+from rime_core.update import Update
 
 
 @pytest.fixture
@@ -88,3 +91,37 @@ def test_all_servers_of_a_plane_have_the_same():
     plane.server().clients.enter(one)
     assert list(plane.server().clients) == [one]
     assert list(Plane(base=plane).server().clients) == []
+
+
+class Noted:
+    """An observer that keeps what it is told."""
+
+    def __init__(self):
+        self.told = []
+
+    def wrote(self, *what):
+        self.told.append(what)
+
+    def happened(self, *what):
+        self.told.append(what)
+
+
+def test_who_observes_is_told_of_each_response_and_each_event_in_order(clients):
+    one, other, connected = Noted(), Noted(), stream()
+    response = DeltaResponse(CLUSTER, Update((), (), ordinal=1), "1", shared=True)
+    clients.wrote(connected, response, 7)
+    clients.observe(one)
+    clients.wrote(connected, response, 8)
+    clients.observe(other)
+    events = [Acknowledged(CLUSTER, "1"), Acknowledged(CLUSTER, "2")]
+    clients.happened(connected, events)
+    assert one.told == [(connected, response, 8), *((connected, event) for event in events)]
+    assert other.told == [(connected, event) for event in events]
+    assert clients.observers == (one, other)
+
+
+def test_nothing_is_counted_until_somebody_asks_and_then_once_for_all_who_do(clients):
+    assert clients.observers == ()
+    traffic = clients.traffic()
+    assert clients.traffic() is traffic
+    assert clients.observers == (traffic,)

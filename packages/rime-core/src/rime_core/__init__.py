@@ -14,7 +14,7 @@ from types import FunctionType
 from typing import Final
 
 from rime_core.adapter import Source, Started, Transport
-from rime_core.clients import Clients, Connected, Follower
+from rime_core.clients import Clients, Connected, Follower, Observer
 from rime_core.delivery import Rejected
 from rime_core.errors import (
     ClosedError,
@@ -82,6 +82,7 @@ __all__ = [
     "HeldRemoval",
     "Node",
     "Notice",
+    "Observer",
     "OptionReader",
     "Peer",
     "PeerError",
