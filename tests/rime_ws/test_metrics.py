@@ -13,11 +13,11 @@ def plane():
     return Plane()
 
 
-def samples(server, name):
+def samples(server, name, metrics=None):
     """The values of one metric, by the values of its labels in the order of their names."""
     return {
         tuple(value for _, value in sorted(sample.labels.items())): sample.value
-        for family in text_string_to_metric_families(Metrics(server).text().decode())
+        for family in text_string_to_metric_families((metrics or Metrics(server)).text().decode())
         for sample in family.samples
         if sample.name == name
     }
@@ -62,6 +62,42 @@ def test_how_clients_stand(plane):
     assert samples(server, "rime_unacknowledged") == {("clusters",): 1}
     assert samples(server, "rime_rejected") == {("clusters",): 1}
     assert samples(server, "rime_held") == {("clusters",): 0}
+
+
+def test_what_clients_were_sent_and_what_became_of_it(plane):
+    plane.apply(CLUSTER, "a", b"1")
+    server, clock = plane.server(), Clock()
+    metrics = Metrics(server)
+    envoy = FakeEnvoy(server, Node(id="n"), clock).ask(CLUSTER).catch_up()
+    plane.apply(CLUSTER, "a", b"2")
+    plane.apply(CLUSTER, "b", b"1")
+    batch = envoy.read()
+    clock.time += 0.2
+    envoy.answer(batch)
+    plane.apply(CLUSTER, "b", b"2")
+    envoy.answer(envoy.read(), error="no")
+    of = ("grpc", "clusters")
+    assert samples(server, "rime_sent_total", metrics) == {of: 3}
+    assert samples(server, "rime_sent_resources_total", metrics) == {of: 4}
+    assert samples(server, "rime_sent_bytes_total", metrics) == {of: 3 * envoy.SIZE}
+    assert samples(server, "rime_acknowledgements_total", metrics) == {of: 2}
+    assert samples(server, "rime_rejections_total", metrics) == {of: 1}
+    buckets = samples(server, "rime_propagation_seconds_bucket", metrics)
+    assert {bound: count for (bound, *_), count in buckets.items() if 0.01 < float(bound) < 1} == {
+        "0.025": 0, "0.05": 0, "0.1": 0, "0.25": 1, "0.5": 1,
+    }  # fmt: skip
+    assert buckets["+Inf", *of] == 1
+    assert samples(server, "rime_propagation_seconds_count", metrics) == {of: 1}
+    assert samples(server, "rime_propagation_seconds_sum", metrics)[of] == pytest.approx(0.2)
+
+
+def test_whoever_asks_for_metrics_is_told_the_same_sums(plane):
+    plane.apply(CLUSTER, "a", b"1")
+    server = plane.server()
+    one, other = Metrics(server), Metrics(plane.server())
+    FakeEnvoy(server, Node(id="n"), Clock()).ask(CLUSTER).catch_up()
+    told = [samples(server, "rime_sent_total", each) for each in (one, other)]
+    assert told == [{("grpc", "clusters"): 1}] * 2
 
 
 def test_the_process_is_told_too(plane):

@@ -1,17 +1,20 @@
-"""What there is and how clients stand, as metrics for Prometheus, counted when they are asked for.
+"""What there is, how clients stand and what they were sent, as metrics for Prometheus.
 
-Nothing is kept for it, so that it costs nothing while nobody asks.
+What is now is counted when somebody asks. What was sent and what became of it are sums (`rime_core.traffic`), which the
+core keeps from when there is somebody who tells them.
 """
 
 from collections import Counter
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry, ProcessCollector
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from rime_core import describe
+from rime_core.traffic import DELAYS
 from rime_ws.client_feeds import key_of
 from rime_ws.standing import STATES, standing, worst
 from rime_ws.status_feed import groups_of
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from prometheus_client import Metric
 
     from rime_core import Server
+    from rime_core.traffic import Traffic
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 
@@ -33,6 +37,7 @@ class Metrics:
         self._registry: Final = CollectorRegistry()
         self._registry.register(_Planes(server))
         self._registry.register(_Clients(server))
+        self._registry.register(_Traffic(server.clients.traffic()))
         ProcessCollector(registry=self._registry)
 
     def text(self) -> bytes:
@@ -107,6 +112,38 @@ class _Clients(Collector):
             ),
             _counts("rime_held", "Resources that are held back from clients, for the sake of order.", counts["holds"]),
         ]
+
+
+_BOUNDS: Final = (*map(str, DELAYS), "+Inf")
+
+
+class _Traffic(Collector):
+    """What clients were sent, and what became of it."""
+
+    def __init__(self, traffic: "Traffic") -> None:
+        self._traffic: Final = traffic
+
+    def collect(self) -> "Iterable[Metric]":
+        """The sums as they are now."""
+        labels = ["transport", "type"]
+        responses = CounterMetricFamily("rime_sent", "Responses that were sent.", labels=labels)
+        resources = CounterMetricFamily("rime_sent_resources", "Resources in them.", labels=labels)
+        sizes = CounterMetricFamily("rime_sent_bytes", "Bytes of them, before TLS and HTTP/2.", labels=labels)
+        acknowledged = CounterMetricFamily("rime_acknowledgements", "Responses that were accepted.", labels=labels)
+        rejected = CounterMetricFamily("rime_rejections", "Responses that were refused.", labels=labels)
+        delays = HistogramMetricFamily(
+            "rime_propagation_seconds", "From a change to a client's acknowledgement of it.", labels=labels
+        )
+        for (transport, type_url), flow in self._traffic.flows.items():
+            each = [transport, describe(type_url).plural]
+            responses.add_metric(each, flow.responses)
+            resources.add_metric(each, flow.resources)
+            sizes.add_metric(each, flow.bytes)
+            acknowledged.add_metric(each, flow.acknowledged)
+            rejected.add_metric(each, flow.rejected)
+            buckets = [(bound, float(count)) for bound, count in zip(_BOUNDS, accumulate(flow.delays), strict=True)]
+            delays.add_metric(each, buckets, flow.delay)
+        return [responses, resources, sizes, acknowledged, rejected, delays]
 
 
 def _states(name: str, what: str, label: str, counts: "Counter[tuple[str, str]]") -> GaugeMetricFamily:
