@@ -184,6 +184,20 @@ async def test_how_fresh_each_selection_is_can_be_asked(cluster, kubeconfig):
 
 
 @pytest.mark.asyncio
+async def test_it_is_as_stale_as_the_selection_that_is_silent_longest(cluster, kubeconfig):
+    cluster.answers["configmaps"] = status(500, "etcd is slow")
+    async with serving(kubeconfig, cluster, configmaps="x") as (_, writer, _, source):
+        await until(lambda: len([each for each in source.freshness() if each.lists]) == 2)
+        assert source.staleness() is None, "one was never heard of"
+        del cluster.answers["configmaps"]
+        await until(lambda: writer.is_ready)
+        staleness = source.staleness()
+        assert staleness is not None
+        assert 0 <= staleness <= max(each.silent or 0.0 for each in source.freshness())
+    assert KubernetesSource("", {}).staleness() is None
+
+
+@pytest.mark.asyncio
 async def test_run_again_with_the_same_writer_it_removes_what_is_gone_since(cluster, kubeconfig):
     async with FakeApi(cluster.answer) as fake:
         kubeconfig(fake.url)

@@ -6,6 +6,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from rime_core import CLUSTER, ENDPOINT, Node, Plane
 from rime_ws.metrics import Metrics
 from tests.rime_ws.talk import Clock, FakeEnvoy
+from tests.rime_ws.test_pages import Running
 
 
 @pytest.fixture
@@ -39,6 +40,18 @@ def test_what_there_is_and_where_it_comes_from(plane):
     assert samples(server, "rime_source_resources")["default", "file:conf"] == 2
     writer.remove(CLUSTER, "a")
     assert samples(server, "rime_held_removals") == {("default",): 1}
+
+
+def test_how_old_what_a_source_wrote_may_be_where_it_can_tell(plane):
+    writer = plane.writer("file:conf")
+    assert samples(plane.server(), "rime_source_staleness_seconds") == {}
+    writer.staleness = lambda: 2.5
+    assert samples(plane.server(), "rime_source_staleness_seconds") == {("default", "file:conf"): 2.5}
+
+
+def test_whether_each_transport_listens(plane):
+    server = plane.server(transports=[Running("grpc:a", "a"), Running("ws:b")])
+    assert samples(server, "rime_transport_listening") == {("grpc:a",): 1, ("ws:b",): 0}
 
 
 def test_each_group_has_its_own(plane):

@@ -13,7 +13,7 @@ Plane writes, Server reads; `rime_core.protocol` speaks xDS over them; `rime_cor
 from types import FunctionType
 from typing import Final
 
-from rime_core.adapter import Source, Started, Transport
+from rime_core.adapter import Dated, Listening, Source, Started, Transport
 from rime_core.clients import Clients, Connected, Follower, Observer
 from rime_core.delivery import Rejected
 from rime_core.errors import (
@@ -76,10 +76,12 @@ __all__ = [
     "ClosedError",
     "ConflictError",
     "Connected",
+    "Dated",
     "FellBehindError",
     "Follower",
     "Groups",
     "HeldRemoval",
+    "Listening",
     "Node",
     "Notice",
     "Observer",

@@ -96,7 +96,7 @@ class Store(Readiness):
             ready=self.answering,
             complete=self.complete,
             writers=tuple(
-                WriterStatus(writer.name, writer.is_ready, writer.lacks, writer.owned)
+                WriterStatus(writer.name, writer.is_ready, writer.lacks, writer.owned, writer.staleness())
                 for writer in self.writers.values()
             ),
             held=tuple(self.held.values()),

@@ -88,6 +88,14 @@ class KubernetesSource:
             for each in self._followers
         ]
 
+    def staleness(self) -> float | None:
+        """Seconds since the API server was last heard of the selection that is silent longest, as `freshness()`; None
+        before every one was heard of.
+        """
+        silent = [each.silent for each in self.freshness()]
+        known = [each for each in silent if each is not None]
+        return max(known) if known and len(known) == len(silent) else None
+
     async def run(self, writer: Writer) -> None:
         """Keep what `writer` holds equal to what the objects become, until cancelled; ready after the first full lists.
 

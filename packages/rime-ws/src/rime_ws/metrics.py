@@ -65,6 +65,12 @@ class _Planes(Collector):
             "rime_source_incomplete", "How many things a source cannot read now.", labels=labels
         )
         source_resources = GaugeMetricFamily("rime_source_resources", "Resources that a source writes.", labels=labels)
+        staleness = GaugeMetricFamily(
+            "rime_source_staleness_seconds", "Since what a source delivered was last known to be true.", labels=labels
+        )
+        listening = GaugeMetricFamily("rime_transport_listening", "Whether clients can connect.", labels=["transport"])
+        for transport in self._server.transports:
+            listening.add_metric([transport.name], transport.listens_at is not None)
         for group, server in groups_of(self._server).items():
             status = server.status()
             for type_url, there in server.snapshot().items():
@@ -76,7 +82,11 @@ class _Planes(Collector):
                 source_ready.add_metric([group, writer.name], writer.ready)
                 incomplete.add_metric([group, writer.name], len(writer.incomplete))
                 source_resources.add_metric([group, writer.name], writer.resources)
-        return [resources, changes, ready, held, source_ready, incomplete, source_resources]
+                if writer.staleness is not None:
+                    staleness.add_metric([group, writer.name], writer.staleness)
+        return [
+            resources, changes, ready, held, source_ready, incomplete, source_resources, staleness, listening,
+        ]  # fmt: skip
 
 
 class _Clients(Collector):

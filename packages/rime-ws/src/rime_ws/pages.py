@@ -64,14 +64,19 @@ class Pages:
                 return text_response(404, "there are /, /healthz, /readyz and /metrics")
 
     def _ready(self) -> Response:
-        """Whether clients are answered, and a line for each source that they wait for, or waited for."""
+        """Whether clients are answered and can connect, with a line for each source and each transport."""
         groups = groups_of(self._server)
         lines = [
             f"{'' if len(groups) == 1 else f'{name}: '}{writer.name} {_state(writer.ready, bool(writer.incomplete))}"
             for name, server in groups.items()
             for writer in server.status().writers
         ]
-        is_ready = all(server.ready for server in groups.values())
+        transports = self._server.transports
+        lines += [
+            f"{each.name} {'does not listen' if each.listens_at is None else f'listens at {each.listens_at}'}"
+            for each in transports
+        ]
+        is_ready = all(server.ready for server in groups.values()) and all(each.listens_at for each in transports)
         return text_response(200 if is_ready else 503, "\n".join(["ready" if is_ready else "not ready", *lines]))
 
 
