@@ -106,3 +106,10 @@ def test_types_that_clients_make_up_are_not_told_apart_beyond_a_bound():
     assert traffic.flows["grpc", f"own/{MOST - 1}"].acknowledged == 1
     clients.happened(client.connected, [Acknowledged("own/0", "2")])
     assert traffic.flows["grpc", "own/0"].acknowledged == 2
+
+
+def test_commits_are_counted_elsewhere():
+    clients = Clients()
+    traffic = clients.traffic()
+    clients.committed("file:conf", {CLUSTER: ["a"]}, None)
+    assert traffic.flows == {}

@@ -9,7 +9,7 @@ It also says what it wrote, and hands on what the stream tells. Who wants to kno
 while nobody does nothing is measured.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from rime_core.index import call_all
@@ -28,7 +28,7 @@ class Connected:
     when it last sent something: seconds of the clock that the stream has.
     """
 
-    __slots__ = ("heard", "since", "stream", "transport")
+    __slots__ = ("__weakref__", "heard", "since", "stream", "transport")
 
     def __init__(self, stream: "Stream[Any, Any]", transport: str, since: float) -> None:
         self.stream: Final = stream
@@ -39,6 +39,13 @@ class Connected:
 
 class Observer(Protocol):
     """What is told of each response, and of what clients say to it. It must be quick, and must not raise."""
+
+    def committed(self, source: str, changed: Mapping[str, Collection[str]], label: str | None) -> None:
+        """What `source` wrote has changed something: types with the names in its commit, and what it calls the state.
+
+        Told before whom it concerns is woken; of a commit that wakes nobody it may not be told.
+        """
+        ...
 
     def wrote(self, connected: Connected, response: "DeltaResponse | DiscoveryResponse", size: int) -> None:
         """A response was written, in so many bytes."""
@@ -90,12 +97,21 @@ class Clients:
         """Have it told of each response from now on."""
         self.observers = (*self.observers, observer)
 
+    def ignore(self, observer: Observer) -> None:
+        """Tell it no longer; one that is not told is ignored."""
+        self.observers = tuple(each for each in self.observers if each is not observer)
+
     def traffic(self) -> Traffic:
         """What was sent to clients, and what became of it, since this was asked for first; the same for all who ask."""
         if self._traffic is None:
             self._traffic = Traffic()
             self.observe(self._traffic)
         return self._traffic
+
+    def committed(self, source: str, changed: Mapping[str, Collection[str]], label: str | None) -> None:
+        """Something changed, and who waits for it has not been told yet."""
+        for observer in self.observers:
+            observer.committed(source, changed, label)
 
     def wrote(self, connected: Connected, response: "DeltaResponse | DiscoveryResponse", size: int) -> None:
         """A transport has written a response of this stream, in so many bytes."""

@@ -123,6 +123,8 @@ class Store(Readiness):
         touched = self._commit(writer, changes, sure=False)
         for index in touched:
             index.label = label
+        if touched and self.clients.observers:
+            self.clients.committed(writer.name, {index.type_url: changes[index.type_url] for index in touched}, label)
         if self._calls:
             call_all(self._taken_calls())
         return bool(touched)

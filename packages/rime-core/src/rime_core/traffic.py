@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 from rime_core.protocol.events import Acknowledged, Event, RejectedResponse
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from rime_core.clients import Connected
     from rime_core.protocol.messages import DeltaResponse, DiscoveryResponse
 
@@ -69,6 +71,9 @@ class Traffic:
     def __init__(self) -> None:
         self.flows: Final[dict[tuple[str, str], Flow]] = {}
         """By transport and type URL."""
+
+    def committed(self, source: str, changed: "Mapping[str, Collection[str]]", label: str | None) -> None:
+        """Commits are counted by their Plane."""
 
     def wrote(self, connected: "Connected", response: "DeltaResponse | DiscoveryResponse", size: int) -> None:
         """A response was written, in so many bytes."""
