@@ -50,10 +50,11 @@ def test_so_is_what_was_acknowledged_and_what_was_rejected_and_nothing_else():
         Acknowledged(CLUSTER, "1"),
         Acknowledged(CLUSTER, "2"),
         RejectedResponse(CLUSTER, "3", {}, "no"),
+        RejectedResponse(CLUSTER, "4", {}, "no"),
         UnknownType(ENDPOINT),
     ]
     clients.happened(client.connected, events)
-    assert sums(traffic) == {("grpc", CLUSTER): (0, 0, 0, 2, 1)}
+    assert sums(traffic) == {("grpc", CLUSTER): (0, 0, 0, 2, 2)}
 
 
 def test_the_delay_is_from_the_change_to_now():
@@ -80,7 +81,8 @@ def test_where_there_is_no_clock_there_is_no_delay():
 def test_a_delay_counts_where_it_is_not_above_the_bound(seconds, place):
     flow = Flow()
     flow.took(seconds)
-    assert flow.delays == [int(each == place) for each in range(len(DELAYS) + 1)]
+    flow.took(seconds)
+    assert flow.delays == [2 * (each == place) for each in range(len(DELAYS) + 1)]
 
 
 def test_those_of_two_processes_are_added_up():

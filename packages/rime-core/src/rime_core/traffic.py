@@ -59,7 +59,8 @@ class Flow:
         self.bytes += other.bytes
         self.acknowledged += other.acknowledged
         self.rejected += other.rejected
-        self.delays = [one + more for one, more in zip(self.delays, other.delays, strict=True)]
+        for place, count in enumerate(other.delays):
+            self.delays[place] += count
         self.delay += other.delay
 
 

@@ -97,8 +97,8 @@ class Stream(ABC, Generic[Request, Response]):
         """By type URL, in the order of a batch."""
         self._changed: set[Channel[Request, Response]] = set()
         self._woken = False
-        self._called = False
-        """Whether it is in `receive` or in `responses`."""
+        self._called: bool
+        """Whether it is in `receive` or in `responses`; known from the first request on."""
         self._closed = False
         self._events: deque[Event] = deque(maxlen=_EVENTS)
         self._awaited: dict[str, list[tuple[str, ...]]] = {}
