@@ -135,6 +135,8 @@ async def looked_at():
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", __spec__.name, "serve", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
     )
+    assert process.stdin is not None
+    assert process.stdout is not None
     try:
         yield Looked(process, (await process.stdout.readline()).decode().strip())
     finally:
