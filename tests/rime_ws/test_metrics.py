@@ -69,12 +69,15 @@ def test_how_clients_stand(plane):
     synced.catch_up()
     behind.read()
     refusing.answer(refusing.read(), error="clusters a: no")
+    assert samples(server, "rime_clients") == {(): 3}
+    FakeEnvoy(server, Node(id="a"), clock).ask(ENDPOINT, "e").catch_up()
+    assert samples(server, "rime_clients") == {(): 3}, "another stream of the first"
     states = {state: value for (state, _), value in samples(server, "rime_streams").items()}
-    assert states == {"synced": 1, "held": 0, "pending": 1, "rejected": 1}
+    assert states == {"synced": 2, "held": 0, "pending": 1, "rejected": 1}
     assert samples(server, "rime_subscriptions")["rejected", "clusters"] == 1
-    assert samples(server, "rime_unacknowledged") == {("clusters",): 1}
-    assert samples(server, "rime_rejected") == {("clusters",): 1}
-    assert samples(server, "rime_held") == {("clusters",): 0}
+    assert samples(server, "rime_unacknowledged")["clusters",] == 1
+    assert samples(server, "rime_rejected")["clusters",] == 1
+    assert samples(server, "rime_held")["clusters",] == 0
 
 
 def test_what_clients_were_sent_and_what_became_of_it(plane):

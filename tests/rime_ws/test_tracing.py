@@ -1,6 +1,7 @@
 """Traces: a change from the commit of a source to each client's acknowledgement, through OpenTelemetry's own SDK."""
 
 import asyncio
+import logging
 import subprocess
 import sys
 import threading
@@ -214,6 +215,7 @@ async def test_traces_reach_a_collector_from_clients_on_grpc(collector, monkeypa
 @pytest.mark.asyncio
 async def test_a_collector_that_is_not_there_holds_up_nothing(monkeypatch):
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # its thread goes on when the test is over
     plane = Plane()
     async with rime_ws.serve(plane.server(), "127.0.0.1:0", rime_ws.Config(traces=True)):
         plane.apply(CLUSTER, "a", b"1")

@@ -99,17 +99,23 @@ class _Clients(Collector):
         """As it is now."""
         streams: Counter[tuple[str, str]] = Counter()
         types: Counter[tuple[str, str]] = Counter()
+        clients = set()
         counts: dict[str, Counter[str]] = {key: Counter() for key in ("unacknowledged", "rejections", "holds")}
         for connected in self._server.clients:
-            if key_of(connected) is None:
+            key = key_of(connected)
+            if key is None:
                 continue
+            clients.add(key)
             stands = list(standing(connected.stream, str))
             streams[connected.transport, worst(each["state"] for each in stands)] += 1
             for each in stands:
                 types[each["type"], each["state"]] += 1
-                for key, count in counts.items():
-                    count[each["type"]] += each.get(key, 0)
+                for what, count in counts.items():
+                    count[each["type"]] += each.get(what, 0)
+        connected_now = GaugeMetricFamily("rime_clients", "Clients that are connected, by node and address.")
+        connected_now.add_metric([], len(clients))
         return [
+            connected_now,
             _states(
                 "rime_streams", "Streams of clients, by the worst that is to be said of them.", "transport", streams
             ),

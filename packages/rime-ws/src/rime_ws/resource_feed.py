@@ -36,7 +36,6 @@ class ResourceFeed:
         time: what the time is, as text.
 
     Raises:
-        ValueError: one of the names cannot be that of a resource.
         ClosedError: the group has gone.
     """
 

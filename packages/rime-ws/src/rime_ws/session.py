@@ -171,7 +171,7 @@ class Session:
             )
         try:
             self._feeds[request.id] = self._feed(request)
-        except (RimeError, ValueError) as error:
+        except RimeError as error:
             raise MisunderstoodError(str(error), id=request.id) from error
         self._wake()
 
