@@ -85,19 +85,6 @@ def test_a_delay_counts_where_it_is_not_above_the_bound(seconds, place):
     assert flow.delays == [2 * (each == place) for each in range(len(DELAYS) + 1)]
 
 
-def test_those_of_two_processes_are_added_up():
-    one, other = Flow(), Flow()
-    for flow, times in ((one, 1), (other, 10)):
-        flow.took(0.002 * times)
-        flow.took(100.0)
-        for number, field in enumerate(FIELDS, 1):
-            setattr(flow, field, number * times)
-    one.add(other)
-    assert [getattr(one, field) for field in FIELDS] == [11, 22, 33, 44, 55]
-    assert one.delays == [0, 1, 0, 0, 1, *[0] * (len(DELAYS) - 5), 2]
-    assert one.delay == pytest.approx(200.022)
-
-
 def test_types_that_clients_make_up_are_not_told_apart_beyond_a_bound():
     clients, client = Clients(), Client()
     traffic = clients.traffic()

@@ -1,6 +1,6 @@
 """Traffic: what was sent to clients and what became of it, in numbers that only grow.
 
-They are sums, so those of several processes are added up (`Flow.add`). The delay is that from a change to the client's
+They are sums, so those of several processes can be added up. The delay is that from a change to the client's
 acknowledgement of the response which told it; of several changes in one response, the oldest. It is known from what a
 stream keeps of a response anyway, so that measuring it keeps nothing for each change; a change that was overwritten
 before it was sent is not measured, nor is what a client was sent because it asked for it.
@@ -51,17 +51,6 @@ class Flow:
         """A change was acknowledged after this delay."""
         self.delays[bisect_left(DELAYS, seconds)] += 1
         self.delay += seconds
-
-    def add(self, other: "Flow") -> None:
-        """Add the sums of another process."""
-        self.responses += other.responses
-        self.resources += other.resources
-        self.bytes += other.bytes
-        self.acknowledged += other.acknowledged
-        self.rejected += other.rejected
-        for place, count in enumerate(other.delays):
-            self.delays[place] += count
-        self.delay += other.delay
 
 
 class Traffic:
