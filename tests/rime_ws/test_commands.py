@@ -190,6 +190,23 @@ def test_waiting_gives_up_and_says_who_and_why(rime, type_in):
     )
 
 
+def test_a_rime_that_answers_nobody_yet_is_waited_for(rime, type_in):
+    source = rime.do(rime.plane.writer, "file:conf", allow_empty=True)
+    assert type_in("status", "--wait", "--timeout", "0.1")[::2] == (
+        1,
+        f"rime: {rime.url}: the group default is not ready: file:conf has not delivered its first state\n",
+    )
+    timer = threading.Timer(0.2, lambda: rime.do(source.ready))
+    timer.start()
+    status, _, err = type_in("status", "--wait", "--timeout", "20")
+    timer.join()
+    assert (status, err) == (0, "")
+
+
+def test_a_time_that_is_none_is_refused(type_in):
+    assert type_in("status", "--wait", "--timeout", "-1")[0] == 2
+
+
 def test_a_rejection_is_not_waited_for_when_nothing_else_is(rime, type_in):
     rime.do(rime.plane.apply, *cluster("shop"))
     envoy = client(rime, "edge")
