@@ -36,6 +36,7 @@ class ResourceFeed:
         time: what the time is, as text.
 
     Raises:
+        ValueError: one of the names cannot be that of a resource.
         ClosedError: the group has gone.
     """
 

@@ -74,9 +74,8 @@ async def serve(server: Server, address: str, config: Config | None = None) -> A
         if not config.asks_who:
             raise open_to_all(str(where))
     access = Access(config)
-    times = Times(time.time, asyncio.get_running_loop().time)
-    traced = _traced(server, times) if config.traces else nullcontext()
-    desk = _Desk(server, config, access, times)
+    desk = _Desk(server, config, access)
+    traced = _traced(server) if config.traces else nullcontext()
     try:
         listening = await serve_websockets(
             desk.serve,
@@ -108,23 +107,15 @@ async def serve(server: Server, address: str, config: Config | None = None) -> A
             await listening.wait_closed()
 
 
-def _traced(server: Server, times: Times) -> AbstractAsyncContextManager[None]:
-    try:
-        from rime_ws.tracing import traced  # noqa: PLC0415 - loads OpenTelemetry, which need not be installed
-    except ImportError as error:
-        raise no_opentelemetry(error) from error
-    return traced(server, times)
-
-
 class _Desk:
     """Lets requests in, within limits, and serves them."""
 
-    def __init__(self, server: Server, config: Config, access: Access, times: Times) -> None:
+    def __init__(self, server: Server, config: Config, access: Access) -> None:
         self._server: Final = server
         self._config: Final = config
         self._access: Final = access
         self._pages: Final = Pages(server)
-        self._times: Final = times
+        self._times: Final = Times(time.time, asyncio.get_running_loop().time)
         self._open: Final[Counter[str]] = Counter()
         """By the client's address, without its port."""
 
@@ -188,3 +179,11 @@ def _quiet() -> logging.Logger:
     quiet = logging.getLogger("rime_ws.websockets")
     quiet.setLevel(logging.CRITICAL)
     return quiet
+
+
+def _traced(server: Server) -> AbstractAsyncContextManager[None]:
+    try:
+        from rime_ws.tracing import traced  # noqa: PLC0415 - loads OpenTelemetry, which need not be installed
+    except ImportError as error:
+        raise no_opentelemetry(error) from error
+    return traced(server, Times(time.time, asyncio.get_running_loop().time))

@@ -171,7 +171,7 @@ class Session:
             )
         try:
             self._feeds[request.id] = self._feed(request)
-        except RimeError as error:
+        except (RimeError, ValueError) as error:
             raise MisunderstoodError(str(error), id=request.id) from error
         self._wake()
 
