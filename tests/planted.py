@@ -20,7 +20,7 @@ def forms(key):
     """What a key may look like in a text."""
     raw = key.encode()
     middle = base64.b64encode(raw)[4:-4].decode()  # however it is aligned in what surrounds it
-    yield from (key, json.dumps(key)[1:-1], repr(key)[1:-1], quote(key), raw.hex(), middle)
+    yield from (key, json.dumps(key)[1:-1], repr(key)[1:-1], quote(key), quote(key, safe=""), raw.hex(), middle)
     yield raw.decode("latin-1")  # bytes among which it stands, read as text
     yield from (base64.b64encode(raw[shift:])[4:-4].decode() for shift in (1, 2))
     yield base64.urlsafe_b64encode(raw)[4:-4].decode()

@@ -1,17 +1,24 @@
 """Nothing secret leaves: keys are planted wherever rime could know of one, and all that it says is searched for them.
 
-Over every feed, the metrics and the pages, and the log, in every form that a key could take on its way.
+Over every feed, the metrics and the pages, traces and the log, in every form that a key could take on its way. What
+CSDS tells is searched in tests/rime_grpc/test_csds.py.
 """
 
 import json
 from urllib.parse import quote
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from rime_core import CLUSTER, LISTENER, SECRET, Node
 from rime_ws.pages import FILES, Pages
+from rime_ws.times import Times
+from rime_ws.tracing import Tracing
 from tests.planted import PEM, PLANTED, Cluster, found_in, planted_plane
 from tests.rime_ws.talk import FakeEnvoy, Talk
+from tests.rime_ws.test_pages import Running
 
 
 @pytest.fixture
@@ -21,8 +28,13 @@ def plane():
 
 def said(plane):
     """All that can be said of the plane, and of a client that has all of it and refuses it."""
-    server = plane.server()
+    place = f"db:postgres://rime:{quote(PLANTED, safe='')}@db/x"
+    server = plane.server(transports=[Running(place)])
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
     talk = Talk(server)
+    server.clients.observe(Tracing(provider.get_tracer("rime"), Times(talk.clock, talk.clock)))
     yield json.dumps(talk.hello)
     types = [each["type_url"] for each in talk.hello["types"]]
     for number, type_url in enumerate(types):
@@ -37,9 +49,15 @@ def said(plane):
         envoy.answer(batch, error=dump)
     yield from talk.ask(id="who", feed="clients")
     yield from talk.ask(id="one", feed="client", client="n@10.0.0.1:4000")
-    writer = plane.writer("vault", allow_empty=True)
+    writer = plane.writer(place, allow_empty=True)
+    writer.staleness = lambda: 1.0
+    with writer.transaction() as change:
+        change.apply(CLUSTER, "c", Cluster(name="c").SerializeToString())
+        change.apply(CLUSTER, "held", Cluster(name="held").SerializeToString())
     writer.ready()
+    envoy.answer(envoy.read(), error=dump)
     writer.incomplete([f"vault: refused: password={PLANTED}", f"Bearer {PLANTED}"])
+    writer.remove(CLUSTER, "held")
     yield from talk.ask(id="status", feed="status")
     writer.incomplete([])
     for name in [*server.snapshot()[SECRET]]:
@@ -50,11 +68,14 @@ def said(plane):
     pages = Pages(server)
     for path in (*FILES, "/healthz", "/readyz", "/metrics"):
         yield pages.answer(path, lambda: None).body.decode()
+    assert len(exporter.get_finished_spans()) >= 3
+    yield from (span.to_json() for span in exporter.get_finished_spans())
 
 
-def test_no_key_is_in_anything_that_is_said(plane):
+def test_no_key_is_in_anything_that_is_said(plane, caplog):
+    caplog.set_level("DEBUG")
     texts = [each if isinstance(each, str) else json.dumps(each, ensure_ascii=False) for each in said(plane)]
-    everything = "\n".join(texts)
+    everything = "\n".join([*texts, caplog.text])
 
     assert everything.count("[redacted]") > 20
     assert everything.count("withheld") >= 3

@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 
 from rime_core import describe
 from rime_core.traffic import DELAYS
+from rime_envoy_api import redact_text
 from rime_ws.client_feeds import key_of
 from rime_ws.standing import STATES, standing, worst
 from rime_ws.status_feed import groups_of
@@ -70,7 +71,7 @@ class _Planes(Collector):
         )
         listening = GaugeMetricFamily("rime_transport_listening", "Whether clients can connect.", labels=["transport"])
         for transport in self._server.transports:
-            listening.add_metric([transport.name], transport.listens_at is not None)
+            listening.add_metric([redact_text(transport.name)], transport.listens_at is not None)
         for group, server in groups_of(self._server).items():
             status = server.status()
             for type_url, there in server.snapshot().items():
@@ -79,11 +80,12 @@ class _Planes(Collector):
             ready.add_metric([group], status.ready)
             held.add_metric([group], len(status.held))
             for writer in status.writers:
-                source_ready.add_metric([group, writer.name], writer.ready)
-                incomplete.add_metric([group, writer.name], len(writer.incomplete))
-                source_resources.add_metric([group, writer.name], writer.resources)
+                source = [group, redact_text(writer.name)]
+                source_ready.add_metric(source, writer.ready)
+                incomplete.add_metric(source, len(writer.incomplete))
+                source_resources.add_metric(source, writer.resources)
                 if writer.staleness is not None:
-                    staleness.add_metric([group, writer.name], writer.staleness)
+                    staleness.add_metric(source, writer.staleness)
         return [
             resources, changes, ready, held, source_ready, incomplete, source_resources, staleness, listening,
         ]  # fmt: skip

@@ -23,6 +23,7 @@ from opentelemetry import trace
 
 from rime_core import describe
 from rime_core.protocol.events import Acknowledged, RejectedResponse
+from rime_envoy_api import redact_text
 from rime_ws.errors import no_opentelemetry
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class Tracing:
     def committed(self, source: str, changed: Mapping[str, Collection[str]], label: str | None) -> None:
         """Something changed: a trace begins."""
         now = self._times.clock()
-        attributes: dict[str, Any] = {"rime.source": source}
+        attributes: dict[str, Any] = {"rime.source": redact_text(source)}
         if label is not None:
             attributes["rime.version"] = label
         for type_url, names in changed.items():
@@ -122,7 +123,7 @@ class Tracing:
             sent = {"rime.resources": written.resources, "rime.bytes": written.size}
             span.add_event("sent", sent, self._nanoseconds(written.at))
         if isinstance(event, RejectedResponse):
-            span.set_status(trace.StatusCode.ERROR, event.message)
+            span.set_status(trace.StatusCode.ERROR, redact_text(event.message))
         span.end(self._nanoseconds(self._times.clock()))
 
     def _nanoseconds(self, then: float) -> int:
