@@ -22,9 +22,10 @@ from typing import TYPE_CHECKING, Any, Final
 import grpc
 from google.protobuf.message import DecodeError
 
-from rime_core import Peer, Resource, SourceError
-from rime_envoy_api import message_class, to_redacted
+from rime_core import Peer, Resource
+from rime_envoy_api import message_class
 from rime_grpc import address
+from rime_grpc.bodies import Bodies
 from rime_grpc.clients import ConnectedClient
 from rime_grpc.config import Config
 
@@ -43,9 +44,6 @@ MOST: Final = 200_000
 
 MOST_BYTES: Final = 64 << 20
 """Of bodies in one answer. (gRPC's own clients take 4 MiB unless told otherwise.)"""
-
-LARGEST: Final = 1 << 20
-"""Bytes of a body that is told: a larger one would hold up all others for 0.1 s and more."""
 
 _PAUSE: Final = 2_000
 """Resources after which others have their turn: 10 ms of work."""
@@ -69,44 +67,6 @@ class RefusedError(Exception):
     def __init__(self, code: grpc.StatusCode, message: str) -> None:
         super().__init__(message)
         self.code = code
-
-
-class _Bodies:
-    """What is in resources, for one answer."""
-
-    def __init__(self) -> None:
-        self._made: Final[dict[tuple[str, str, str], bytes | None]] = {}
-        self._told = 0
-        self.decoded = 0
-        """Bytes that were decoded."""
-
-    def body(self, resource: Resource) -> bytes | None:
-        """What is in it; None where that cannot be told.
-
-        Raises:
-            RefusedError: it is too much for one answer.
-        """
-        key = (resource.type_url, resource.name, resource.version)
-        if key not in self._made:
-            self._made[key] = self._make(resource)
-        body = self._made[key]
-        self._told += len(body or b"")
-        if self._told > MOST_BYTES:
-            raise RefusedError(
-                grpc.StatusCode.RESOURCE_EXHAUSTED,
-                f"resources of clients of more than {MOST_BYTES >> 20} MiB: ask for some clients, by node_matchers, or "
-                "for no contents, by exclude_resource_contents",
-            )
-        return body
-
-    def _make(self, resource: Resource) -> bytes | None:
-        if len(resource.body) > LARGEST:
-            return None
-        self.decoded += len(resource.body)
-        try:
-            return to_redacted(resource.type_url, resource.body)
-        except SourceError:
-            return None
 
 
 class ClientStatus:
@@ -141,8 +101,8 @@ class ClientStatus:
             ) from None
         matches = [_matcher(each) for each in request.node_matchers]
         response = message_class("envoy.service.status.v3.ClientStatusResponse")()
-        bodies = None if request.exclude_resource_contents else _Bodies()
-        told = paused = 0
+        bodies = None if request.exclude_resource_contents else Bodies()
+        told = size = paused = 0
         for client in self._clients():
             if matches and not any(match(client.node.id) for match in matches):
                 continue
@@ -158,7 +118,13 @@ class ClientStatus:
                 entry = config.generic_xds_configs.add()
                 _tell(entry, progress, holds.get((progress.type_url, progress.name)))
                 if bodies is not None and progress.resource is not None:
-                    _tell_body(entry, progress.resource, bodies)
+                    size += _tell_body(entry, progress.resource, bodies)
+                    if size > MOST_BYTES:
+                        raise RefusedError(
+                            grpc.StatusCode.RESOURCE_EXHAUSTED,
+                            f"resources of clients of more than {MOST_BYTES >> 20} MiB: ask for some clients, by "
+                            "node_matchers, or for no contents, by exclude_resource_contents",
+                        )
                     if bodies.decoded - paused > _PAUSE_BYTES:
                         paused = bodies.decoded
                         await asyncio.sleep(0)
@@ -191,10 +157,13 @@ def _tell(config: Any, progress: "Progress", hold: "Hold | None") -> None:  # no
         config.error_state.details = f"{hold}; {details}" if details else str(hold)
 
 
-def _tell_body(config: Any, resource: Resource, bodies: _Bodies) -> None:  # noqa: ANN401 - as above
-    body = bodies.body(resource)
-    if body is not None:
-        config.xds_config.type_url, config.xds_config.value = resource.type_url, body
+def _tell_body(config: Any, resource: Resource, bodies: Bodies) -> int:  # noqa: ANN401 - as above
+    """What is in a resource, where that can be told; in how many bytes."""
+    body = bodies.of(resource)
+    if body is None:
+        return 0
+    config.xds_config.type_url, config.xds_config.value = resource.type_url, body
+    return len(body)
 
 
 def _matcher(matcher: Any) -> Callable[[str], bool]:  # noqa: ANN401 - as above
