@@ -24,6 +24,7 @@ INTERPRETED = (
     "options.py",
     "aio.py",  # asynchronous generators, which mypyc does not know
     "testing.py",
+    "traces.py",  # what testing replays
     "clients.py",  # asked seldom, by who shows what clients have
     "protocol/progress.py",
     "snapshot.py",  # what people may hold by weak references, and we do: compiled classes do not bear it

@@ -119,10 +119,10 @@ def _wait(
 
 
 def _left(told: "Mapping[Looker, Mapping[str, Any]]", settled: "Mapping[Looker, Any]") -> Iterator[str]:
-    """A line for whatever is waited for."""
+    """A line for whatever is waited for; of several replicas with where that is."""
     yield from _unready(told)
-    for each in settled.values():
-        yield from each.left()
+    for looker, each in settled.items():
+        yield from (line if len(settled) == 1 else f"{looker.url}: {line}" for line in each.left())
 
 
 def _unready(told: "Mapping[Looker, Mapping[str, Any]]") -> Iterator[str]:
