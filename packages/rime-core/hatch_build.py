@@ -25,6 +25,7 @@ INTERPRETED = (
     "options.py",
     "aio.py",  # asynchronous generators, which mypyc does not know
     "testing.py",
+    "traces.py",  # what testing replays
     "clients.py",  # asked seldom, by who shows what clients have
     "reception.py",
     "protocol/progress.py",

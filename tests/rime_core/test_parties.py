@@ -15,7 +15,7 @@ def public(each):
 @pytest.mark.parametrize(
     ("protocol", "known"),
     [
-        (Owner, {"name", "rank", "is_busy", "is_ready", "lacks", "owned", "note_written"}),
+        (Owner, {"name", "rank", "is_busy", "is_ready", "lacks", "owned", "note_written", "staleness"}),
         (Reader, {"nudge", "wants", "is_given", "acknowledged", "refusal", "pins", "close"}),
     ],
 )

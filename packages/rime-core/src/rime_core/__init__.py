@@ -13,9 +13,9 @@ Plane writes, Server reads; `rime_core.protocol` speaks xDS over them; `rime_cor
 from types import FunctionType
 from typing import Final
 
-from rime_core.adapter import Source, Started, Transport
+from rime_core.adapter import Dated, Listening, Source, Started, Transport
 from rime_core.claims import Claim
-from rime_core.clients import Clients, Connected, Follower
+from rime_core.clients import Clients, Connected, Follower, Observer
 from rime_core.debounce import Debounce, Timer
 from rime_core.delivery import Rejected
 from rime_core.errors import (
@@ -80,14 +80,17 @@ __all__ = [
     "ClosedError",
     "ConflictError",
     "Connected",
+    "Dated",
     "Debounce",
     "DelayStatus",
     "FellBehindError",
     "Follower",
     "Groups",
     "HeldRemoval",
+    "Listening",
     "Node",
     "Notice",
+    "Observer",
     "OptionReader",
     "Peer",
     "PeerError",

@@ -1,6 +1,6 @@
 """What the lower rooms know of the upper ones: a Store of its writers, an Index of its subscribers, and so on."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
@@ -43,6 +43,11 @@ class Owner(Protocol):
 
     owned: int
     """How many resources it has in service."""
+
+    @property
+    def staleness(self) -> "Callable[[], float | None]":
+        """Seconds since its view was last known to be true; None where nobody knows."""
+        ...
 
     def note_written(self) -> bool:
         """It wrote something; True the first time."""

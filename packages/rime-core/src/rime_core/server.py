@@ -1,6 +1,6 @@
 """Server: the readers' handle on a Plane. It hands out Subscribers and Snapshots; it has no way to write."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +14,7 @@ from rime_core.store import Store
 from rime_core.subscriber import Subscriber
 
 if TYPE_CHECKING:
+    from rime_core.adapter import Listening
     from rime_core.parties import Gate
 
 Route = Callable[[Client], "Server"]
@@ -23,7 +24,7 @@ Route = Callable[[Client], "Server"]
 class Server:
     """What transports, and programs that only read, are given. Made by `Plane.server`."""
 
-    __slots__ = ("_authorize", "_group", "_store", "groups")
+    __slots__ = ("_authorize", "_group", "_store", "groups", "transports")
 
     def __init__(
         self,
@@ -31,12 +32,15 @@ class Server:
         group: Route | None = None,
         authorize: Authorize | None = None,
         groups: "Mapping[str, Server] | None" = None,
+        transports: "Sequence[Listening]" = (),
     ) -> None:
         self._store: Final = store
         self._group: Final = group
         self._authorize: Final = authorize
         self.groups: Final[Mapping[str, Server]] = MappingProxyType(groups or {})
         """Name → the Server of a group, for who looks at them all; as `Plane.server` was told."""
+        self.transports: Final[Sequence[Listening]] = transports
+        """What carries clients' streams, for who asks whether it listens; as `Plane.server` was told."""
 
     @property
     def ready(self) -> bool:

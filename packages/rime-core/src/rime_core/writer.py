@@ -6,7 +6,7 @@ content waits and takes over when the winner gives the name up.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Final, Literal, Self
 
@@ -34,6 +34,8 @@ class Writer:
         """How many resources it has in service; what another writer's hide does not count."""
         self.open_transaction: Transaction | None = None
         """The transaction of it that is open."""
+        self.staleness: Callable[[], float | None] = _unknown
+        """How many seconds ago its view was last known to be true (`rime_core.adapter.Dated`); for its status."""
         self.store: Final = store
         """What it writes to."""
         self._indexes: Final = store.indexes
@@ -89,6 +91,7 @@ class Writer:
                         index.label = None
                         store.commits += 1
                         if index.waiting or index.touched:
+                            store.clients.committed(self.name, {type_url: (name,)}, None)
                             call_all(index.woken())
                         return True
         resource = store.preparation.resource(type_url, name, body, aliases, on_demand, ttl)
@@ -248,6 +251,10 @@ class Writer:
         self.store.check_open()
         if self.open_transaction is not None:
             raise UsageError(f"a transaction of {self.name} is open: change through it, or after it")
+
+
+def _unknown() -> None:
+    """Nobody said how to know it."""
 
 
 class Transaction:

@@ -9,7 +9,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -22,7 +22,7 @@ from rime_core.address import Address, read_address
 from rime_ws.access import SUBPROTOCOL, Access, Refusal
 from rime_ws.config import Config
 from rime_ws.connection import Connection
-from rime_ws.errors import cannot_listen, not_encrypted, open_to_all
+from rime_ws.errors import cannot_listen, no_opentelemetry, not_encrypted, open_to_all
 from rime_ws.pages import Pages, text_response
 from rime_ws.session import Session
 from rime_ws.times import Times
@@ -64,7 +64,7 @@ async def serve(server: Server, address: str, config: Config | None = None) -> A
 
     Raises:
         UsageError: the address is none, is in use, or can be reached from other machines, and what goes there would not
-            be encrypted, or given to anybody; or a file cannot be used.
+            be encrypted, or given to anybody; or a file cannot be used, or OpenTelemetry is not installed.
     """
     config = config or Config()
     where = parse(address)
@@ -75,6 +75,7 @@ async def serve(server: Server, address: str, config: Config | None = None) -> A
             raise open_to_all(str(where))
     access = Access(config)
     desk = _Desk(server, config, access)
+    traced = _traced(server) if config.traces else nullcontext()
     try:
         listening = await serve_websockets(
             desk.serve,
@@ -97,7 +98,8 @@ async def serve(server: Server, address: str, config: Config | None = None) -> A
         raise cannot_listen(str(where), error) from error
     try:
         port = listening.sockets[0].getsockname()[1]
-        yield Bound(str(Address(where.host, port)))
+        async with traced:
+            yield Bound(str(Address(where.host, port)))
     finally:
         # also when the surrounding scope was cancelled: clients are told to come back
         with anyio.CancelScope(shield=True):
@@ -177,3 +179,11 @@ def _quiet() -> logging.Logger:
     quiet = logging.getLogger("rime_ws.websockets")
     quiet.setLevel(logging.CRITICAL)
     return quiet
+
+
+def _traced(server: Server) -> AbstractAsyncContextManager[None]:
+    try:
+        from rime_ws.tracing import traced  # noqa: PLC0415 - loads OpenTelemetry, which need not be installed
+    except ImportError as error:
+        raise no_opentelemetry(error) from error
+    return traced(server, Times(time.time, asyncio.get_running_loop().time))
