@@ -188,6 +188,18 @@ def test_further_signals_change_nothing_and_delay_nothing(serve):
     assert "Traceback" not in err
 
 
+def test_signals_that_come_together_are_one(serve):
+    process = serve("well")
+    process.stdout.readline()
+
+    for number in (signal.SIGSTOP, signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGCONT):
+        process.send_signal(number)
+    _, err = process.communicate(timeout=10)
+
+    assert process.returncode == 0
+    assert err.endswith("info    SIGINT: ending\n")
+
+
 def test_a_signal_before_it_has_begun_ends_it_too(serve):
     process = serve("slow-to-make")
     assert process.stdout.readline() == "making\n"

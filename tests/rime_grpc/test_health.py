@@ -1,7 +1,9 @@
 """gRPC's health service: whether clients are answered, for probes and load balancers."""
 
 import asyncio
+import socket
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -12,6 +14,8 @@ import rime_grpc
 from rime_core import CLUSTER, Plane
 from rime_grpc import Config
 from rime_grpc.health import CHECK, WATCH
+from rime_grpc.serving import Shared
+from tests.rime_grpc.siblings import Siblings
 
 pytestmark = pytest.mark.asyncio
 
@@ -32,6 +36,12 @@ def writer(plane):
     return found
 
 
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 def request(service=""):
     return StringValue(value=service).SerializeToString()
 
@@ -41,9 +51,11 @@ def state(data):
 
 
 @asynccontextmanager
-async def serving(plane, config=None):
+async def serving(plane, config=None, siblings=None):
+    shared = Shared(siblings, Path()) if siblings is not None else None
+    where = f"127.0.0.1:{free_port()}" if shared else "127.0.0.1:0"
     async with (
-        rime_grpc.serve(plane.server(), "127.0.0.1:0", config) as bound,
+        rime_grpc.serve(plane.server(), where, config, shared=shared) as bound,
         grpc.aio.insecure_channel(bound.address) as channel,
     ):
         yield channel
@@ -63,6 +75,28 @@ async def test_it_serves_once_every_source_has_delivered(plane, writer, service)
         assert await check(channel, service) == NOT_SERVING
         writer.ready()
         assert await check(channel, service) == SERVING
+
+
+async def test_one_of_several_processes_serves_once_all_of_them_were_ready(plane, writer):
+    siblings = Siblings()
+    async with serving(plane, siblings=siblings) as channel:
+        watching = watch(channel)
+        assert state(await watching.read()) == NOT_SERVING
+        writer.ready()
+        assert await check(channel) == NOT_SERVING
+        siblings.become_ready()
+        assert await check(channel) == SERVING
+        assert state(await watching.read()) == SERVING
+        watching.cancel()
+
+
+async def test_that_all_the_others_are_ready_does_not_make_it_ready_itself(plane, writer):
+    siblings = Siblings()
+    siblings.become_ready()
+    async with serving(plane, siblings=siblings) as channel:
+        assert await check(channel) == NOT_SERVING
+        writer.ready()
+        assert await check(channel) == SERVING
 
 
 async def test_a_service_that_there_is_not(plane):

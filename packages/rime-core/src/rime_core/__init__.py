@@ -13,7 +13,7 @@ Plane writes, Server reads; `rime_core.protocol` speaks xDS over them; `rime_cor
 from types import FunctionType
 from typing import Final
 
-from rime_core.adapter import Source, Started, Transport
+from rime_core.adapter import SharedTransport, Siblings, Source, Started, Transport
 from rime_core.clients import Clients, Connected, Follower
 from rime_core.debounce import Debounce, Timer
 from rime_core.delivery import Rejected
@@ -95,6 +95,8 @@ __all__ = [
     "Resource",
     "RimeError",
     "Server",
+    "SharedTransport",
+    "Siblings",
     "Snapshot",
     "Source",
     "SourceError",

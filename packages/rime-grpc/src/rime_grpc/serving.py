@@ -10,12 +10,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import anyio
 import grpc
 
-from rime_core import Peer, Server, UsageError
+from rime_core import Peer, Server, Siblings, UsageError
 from rime_core.address import Address
 from rime_grpc import address as addresses
 from rime_grpc import csds
@@ -58,11 +59,21 @@ class Bound:
         return self._streams.clients()
 
 
+class Shared(NamedTuple):
+    """That the address is that of other processes, too: as `rime_core.SharedTransport.share` is told."""
+
+    siblings: Siblings
+    folder: Path
+
+
 @asynccontextmanager
-async def serve(server: Server, address: str, config: Config | None = None) -> AsyncIterator[Bound]:
+async def serve(
+    server: Server, address: str, config: Config | None = None, *, shared: Shared | None = None
+) -> AsyncIterator[Bound]:
     """Serve clients of `server` on `address` (`127.0.0.1:18000`; port 0: any that is free) until the block ends.
 
     Then each stream ends with UNAVAILABLE, so that its client comes back: to the next process, or another replica.
+    `shared` is given where other processes listen on the same address, and each has its part of the clients.
 
     Raises:
         UsageError: the address is none, is in use, or can be reached from other machines and nothing would be encrypted
@@ -75,10 +86,11 @@ async def serve(server: Server, address: str, config: Config | None = None) -> A
     if not (where.is_loopback or config.insecure or config.cert):
         raise not_loopback(address)
     credentials = _credentials(config)
-    addresses.check_free(where)
-    streams = _Streams(server, config)
+    if shared is None:
+        addresses.check_free(where)
+    streams = _Streams(server, config, shared)
     with taken_together(asyncio.get_running_loop()):
-        grpc_server = grpc.aio.server(options=_options(config))
+        grpc_server = grpc.aio.server(options=_options(config, is_shared=shared is not None))
     grpc_server.add_generic_rpc_handlers((streams,))
     try:
         if credentials is None:
@@ -106,7 +118,7 @@ async def serve(server: Server, address: str, config: Config | None = None) -> A
 class _Streams(grpc.GenericRpcHandler):
     """Knows the methods, and the streams that are open; a Fetch, which is a stream of one each way, among them."""
 
-    def __init__(self, server: Server, config: Config) -> None:
+    def __init__(self, server: Server, config: Config, shared: Shared | None) -> None:
         self._server: Final = server
         self._config: Final = config
         self._gate: Final = Gate(config)
@@ -120,7 +132,8 @@ class _Streams(grpc.GenericRpcHandler):
         status = csds.ClientStatus(self.clients, config)
         for path in csds.METHODS:
             self._handlers[path] = grpc.stream_stream_rpc_method_handler(partial(self._tell, status))
-        self._health: Final = Health(server, {path.split("/")[1] for path in self._handlers})
+        services = {path.split("/")[1] for path in self._handlers}
+        self._health: Final = Health(server, services, shared.siblings if shared is not None else None)
         self._handlers[CHECK] = grpc.stream_stream_rpc_method_handler(self._check)
         self._handlers[WATCH] = grpc.stream_stream_rpc_method_handler(self._watch)
 
@@ -182,15 +195,15 @@ def _credentials(config: Config) -> grpc.ServerCredentials | None:
     return Certificates(config.cert, config.key, config.client_ca).credentials()
 
 
-def _options(config: Config) -> list[tuple[str, int]]:
+def _options(config: Config, *, is_shared: bool) -> list[tuple[str, int]]:
     keepalive = int(config.keepalive * 1000)
     aging = [("grpc.max_connection_age_ms", int(config.max_age * CONNECTION_SHARE * 1000))] if config.max_age else []
     return [
         *aging,
         ("grpc.max_receive_message_length", config.max_request_bytes),
         ("grpc.max_send_message_length", -1),
-        # without this a second server on the same port binds successfully, and gets half of the clients
-        ("grpc.so_reuseport", 0),
+        # where this is not meant a second server on the same port binds successfully, and gets half of the clients
+        ("grpc.so_reuseport", int(is_shared)),
         ("grpc.keepalive_time_ms", keepalive),
         ("grpc.keepalive_timeout_ms", keepalive),
         ("grpc.keepalive_permit_without_calls", 1),
