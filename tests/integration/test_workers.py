@@ -1,5 +1,7 @@
 """Several workers on one port: wherever a client lands, it is sent what it lacks, and nothing that it has."""
 
+import asyncio
+import json
 import os
 import signal
 
@@ -8,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from . import resources
+from .rime import rime as command
 from .waiting import eventually
 from .workers import Delta, Sotw, connected, on_worker, workers_of
 
@@ -72,6 +75,24 @@ async def test_a_worker_that_is_killed_is_replaced_and_its_clients_are_sent_noth
     assert len(new) == 1
     async with on_worker(1, Delta, rime, "again", lost.versions) as again:
         assert [name for name, _ in await again.sent()] == ["green"]
+
+
+async def test_whoever_looks_sees_the_clients_of_all_workers(stage):
+    stage.save(**{name: resources.cluster(name) for name in NAMES})
+    rime = await stage.rime(config=WORKERS, looked_at=True)
+    async with (
+        on_worker(1, Delta, rime, "on-1") as one,
+        on_worker(2, Delta, rime, "on-2") as two,
+    ):
+        for client in (one, two):
+            assert len(await client.sent()) == len(NAMES)
+        at = ("--at", f"ws://{rime.looked_at}", "-o", "json")
+        (found,) = json.loads(await asyncio.to_thread(command, "status", "--wait", *at))
+        listed = json.loads(await asyncio.to_thread(command, "clients", *at))
+
+    assert found["clients"]["synced"] == 2
+    assert [each["running"] for each in found["workers"]] == [True, True]
+    assert sorted(each["worker"] for each in listed) == [1, 2]
 
 
 async def test_an_envoy_whose_worker_is_killed_goes_on_and_is_sent_one_change_and_nothing_else(stage):
