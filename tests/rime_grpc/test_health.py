@@ -3,7 +3,6 @@
 import asyncio
 import socket
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -14,8 +13,8 @@ import rime_grpc
 from rime_core import CLUSTER, Plane
 from rime_grpc import Config
 from rime_grpc.health import CHECK, WATCH
-from rime_grpc.serving import Shared
-from tests.rime_grpc.siblings import Siblings
+from rime_grpc.siblings import Shared
+from tests.rime_grpc.fake_siblings import Siblings
 
 pytestmark = pytest.mark.asyncio
 
@@ -51,8 +50,7 @@ def state(data):
 
 
 @asynccontextmanager
-async def serving(plane, config=None, siblings=None):
-    shared = Shared(siblings, Path()) if siblings is not None else None
+async def serving(plane, config=None, shared=None):
     where = f"127.0.0.1:{free_port()}" if shared else "127.0.0.1:0"
     async with (
         rime_grpc.serve(plane.server(), where, config, shared=shared) as bound,
@@ -77,9 +75,9 @@ async def test_it_serves_once_every_source_has_delivered(plane, writer, service)
         assert await check(channel, service) == SERVING
 
 
-async def test_one_of_several_processes_serves_once_all_of_them_were_ready(plane, writer):
+async def test_one_of_several_processes_serves_once_all_of_them_were_ready(plane, writer, tmp_path):
     siblings = Siblings()
-    async with serving(plane, siblings=siblings) as channel:
+    async with serving(plane, shared=Shared(siblings, tmp_path)) as channel:
         watching = watch(channel)
         assert state(await watching.read()) == NOT_SERVING
         writer.ready()
@@ -90,10 +88,10 @@ async def test_one_of_several_processes_serves_once_all_of_them_were_ready(plane
         watching.cancel()
 
 
-async def test_that_all_the_others_are_ready_does_not_make_it_ready_itself(plane, writer):
+async def test_that_all_the_others_are_ready_does_not_make_it_ready_itself(plane, writer, tmp_path):
     siblings = Siblings()
     siblings.become_ready()
-    async with serving(plane, siblings=siblings) as channel:
+    async with serving(plane, shared=Shared(siblings, tmp_path)) as channel:
         assert await check(channel) == NOT_SERVING
         writer.ready()
         assert await check(channel) == SERVING

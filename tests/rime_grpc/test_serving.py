@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-from pathlib import Path
 
 import grpc
 import pytest
@@ -10,9 +9,9 @@ import pytest
 import rime_grpc
 from rime_core import CLUSTER, LISTENER, Plane, UsageError
 from rime_grpc.services import DELTA, METHODS
-from rime_grpc.serving import Shared
+from rime_grpc.siblings import Shared
 from tests.rime_grpc.clients import DELTA_ADS, GrpcClient, Request, SotwRequest, connect, decode, decode_sotw
-from tests.rime_grpc.siblings import Siblings
+from tests.rime_grpc.fake_siblings import Siblings
 
 pytestmark = pytest.mark.asyncio
 
@@ -37,8 +36,8 @@ async def test_a_plane_is_not_a_server(plane):
             pass
 
 
-async def test_who_is_told_to_share_a_port_does(plane):
-    shared = Shared(Siblings(), Path())
+async def test_who_is_told_to_share_a_port_does(plane, tmp_path):
+    shared = Shared(Siblings(), tmp_path)
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)

@@ -10,13 +10,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import anyio
 import grpc
 
-from rime_core import Peer, Server, Siblings, UsageError
+from rime_core import Peer, Server, UsageError
 from rime_core.address import Address
 from rime_grpc import address as addresses
 from rime_grpc import csds
@@ -29,6 +28,7 @@ from rime_grpc.gate import Gate
 from rime_grpc.health import CHECK, WATCH, Health
 from rime_grpc.peer import peer_of
 from rime_grpc.services import METHODS, Method
+from rime_grpc.siblings import Shared, is_sibling
 from rime_grpc.stream import Stream
 from rime_grpc.tls import Certificates
 from rime_grpc.wakeups import taken_together
@@ -57,13 +57,6 @@ class Bound:
     def clients(self) -> list[ConnectedClient]:
         """Who is connected now, and what each of them has."""
         return self._streams.clients()
-
-
-class Shared(NamedTuple):
-    """That the address is that of other processes, too: as `rime_core.SharedTransport.share` is told."""
-
-    siblings: Siblings
-    folder: Path
 
 
 @asynccontextmanager
@@ -97,6 +90,8 @@ async def serve(
             port = grpc_server.add_insecure_port(str(where))
         else:
             port = grpc_server.add_secure_port(str(where), credentials)
+        if shared is not None:
+            grpc_server.add_insecure_port(shared.own)
     except (
         RuntimeError
     ) as error:  # taken by another between the check and now; or gRPC's own TLS refuses what OpenSSL takes
@@ -129,7 +124,7 @@ class _Streams(grpc.GenericRpcHandler):
             path: grpc.stream_stream_rpc_method_handler(partial(self._serve, method))
             for path, method in METHODS.items()
         }
-        status = csds.ClientStatus(self.clients, config)
+        status = csds.ClientStatus(self.clients, config, shared.ask if shared is not None else None)
         for path in csds.METHODS:
             self._handlers[path] = grpc.stream_stream_rpc_method_handler(partial(self._tell, status))
         services = {path.split("/")[1] for path in self._handlers}
@@ -171,6 +166,9 @@ class _Streams(grpc.GenericRpcHandler):
             await self._health.watch(context)
 
     async def _tell(self, status: csds.ClientStatus, _requests: object, context: "Context") -> None:
+        if is_sibling(context):
+            await status.serve_sibling(context)
+            return
         async with self._admitted(context) as peer:
             await status.serve(context, peer)
 

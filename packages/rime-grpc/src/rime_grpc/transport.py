@@ -8,7 +8,8 @@ import anyio
 
 from rime_core import Server, Siblings, Started
 from rime_grpc import address, config
-from rime_grpc.serving import Shared, serve
+from rime_grpc.serving import serve
+from rime_grpc.siblings import Shared
 
 
 class GrpcTransport:
