@@ -144,6 +144,20 @@ def test_its_status_is_0_also_where_much_is_freed_at_its_end(serve):
     assert process.returncode == 0
 
 
+def test_signals_while_much_is_freed_at_its_end_change_nothing(serve):
+    process = serve("slow_to_free")
+    process.stdout.readline()
+
+    process.send_signal(signal.SIGTERM)
+    read_until(process.stderr, "SIGTERM: ending")
+    while process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.05)
+
+    assert process.returncode == 0
+
+
 @pytest.mark.parametrize("place", ["stubborn", "in_a_thread"])
 def test_what_does_not_end_is_left_behind(serve, place):
     process = serve(place)
@@ -198,6 +212,7 @@ def test_signals_that_come_together_are_one(serve):
 
     assert process.returncode == 0
     assert err.endswith("info    SIGINT: ending\n")
+    assert "Traceback" not in err
 
 
 def test_a_signal_before_it_has_begun_ends_it_too(serve):

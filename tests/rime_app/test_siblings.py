@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,7 @@ def test_the_end_of_the_line_ends_it_as_a_signal_does_and_leaves_no_sockets(sibl
 def test_it_is_heard_in_a_thread_that_keeps_nothing_from_ending(siblings, line, told):
     called: list[Any] = []
     siblings.begin(called.append)
+    assert [each.daemon for each in threading.enumerate() if each.name == "line"] == [True]
     line[0].send(AllReady())
     while not called:
         pass

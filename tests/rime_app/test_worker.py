@@ -13,6 +13,7 @@ import pytest
 
 PLUGIN = """
     import os
+    import subprocess
     import sys
     import time
     from pathlib import Path
@@ -43,6 +44,9 @@ PLUGIN = """
                 while not Path("go").exists():
                     await anyio.sleep(0.01)
             writer.ready()
+            if self.place == "with-child":
+                child = subprocess.Popen(["sleep", "60"], close_fds=False)
+                print("child", child.pid, file=sys.stderr, flush=True)
             if self.place == "blocking":
                 await anyio.sleep(0.3)
                 print("blocking", file=sys.stderr, flush=True)
@@ -165,6 +169,7 @@ def test_a_signal_ends_all_with_status_0(serve, rime):
     assert (process.returncode, out) == (0, "")
     assert "info    SIGTERM: ending\n" in err
     assert "Traceback" not in err
+    assert "did not end" not in err
     assert gone(*workers)
     assert list(rime.site.glob("rime-*")) == []
 
@@ -205,11 +210,17 @@ def test_no_worker_is_left_behind_where_the_first_process_is_killed(serve, rime,
     assert list(rime.site.glob("rime-*")) == []
 
 
-def test_a_worker_that_is_killed_is_replaced(serve):
-    process, (one, other) = started(serve)
+def test_a_worker_that_is_killed_is_replaced_also_where_a_child_of_its_lives_on(serve):
+    process = serve("with-child")
+    began = until(process.stderr, "child ", times=2)
+    one, other = pids(began)
+    process.stdout.readline()
 
     os.kill(one, signal.SIGKILL)
-    lines = until(process.stderr, "pid ")
+    lines = until(process.stderr, "child ")
+    for each in (*began, *lines):
+        if each.startswith("child "):
+            os.kill(int(each.split()[1]), signal.SIGKILL)
 
     (line,) = (each for each in lines if "starts again" in each)
     assert " error   worker " in line
@@ -237,12 +248,16 @@ def test_hup_reaches_every_worker_and_each_record_of_the_log_says_whose_it_is(se
         ("killed-at-start", {}, 1, "rime: no worker comes up: the last was ended by SIGKILL\n"),
     ],
 )
-def test_what_cannot_be_served_is_said_once_with_the_status_that_one_process_has(serve, place, options, status, line):
+def test_what_cannot_be_served_is_said_once_with_the_status_that_one_process_has(
+    serve, rime, place, options, status, line
+):
+    rime.install("other-plugin", "raise ImportError('no libpq')")
     process = serve(place, **options)
     out, err = process.communicate(timeout=20)
 
     assert (process.returncode, out) == (status, "")
-    said = [each for each in err.splitlines(keepends=True) if each.startswith("rime: ")]
+    plugin, *said = [each for each in err.splitlines(keepends=True) if each.startswith("rime: ")]
+    assert "going on without it" in plugin
     assert len(said) == 1
     assert said[0].startswith(line)
     assert "Traceback" not in err

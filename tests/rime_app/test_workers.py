@@ -175,6 +175,17 @@ async def test_one_that_dies_again_and_again_is_started_ever_less_often():
         assert stage.slept == [1, 2, 4, 8, 16, 30, 30]
 
 
+async def test_later_all_may_die_and_all_are_replaced():
+    async with Stage(2) as stage:
+        await stage.all_ready()
+        for _ in range(2):
+            for process in stage.processes[-2:]:
+                process.die(-signal.SIGKILL)
+            await stage.settle()
+
+        assert sorted(process.number for process in stage.processes) == [1, 1, 1, 2, 2, 2]
+
+
 async def test_one_that_lasted_is_started_again_soon():
     async with Stage(2) as stage:
         await stage.all_ready()

@@ -52,6 +52,14 @@ async def test_who_is_told_to_share_a_port_does(plane, tmp_path):
                     pass
 
 
+async def test_who_is_not_told_to_share_a_port_does_not(plane):
+    async with rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound:
+        with socket.socket() as other:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            with pytest.raises(OSError, match="in use"):
+                other.bind(("127.0.0.1", int(bound.address.rpartition(":")[2])))
+
+
 async def test_a_port_in_use_is_refused_by_rime_and_by_grpc(plane, capfd):
     async with rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound:
         with pytest.raises(UsageError, match=f"grpc: {bound.address} is in use"):

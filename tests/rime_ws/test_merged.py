@@ -112,6 +112,9 @@ def test_a_client_that_comes_later_is_told_and_so_is_one_that_goes(workers, talk
 
     (told,) = later(talk)
     assert (told["clients"], told["removed"]) == ([], ["edge-3@10.0.0.1:3"])
+    workers[3].lost = True
+    (told,) = later(talk)
+    assert told["removed"] == []
 
 
 def test_the_first_state_is_whole_when_the_last_worker_has_told_its_own(workers, talk):
@@ -167,8 +170,12 @@ def test_a_client_that_no_worker_has_is_said_once_by_all(workers, talk):
 
 def test_a_client_whose_worker_has_gone_has_nothing_any_more(workers, talk):
     workers[1].plane.apply(CLUSTER, "a", b"")
-    workers[1].envoy("edge", 1).ask(CLUSTER).catch_up()
+    workers[1].plane.apply(CLUSTER, "b", b"")
+    envoy = workers[1].envoy("edge", 1).ask(CLUSTER).catch_up()
     talk.ask(feed="client", id="one", client="edge@10.0.0.1:1")
+    workers[1].plane.remove(CLUSTER, "b")
+    envoy.catch_up()
+    assert later(talk)[-1]["removed"] == [["clusters", "b"]]
     workers[1].lost = True
 
     (told,) = later(talk)
@@ -196,6 +203,7 @@ def test_the_status_is_that_of_all_workers_and_resources_are_not_summed(workers,
     assert told["groups"]["default"]["ready"]
     assert told["groups"]["default"]["complete"]
     assert told["workers"] == [{"worker": number, "running": True, "ready": True} for number in (1, 2, 3)]
+    workers[1].plane.apply(CLUSTER, "a", b"changed")  # the others will have it in a moment
     assert later(talk) == []
 
 

@@ -1,10 +1,12 @@
 """Workers that show each other what they know, over real sockets: two of them, in this process."""
 
 import asyncio
+import json
 import socket
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
+from websockets.asyncio.server import unix_serve
 
 import rime_ws
 from rime_core import CLUSTER, Node, Plane, UsageError
@@ -161,6 +163,25 @@ async def test_that_a_worker_has_gone_is_said_once(tmp_path, monkeypatch):
         assert not woken.is_set()
     finally:
         feed.close()
+
+
+async def test_what_is_not_taken_yet_is_not_replaced_by_what_comes_next(tmp_path):
+    async def tell(there):
+        for text in ("hello", 1, 2, 3):
+            await there.send(json.dumps(text))
+        await there.wait_closed()
+
+    woken = asyncio.Event()
+    async with unix_serve(tell, str(tmp_path / "1")):
+        feed = SiblingFeed(tmp_path / "1", {"message": "subscribe"}, woken.set)
+        try:
+            await woken.wait()
+            for _ in range(100):
+                await asyncio.sleep(0)
+            first = feed.take(0.0)
+            assert [first, await until(woken, feed), await until(woken, feed)] == [1, 2, 3]
+        finally:
+            feed.close()
 
 
 async def test_only_this_user_can_reach_the_sockets(port, tmp_path):

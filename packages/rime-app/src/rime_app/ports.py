@@ -61,8 +61,6 @@ def _holder(address: Address) -> socket.socket:
         if error.errno != errno.EADDRINUSE:
             raise
     # connections that ended lately keep it for a minute, which SO_REUSEADDR overlooks; whoever listens it does not
-    with _bind(address, reuse=True) as probe:
-        probe.listen()
     return _bind(address, reuse=True)
 
 
