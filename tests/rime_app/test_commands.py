@@ -1,6 +1,8 @@
 """The commands `serve` and `plugins`; what `serve` does once it runs is in test_process.py."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,6 +51,48 @@ def test_a_file_becomes_the_configuration(served, tmp_path):
     assert served("--config", str(path), "--log", "text").settings.log == "text"
 
 
+@pytest.fixture
+def shared(monkeypatch):
+    """How many workers `rime serve` would start, or that it would be one process alone."""
+    runs = []
+    monkeypatch.setattr("rime_app.process.run_process", lambda *_: runs.append("alone"))
+    monkeypatch.setattr("rime_app.workers.run_workers", lambda _config, count, _announce: runs.append(count))
+    monkeypatch.setattr("rime_app.commands.usable_cpus", lambda: 3)
+    return runs
+
+
+@pytest.mark.parametrize(
+    ("arguments", "run_as"),
+    [((), "alone"), (("--workers", "1"), "alone"), (("--workers", "2"), 2), (("--workers", "auto"), 3)],
+)
+def test_with_workers_it_is_several_processes(shared, arguments, run_as):
+    assert run(["serve", *arguments], plugins_with(own)) == 0
+    assert shared == [run_as]
+
+
+def test_where_there_is_one_cpu_auto_is_one_process_alone(shared, monkeypatch):
+    monkeypatch.setattr("rime_app.commands.usable_cpus", lambda: 1)
+
+    assert run(["serve", "--workers", "auto"], plugins_with(own)) == 0
+    assert shared == ["alone"]
+
+
+def test_where_processes_cannot_share_a_port_it_says_so(shared, monkeypatch, capsys):
+    monkeypatch.delattr("socket.SO_REUSEPORT")
+
+    assert run(["serve", "--workers", "2"], plugins_with(own)) == 2
+    assert capsys.readouterr().err.startswith("rime: workers: this system has no SO_REUSEPORT")
+    assert shared == []
+
+
+def test_alone_it_loads_nothing_that_only_workers_need():
+    program = "import rime_app.commands, rime_app.process, sys; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+
+    assert {"rime_app.process", "rime_app.serve"} <= set(loaded)
+    assert not {"rime_app.workers", "rime_app.siblings", "rime_app.ports", "multiprocessing"} & set(loaded)
+
+
 def test_plugins_lists_who_offers_what(capsys):
     plugins = plugins_with(Fakes())
     plugins.register(own, Plugin("rime-app", "0.1.0"))
@@ -93,11 +137,12 @@ def test_the_page_on_configuration_lists_every_flag_and_key_with_its_default():
         "unmatched": "default",
         "log": "text",
         "log_level": "info",
+        "workers": "1",
     }
     assert "| `base` | `--base` | none |" in page
     assert set(re.findall(r"(--[a-z-]+)", page)) >= flags()
     assert Settings() == Settings(
-        ready_timeout=30.0, max_removal=0.5, log="text", log_level="info", base="", unmatched="default"
+        ready_timeout=30.0, max_removal=0.5, log="text", log_level="info", base="", unmatched="default", workers=1
     )
 
 

@@ -45,6 +45,7 @@ missing = "unanswered"
 ready_timeout = "5s"
 base = "shared"
 unmatched = "refuse"
+workers = 4
 max_removal = "20%"
 log = "json"
 log_level = "debug"
@@ -82,9 +83,28 @@ def test_a_file_says_it_all(rime_toml):
         authorize=(read_access_rule("", {"types": "secrets", "certificate": "spiffe://prod/*"}),),
         policies={ROUTE: Policy(missing="unanswered")},
         settings=Settings(
-            5.0, 0.2, log="json", log_level="debug", base="shared", unmatched="refuse", debounce=Debounce(0.1, 2.0)
+            *(5.0, 0.2),
+            log="json",
+            log_level="debug",
+            base="shared",
+            unmatched="refuse",
+            debounce=Debounce(0.1, 2.0),
+            workers=4,
         ),
     )
+
+
+@pytest.mark.parametrize(("text", "count"), [("1", 1), ("64", 64), ("256", 256), ("auto", None)])
+def test_workers_are_a_number_or_as_many_as_there_are_cpus(rime_toml, text, count):
+    assert read_config(settings={"workers": text}).settings.workers == count
+    assert read_config(rime_toml(f'[serve]\nworkers = "{text}"')).settings.workers == count
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "257", "1.5", "two", "", "٣"])
+def test_workers_that_make_no_sense(text):
+    with pytest.raises(UsageError) as raised:
+        read_config(settings={"workers": text})
+    assert str(raised.value) == f"rime serve: workers={text!r} should be auto, or a number from 1 to 256"
 
 
 def test_flags_say_it_all():
@@ -107,7 +127,7 @@ def test_without_anything_it_is_loopback_and_careful():
     assert read_config() == Config(
         sources=(),
         transports=(Spec("grpc", "127.0.0.1:18000"),),
-        settings=Settings(ready_timeout=30.0, max_removal=0.5, log="text", log_level="info"),
+        settings=Settings(ready_timeout=30.0, max_removal=0.5, log="text", log_level="info", workers=1),
     )
 
 
@@ -133,7 +153,13 @@ def test_a_setting_by_flag_wins_over_the_file_and_leaves_the_others(rime_toml):
     settings = read_config(rime_toml(FILE), settings={"ready_timeout": "1s"}).settings
 
     assert settings == Settings(
-        1.0, 0.2, log="json", log_level="debug", base="shared", unmatched="refuse", debounce=Debounce(0.1, 2.0)
+        *(1.0, 0.2),
+        log="json",
+        log_level="debug",
+        base="shared",
+        unmatched="refuse",
+        debounce=Debounce(0.1, 2.0),
+        workers=4,
     )
 
 

@@ -92,6 +92,21 @@ def test_json_has_the_error_and_the_traceback_when_it_is_wanted():
     assert "SourceError: gone" in json.loads(JsonFormatter(traceback=True).format(failed))["traceback"]
 
 
+def test_of_several_processes_each_record_says_which():
+    assert TextFormatter(worker=2).format(record("conf read")) == "12:03:01 info    worker 2: conf read"
+    assert json.loads(JsonFormatter(worker=2).format(record()))["worker"] == 2
+    assert "worker" not in json.loads(JsonFormatter().format(record()))
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_which_process_it_is_is_configured_with_the_form(form):
+    stream = io.StringIO()
+    configure_log(stream, form=form, level="info", worker=3)
+    logging.getLogger("rime_app.test").info("conf read")
+
+    assert ("worker 3: " if form == "text" else '"worker": 3') in stream.getvalue()
+
+
 def test_json_writes_what_it_cannot_as_text():
     assert json.loads(JsonFormatter().format(record(error=None, at={1})))["at"] == "{1}"
 

@@ -144,6 +144,20 @@ def test_its_status_is_0_also_where_much_is_freed_at_its_end(serve):
     assert process.returncode == 0
 
 
+def test_signals_while_much_is_freed_at_its_end_change_nothing(serve):
+    process = serve("slow_to_free")
+    process.stdout.readline()
+
+    process.send_signal(signal.SIGTERM)
+    read_until(process.stderr, "SIGTERM: ending")
+    while process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.05)
+
+    assert process.returncode == 0
+
+
 @pytest.mark.parametrize("place", ["stubborn", "in_a_thread"])
 def test_what_does_not_end_is_left_behind(serve, place):
     process = serve(place)
@@ -185,6 +199,19 @@ def test_further_signals_change_nothing_and_delay_nothing(serve):
     _, err = process.communicate(timeout=0.1)
 
     assert process.returncode == 0
+    assert "Traceback" not in err
+
+
+def test_signals_that_come_together_are_one(serve):
+    process = serve("well")
+    process.stdout.readline()
+
+    for number in (signal.SIGSTOP, signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGCONT):
+        process.send_signal(number)
+    _, err = process.communicate(timeout=10)
+
+    assert process.returncode == 0
+    assert err.endswith("info    SIGINT: ending\n")
     assert "Traceback" not in err
 
 

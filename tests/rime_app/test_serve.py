@@ -2,13 +2,16 @@
 
 import logging
 from contextlib import asynccontextmanager
+from multiprocessing import Pipe
 
 import anyio
 import pytest
 
 from rime_app import hookimpl
-from rime_app.config import read_config
+from rime_app.config import Config, read_config
 from rime_app.serve import NO_SOURCE, Service
+from rime_app.siblings import Siblings
+from rime_app.worker_process import Task
 from rime_core import CLUSTER, ROUTE, Client, ClosedError, ConflictError, Node, PeerError, SourceError, UsageError
 from tests.rime_app.plugin_fakes import Fakes, FakeSource, FakeTransport, plugins_with
 
@@ -285,6 +288,39 @@ async def test_what_cannot_be_made_says_so_in_one_line(options, complaint):
 
     assert str(raised.value).startswith(complaint)
     assert "\n" not in str(raised.value)
+
+
+class SharedTransport(FakeTransport):
+    def share(self, siblings, folder):
+        self.shared = siblings, folder
+
+
+class Sharing:
+    @hookimpl
+    def rime_transports(self):
+        return {"shared": SharedTransport}
+
+
+@pytest.fixture
+def siblings(tmp_path):
+    ours, theirs = Pipe()
+    with ours, theirs:
+        yield Siblings(Task(1, 2, Config(), tmp_path), theirs)
+
+
+async def test_transports_are_told_of_siblings_and_each_has_a_folder(siblings, tmp_path):
+    config = read_config(sources=["fake:a"], transports=["shared:127.0.0.1:1", "shared:127.0.0.1:2"])
+    Service(config, plugins_with(Fakes(), Sharing()), siblings)
+
+    assert [each.shared for each in FakeTransport.made] == [(siblings, tmp_path / "0"), (siblings, tmp_path / "1")]
+
+
+async def test_a_transport_that_cannot_be_shared_is_not_run_by_workers(siblings):
+    config = read_config(sources=["fake:a"], transports=["fake:127.0.0.1:1"])
+
+    with pytest.raises(UsageError) as raised:
+        Service(config, plugins_with(Fakes()), siblings)
+    assert str(raised.value) == ("--transport fake:127.0.0.1:1: fake cannot be shared by workers; leave workers out")
 
 
 async def test_no_source_names_rime_file_source_and_where_to_read_about_ones_own():

@@ -4,7 +4,19 @@ import inspect
 
 import pytest
 
-from rime_core import CLUSTER, Dated, Listening, Plane, Server, Source, Started, Transport, Writer
+from rime_core import (
+    CLUSTER,
+    Dated,
+    Listening,
+    Plane,
+    Server,
+    SharedTransport,
+    Siblings,
+    Source,
+    Started,
+    Transport,
+    Writer,
+)
 
 
 class Table:
@@ -28,7 +40,8 @@ async def test_a_source_is_anything_of_its_shape():
 
 
 def test_no_plugin_need_inherit():
-    assert all(getattr(each, "_is_protocol", False) for each in (Source, Transport, Started, Dated, Listening))
+    plugins = (Source, Transport, Started, Dated, Listening, Siblings, SharedTransport)
+    assert all(getattr(each, "_is_protocol", False) for each in plugins)
 
 
 def test_a_source_need_not_tell_how_old_what_it_delivered_is():
@@ -46,6 +59,19 @@ def test_what_a_source_and_a_transport_are_given():
     assert parameters["server"].annotation is Server
     assert parameters["task_status"].annotation is Started
     assert parameters["task_status"].kind is inspect.Parameter.KEYWORD_ONLY
+
+
+def test_a_transport_that_can_be_shared_is_known_by_having_share():
+    class Alone:
+        def __init__(self, place, options): ...
+
+        async def run(self, server, *, task_status): ...
+
+    class Shared(Alone):
+        def share(self, siblings, folder): ...
+
+    assert not isinstance(Alone("", {}), SharedTransport)
+    assert isinstance(Shared("", {}), SharedTransport)
 
 
 def test_what_may_be_raised_is_documented():

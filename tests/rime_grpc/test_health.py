@@ -1,6 +1,7 @@
 """gRPC's health service: whether clients are answered, for probes and load balancers."""
 
 import asyncio
+import socket
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -12,6 +13,8 @@ import rime_grpc
 from rime_core import CLUSTER, Plane
 from rime_grpc import Config
 from rime_grpc.health import CHECK, WATCH
+from rime_grpc.siblings import Shared
+from tests.rime_grpc.fake_siblings import Siblings
 
 pytestmark = pytest.mark.asyncio
 
@@ -32,6 +35,12 @@ def writer(plane):
     return found
 
 
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 def request(service=""):
     return StringValue(value=service).SerializeToString()
 
@@ -41,9 +50,10 @@ def state(data):
 
 
 @asynccontextmanager
-async def serving(plane, config=None):
+async def serving(plane, config=None, shared=None):
+    where = f"127.0.0.1:{free_port()}" if shared else "127.0.0.1:0"
     async with (
-        rime_grpc.serve(plane.server(), "127.0.0.1:0", config) as bound,
+        rime_grpc.serve(plane.server(), where, config, shared=shared) as bound,
         grpc.aio.insecure_channel(bound.address) as channel,
     ):
         yield channel
@@ -63,6 +73,28 @@ async def test_it_serves_once_every_source_has_delivered(plane, writer, service)
         assert await check(channel, service) == NOT_SERVING
         writer.ready()
         assert await check(channel, service) == SERVING
+
+
+async def test_one_of_several_processes_serves_once_all_of_them_were_ready(plane, writer, tmp_path):
+    siblings = Siblings()
+    async with serving(plane, shared=Shared(siblings, tmp_path)) as channel:
+        watching = watch(channel)
+        assert state(await watching.read()) == NOT_SERVING
+        writer.ready()
+        assert await check(channel) == NOT_SERVING
+        siblings.become_ready()
+        assert await check(channel) == SERVING
+        assert state(await watching.read()) == SERVING
+        watching.cancel()
+
+
+async def test_that_all_the_others_are_ready_does_not_make_it_ready_itself(plane, writer, tmp_path):
+    siblings = Siblings()
+    siblings.become_ready()
+    async with serving(plane, shared=Shared(siblings, tmp_path)) as channel:
+        assert await check(channel) == NOT_SERVING
+        writer.ready()
+        assert await check(channel) == SERVING
 
 
 async def test_a_service_that_there_is_not(plane):

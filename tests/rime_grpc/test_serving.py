@@ -1,6 +1,7 @@
 """Serving over real gRPC: what a program that embeds rime, and its clients, see."""
 
 import asyncio
+import socket
 
 import grpc
 import pytest
@@ -8,7 +9,9 @@ import pytest
 import rime_grpc
 from rime_core import CLUSTER, LISTENER, Plane, UsageError
 from rime_grpc.services import DELTA, METHODS
+from rime_grpc.siblings import Shared
 from tests.rime_grpc.clients import DELTA_ADS, GrpcClient, Request, SotwRequest, connect, decode, decode_sotw
+from tests.rime_grpc.fake_siblings import Siblings
 
 pytestmark = pytest.mark.asyncio
 
@@ -31,6 +34,30 @@ async def test_a_plane_is_not_a_server(plane):
     with pytest.raises(TypeError, match=r"such as plane\.server\(\), not Plane"):
         async with rime_grpc.serve(plane, "127.0.0.1:0"):
             pass
+
+
+async def test_who_is_told_to_share_a_port_does(plane, tmp_path):
+    shared = Shared(Siblings(), tmp_path)
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        address = f"127.0.0.1:{holder.getsockname()[1]}"
+        async with (
+            rime_grpc.serve(plane.server(), address, shared=shared) as one,
+            rime_grpc.serve(plane.server(), address, shared=shared) as other,
+        ):
+            assert one.address == other.address == address
+            with pytest.raises(UsageError, match="in use"):
+                async with rime_grpc.serve(plane.server(), address):
+                    pass
+
+
+async def test_who_is_not_told_to_share_a_port_does_not(plane):
+    async with rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound:
+        with socket.socket() as other:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            with pytest.raises(OSError, match="in use"):
+                other.bind(("127.0.0.1", int(bound.address.rpartition(":")[2])))
 
 
 async def test_a_port_in_use_is_refused_by_rime_and_by_grpc(plane, capfd):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rime_app.config import read_config
+from rime_app.cpus import usable_cpus
 from rime_app.plugins import Plugins
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 @click.option("--source", "sources", metavar="SPEC", multiple=True, help="Where resources come from; repeatable.")
 @click.option("--transport", "transports", metavar="SPEC", multiple=True, help="Where clients connect; repeatable.")
 @click.option("--config", metavar="FILE", type=click.Path(path_type=Path), help="A rime.toml; flags win over it.")
+@click.option("--workers", metavar="N", help="Processes that share the ports; auto: one a CPU.  [default: 1]")
 @click.option("--ready-timeout", metavar="TIME", help="Answer clients after this time at the latest.  [default: 30s]")
 @click.option("--max-removal", metavar="SHARE", help="Hold the removal of more than this at once.  [default: 50%]")
 @click.option("--base", metavar="GROUP", help="What this group has, all other groups have too.  [default: none]")
@@ -46,10 +48,20 @@ def serve(
     When clients are answered, one line on stdout begins with "ready" and names every address. Without --transport it is
     grpc:127.0.0.1:18000. SIGHUP lets go the removals that --max-removal held, or a policy.
     """  # noqa: D301  # \b is click's mark for a paragraph that is shown as it stands
-    from rime_app.process import run_process  # noqa: PLC0415  # brings asyncio, which no other command needs
-
     given = {key: value for key, value in settings.items() if value is not None}
-    run_process(read_config(config, sources=sources, transports=transports, settings=given), plugins, click.echo)
+    told = read_config(config, sources=sources, transports=transports, settings=given)
+    count = told.settings.workers or usable_cpus()
+    if count == 1:
+        from rime_app.process import run_process  # noqa: PLC0415  # brings asyncio, which no other command needs
+
+        run_process(told, plugins, click.echo)
+    else:
+        from rime_app.ports import check_sharing  # noqa: PLC0415  # as above
+
+        check_sharing()
+        from rime_app.workers import run_workers  # noqa: PLC0415  # as above
+
+        run_workers(told, count, click.echo)
 
 
 @click.command("plugins")

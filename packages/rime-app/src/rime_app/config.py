@@ -31,6 +31,9 @@ DEFAULT_TRANSPORT: Final = "grpc:127.0.0.1:18000"
 LARGEST: Final = 1024 * 1024
 """Bytes that a file may have: whoever names a device or a log by mistake is told so."""
 
+MOST_WORKERS: Final = 256
+"""As many CPUs as a large machine has; each costs the memory of a whole rime, so a slip must not start thousands."""
+
 FORMATS: Final = ("text", "json")
 LEVELS: Final = ("debug", "info", "warning", "error")
 
@@ -40,7 +43,7 @@ class Settings:
     """The table `[serve]`; docs/configuration.md says what each key does.
 
     `ready_timeout` is in seconds, `max_removal` a share from 0 to 1; `base` is "" where no group is the others' base,
-    and `debounce` None where nothing is put off.
+    `debounce` None where nothing is put off, and `workers` None for as many as there are CPUs.
     """
 
     ready_timeout: float = 30.0
@@ -50,6 +53,7 @@ class Settings:
     base: str = ""
     unmatched: str = DEFAULT_GROUP
     debounce: Debounce | None = None
+    workers: int | None = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +164,19 @@ def _read_settings(origin: str, values: Mapping[str, str], default: Settings) ->
         base=read.text("base", default=default.base),
         unmatched=read.text("unmatched", default=default.unmatched),
         debounce=debounce,
+        workers=_workers(origin, values["workers"]) if "workers" in values else default.workers,
     )
+    read.text("workers", default="")
     read.finish()
     return settings
+
+
+def _workers(origin: str, text: str) -> int | None:
+    if text == "auto":
+        return None
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_WORKERS):
+        raise UsageError(f"{origin}: workers={text!r} should be auto, or a number from 1 to {MOST_WORKERS}")
+    return int(text)
 
 
 def _one_of(allowed: Sequence[str], origin: str, key: str, value: str) -> str:

@@ -18,26 +18,32 @@ _CONTROLS: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7
 _STANDARD: Final = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
 
 
-def configure_log(stream: TextIO, *, form: str, level: str) -> None:
-    """Send every record from `level` on to `stream`, as "text" or "json", in place of what was configured before."""
+def configure_log(stream: TextIO, *, form: str, level: str, worker: int | None = None) -> None:
+    """Send every record from `level` on to `stream`, as "text" or "json", in place of what was configured before.
+
+    `worker` is the number of this process among several that log to one stream: each record has it.
+    """
     traceback = level == "debug"
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
-        JsonFormatter(traceback=traceback)
+        JsonFormatter(traceback=traceback, worker=worker)
         if form == "json"
-        else TextFormatter(traceback=traceback, colour=stream.isatty() and "NO_COLOR" not in os.environ)
+        else TextFormatter(traceback=traceback, worker=worker, colour=stream.isatty() and "NO_COLOR" not in os.environ)
     )
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
 
 
 class TextFormatter(logging.Formatter):
-    """`12:03:01 warning conf/a.yaml:3: not YAML`, in UTC: for people, and for grep."""
+    """`12:03:01 warning conf/a.yaml:3: not YAML`, in UTC: for people, and for grep. Of one of several processes the
+    message begins with which: `worker 2: conf/a.yaml:3: not YAML`.
+    """
 
-    def __init__(self, *, traceback: bool = False, colour: bool = False) -> None:
+    def __init__(self, *, traceback: bool = False, colour: bool = False, worker: int | None = None) -> None:
         super().__init__(datefmt="%H:%M:%S")
         self.converter = time.gmtime
         self._traceback = traceback
         self._colour = colour
+        self._who = f"worker {worker}: " if worker is not None else ""
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as one line, and its traceback below it when tracebacks are wanted."""
@@ -45,7 +51,8 @@ class TextFormatter(logging.Formatter):
         error = _error_of(record)
         if error is not None:
             message += f": {in_one_line(error)}"
-        line = f"{self.formatTime(record, self.datefmt)} {record.levelname.lower():7} {message.translate(_CONTROLS)}"
+        message = self._who + message.translate(_CONTROLS)
+        line = f"{self.formatTime(record, self.datefmt)} {record.levelname.lower():7} {message}"
         if self._colour and record.levelno in _COLOURS:
             line = f"\x1b[{_COLOURS[record.levelno]}m{line}\x1b[0m"
         if self._traceback and record.exc_info:
@@ -56,13 +63,15 @@ class TextFormatter(logging.Formatter):
 class JsonFormatter(logging.Formatter):
     """`{"time": "2026-01-31T12:03:01.123Z", "level": "warning", "logger": ..., "message": ...}`: for machines.
 
-    Further fields: those of `extra`; for an exception `error`, and `traceback` when tracebacks are wanted.
+    Further fields: `worker` of one of several processes; those of `extra`; for an exception `error`, and `traceback`
+    when tracebacks are wanted.
     """
 
-    def __init__(self, *, traceback: bool = False) -> None:
+    def __init__(self, *, traceback: bool = False, worker: int | None = None) -> None:
         super().__init__()
         self.converter = time.gmtime
         self._traceback = traceback
+        self._own = {"worker": worker} if worker is not None else {}
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as one line of JSON."""
@@ -71,6 +80,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
+            **self._own,
         }
         fields |= {key: value for key, value in vars(record).items() if key not in _STANDARD}
         error = _error_of(record)

@@ -5,7 +5,7 @@ of an error is one line on stderr.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from typing import Final
 
@@ -43,15 +43,19 @@ def run(arguments: Sequence[str], plugins: Plugins | None = None) -> int:
         return _say(f"{error.format_message()}{where}", error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
-    except (UsageError, ConflictError) as error:
-        return _say(in_one_line(error), USAGE)
-    except RimeError as error:
-        return _say(in_one_line(error), FAULTS)
     except Exception as error:
-        if sys.flags.dev_mode:
+        if sys.flags.dev_mode and not isinstance(error, RimeError):
             raise
-        return _say(f"broke on {in_one_line(error)}; PYTHONDEVMODE=1 shows more", FAULTS)
+        status, line = told(error)
+        return _say(line, status)
     return answer if isinstance(answer, int) else DONE
+
+
+def told(error: Exception) -> tuple[int, str]:
+    """The exit status after an error that ends a command, and the line that says what it was."""
+    if isinstance(error, RimeError):
+        return USAGE if isinstance(error, UsageError | ConflictError) else FAULTS, in_one_line(error)
+    return FAULTS, f"broke on {in_one_line(error)}; PYTHONDEVMODE=1 shows more"
 
 
 class RimeGroup(click.Group):
@@ -78,9 +82,9 @@ class RimeGroup(click.Group):
         return command
 
 
-def load_plugins() -> Plugins:
-    """What is installed, rime-app itself included; each plugin that cannot be used is a line on stderr."""
-    plugins = Plugins(make_registry(), _warn)
+def load_plugins(*, warn: Callable[[PluginFault], None] | None = None) -> Plugins:
+    """What is installed, rime-app itself included; each plugin that cannot be used is a line on stderr, or `warn`s."""
+    plugins = Plugins(make_registry(), warn or _warn)
     plugins.register(plugin, Plugin("rime-app", version("rime-app")))
     plugins.load(installed_plugins())
     return plugins

@@ -19,7 +19,7 @@ import signal
 import sys
 from collections.abc import Callable
 from types import FrameType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
@@ -28,7 +28,11 @@ from rime_app.errors import in_one_line
 from rime_app.log import configure_log
 from rime_app.plugins import Plugins
 from rime_app.serve import Service
+from rime_app.signals import ignore, overlook
 from rime_core.errors import RimeError
+
+if TYPE_CHECKING:
+    from rime_app.siblings import Siblings
 
 END_WITHIN: Final = 0.9
 """Seconds from the signal to the end; what still runs then is left behind."""
@@ -36,11 +40,17 @@ END_WITHIN: Final = 0.9
 YOUNG: Final = 50_000
 """Objects that are made before the garbage collector looks: as many as a change makes on its way to 5,000 clients."""
 
+AWAITED: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 log: Final = logging.getLogger(__name__)
 
 
-def run_process(config: Config, plugins: Plugins, announce: Callable[[str], None]) -> None:
+def run_process(
+    config: Config, plugins: Plugins, announce: Callable[[str], None], siblings: "Siblings | None" = None
+) -> None:
     """Run what `config` says until a signal ends it; `announce` is given the `ready` line.
+
+    `siblings`, where this is one of several processes that serve the same, are what it knows of the others.
 
     Raises:
         UsageError: a kind is not installed, a place or an option cannot be used, a transport cannot listen.
@@ -48,25 +58,26 @@ def run_process(config: Config, plugins: Plugins, announce: Callable[[str], None
         RimeError: a task that a plugin started raised SystemExit or KeyboardInterrupt.
     """
     gc.set_threshold(YOUNG, *gc.get_threshold()[1:])
-    configure_log(sys.stderr, form=config.settings.log, level=config.settings.log_level)
-    service = Service(config, plugins)
+    worker = siblings.number if siblings is not None else None
+    configure_log(sys.stderr, form=config.settings.log, level=config.settings.log_level, worker=worker)
+    service = Service(config, plugins, siblings)
     try:
-        anyio.run(_run, service, announce)
+        anyio.run(_run, service, announce, siblings)
     except (SystemExit, KeyboardInterrupt) as error:  # the event loop itself ends at these, whichever task raises them
         raise RimeError(f"a task of a plugin ended the process: {in_one_line(error)}") from error
 
 
-async def _run(service: Service, announce: Callable[[str], None]) -> None:
+async def _run(service: Service, announce: Callable[[str], None], siblings: "Siblings | None") -> None:
     wake = asyncio.get_running_loop().call_soon_threadsafe
     with anyio.CancelScope() as scope:
 
         def end(name: str) -> None:
+            ignore(AWAITED)  # the loop will be closed, and Python then forgets its handlers
             log.info("%s: ending", name)
             scope.cancel()
 
         def told_to_end(number: int, _frame: FrameType | None) -> None:
-            for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                signal.signal(each, signal.SIG_IGN)  # one is enough, and the loop that handles it will be closed
+            overlook(AWAITED)  # one is enough
             signal.setitimer(signal.ITIMER_REAL, END_WITHIN)
             wake(end, signal.Signals(number).name)
 
@@ -79,6 +90,9 @@ async def _run(service: Service, announce: Callable[[str], None]) -> None:
         signal.signal(signal.SIGALRM, _end_regardless)
         # once threads have ended nothing hangs any more, and Python, which then frees what is loaded, handles no signal
         atexit.register(signal.setitimer, signal.ITIMER_REAL, 0)
+
+        if siblings is not None:
+            siblings.begin(wake)
 
         def ready(line: str) -> None:
             gc.collect()

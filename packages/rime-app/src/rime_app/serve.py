@@ -24,9 +24,10 @@ from rime_app.routing import Routing, check_groups
 from rime_app.spec import DEFAULT_GROUP, Spec
 from rime_app.supervise import keep_running
 from rime_app.timer import LoopTimer
-from rime_core import ConflictError, Dated, Plane, Server, Source, Transport, UsageError, Writer
+from rime_core import ConflictError, Dated, Plane, Server, SharedTransport, Source, Transport, UsageError, Writer
 
 if TYPE_CHECKING:
+    from rime_app.siblings import Siblings
     from rime_core import Notice
 
 NO_SOURCE: Final = (
@@ -121,14 +122,15 @@ class RunningTransport:
 
 
 class Service:
-    """Sources, Planes and transports as configured, not yet running.
+    """Sources, Planes and transports as configured, not yet running; with `siblings` as other processes have them too.
 
     Raises, when made:
-        UsageError: a kind is not installed, a place or an option cannot be used, or a group has no source or no client.
+        UsageError: a kind is not installed, a place or an option cannot be used, a group has no source or no client, or
+            a transport cannot be shared with the siblings.
         ConflictError: two sources of one group have the same kind and place, or two plugins offer one kind.
     """
 
-    def __init__(self, config: Config, plugins: Plugins) -> None:
+    def __init__(self, config: Config, plugins: Plugins, siblings: "Siblings | None" = None) -> None:
         if not config.sources:
             raise UsageError(NO_SOURCE)
         check_groups(config, plugins)
@@ -149,6 +151,11 @@ class Service:
         self._transports: list[tuple[Spec, Transport]] = [
             (spec, _make(plugins, "transport", spec)) for spec in config.transports
         ]
+        if siblings is not None:
+            for number, (told, transport) in enumerate(self._transports):
+                if not isinstance(transport, SharedTransport):
+                    raise UsageError(f"{told.origin}: {told.kind} cannot be shared by workers; leave workers out")
+                transport.share(siblings, siblings.folder(number))
 
     async def run(self, announce: Callable[[str], None]) -> None:
         """Run until cancelled; `announce` is called once, with the line that says that clients are answered and where.

@@ -7,6 +7,10 @@ handlers, which answer with a traceback.
 import os
 import signal
 
+TYPE_CHECKING = False  # as type checkers know it too, without importing typing
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 
 def handle_early(arguments: list[str]) -> None:
     """Let a signal end the process at once, for nothing has begun that would have to be tidied up.
@@ -26,6 +30,22 @@ def handle_as_usual(arguments: list[str]) -> None:
     """Let SIGINT raise KeyboardInterrupt again, so that a command can tidy up; `rime serve` has handlers of its own."""
     if not _is_serve(arguments):
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def overlook(numbers: "Iterable[signal.Signals]") -> None:
+    """Let these signals do nothing, from inside of a handler.
+
+    One that came together with that which is handled is still to be handled, of which Python would complain if it were
+    ignored now.
+    """
+    for number in numbers:
+        signal.signal(number, lambda _number, _frame: None)
+
+
+def ignore(numbers: "Iterable[signal.Signals]") -> None:
+    """Let these signals not come any more, also while Python ends and knows no handlers."""
+    for number in numbers:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _is_serve(arguments: list[str]) -> bool:

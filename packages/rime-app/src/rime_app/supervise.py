@@ -38,7 +38,7 @@ async def keep_running(
     name: str,
     run: Callable[[], Awaitable[None]],
     *,
-    fatal: type[Exception] | tuple[()] = (),
+    fatal: type[Exception] | tuple[type[Exception], ...] = (),
     backoff: Backoff | None = None,
     clock: Callable[[], float] = anyio.current_time,
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep,

@@ -13,7 +13,7 @@ Plane writes, Server reads; `rime_core.protocol` speaks xDS over them; `rime_cor
 from types import FunctionType
 from typing import Final
 
-from rime_core.adapter import Dated, Listening, Source, Started, Transport
+from rime_core.adapter import Dated, Listening, SharedTransport, Siblings, Source, Started, Transport
 from rime_core.claims import Claim
 from rime_core.clients import Clients, Connected, Follower, Observer
 from rime_core.debounce import Debounce, Timer
@@ -102,6 +102,8 @@ __all__ = [
     "Resource",
     "RimeError",
     "Server",
+    "SharedTransport",
+    "Siblings",
     "Snapshot",
     "Source",
     "SourceError",

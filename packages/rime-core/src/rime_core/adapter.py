@@ -8,7 +8,8 @@ whether the place can be used; all work happens in `run`.
 `rime_core.testing` has the contract tests that each implementation should pass.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from rime_core.server import Server
@@ -83,5 +84,46 @@ class Transport(Protocol):
 
         Raises:
             UsageError: before `task_status.started`: the address is in use or cannot be bound.
+        """
+        ...
+
+
+class Siblings(Protocol):
+    """The processes that serve the same from the same addresses, of which this is one (`rime serve --workers`)."""
+
+    @property
+    def number(self) -> int:
+        """Which of them this is, from 1."""
+        ...
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        ...
+
+    @property
+    def ready(self) -> bool:
+        """Whether each of them has answered clients; before, this one must not call itself ready to outsiders."""
+        ...
+
+    def when_ready(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once that is so, at once where it is; asking twice is asking once."""
+        ...
+
+    def not_when_ready(self, callback: Callable[[], None]) -> None:
+        """Take that back."""
+        ...
+
+
+@runtime_checkable
+class SharedTransport(Transport, Protocol):
+    """A transport that can be one of several processes'; others cannot be served by workers."""
+
+    def share(self, siblings: Siblings, folder: Path) -> None:
+        """Called before `run`: the address is that of other processes, too, which listen on it with SO_REUSEPORT.
+
+        It must be bound so as well. That nobody else has it is seen to, and its port is not 0. `folder` is where this
+        transport and the same one of the others may have sockets by which they reach each other; only this user can
+        enter it.
         """
         ...

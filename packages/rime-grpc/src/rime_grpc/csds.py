@@ -16,7 +16,7 @@ What is in a resource is made out once for an answer, and told with each client 
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
@@ -28,11 +28,15 @@ from rime_grpc import address
 from rime_grpc.bodies import Bodies
 from rime_grpc.clients import ConnectedClient
 from rime_grpc.config import Config
+from rime_grpc.errors import RefusedError
 
 if TYPE_CHECKING:
     from rime_core.protocol.hold import Hold
     from rime_core.protocol.progress import Progress, State
     from rime_grpc.stream import Context
+
+Others = Callable[[bytes], Awaitable[bytes]]
+"""What the others answer to a request, as bytes that can follow one's own answer."""
 
 METHODS: Final = tuple(
     f"/envoy.service.status.v3.ClientStatusDiscoveryService/{name}"
@@ -61,26 +65,30 @@ _STATES: "Final[dict[State, tuple[str, str]]]" = {
 """State → what the service calls it, by rime (`ConfigStatus`) and by the client (`ClientResourceStatus`)."""
 
 
-class RefusedError(Exception):
-    """A request that is not answered, with the status that says why."""
-
-    def __init__(self, code: grpc.StatusCode, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
 class ClientStatus:
-    """Answers the service's two methods; `clients` gives who is connected."""
+    """Answers the service's two methods; `clients` gives who is connected, `others` what other workers answer."""
 
-    def __init__(self, clients: Callable[[], list[ConnectedClient]], config: Config) -> None:
+    def __init__(
+        self, clients: Callable[[], list[ConnectedClient]], config: Config, others: "Others | None" = None
+    ) -> None:
         self._clients: Final = clients
         self._config: Final = config
+        self._others: Final = others or _nobody
 
     async def serve(self, context: "Context", peer: Peer) -> None:
         """One answer for each request, until the client has no more."""
         try:
             self._check(peer)
             while isinstance(data := await context.read(), bytes):
+                answer = await self._answer(data)
+                await context.write(answer + await self._others(data))
+        except RefusedError as refused:
+            await context.abort(refused.code, str(refused))
+
+    async def serve_sibling(self, context: "Context") -> None:
+        """One answer, about this worker's clients alone, to another worker, which knows who may ask."""
+        try:
+            if isinstance(data := await context.read(), bytes):
                 await context.write(await self._answer(data))
         except RefusedError as refused:
             await context.abort(refused.code, str(refused))
@@ -132,6 +140,11 @@ class ClientStatus:
                     await asyncio.sleep(0)
         answer: bytes = response.SerializeToString()
         return answer
+
+
+async def _nobody(_request: bytes) -> bytes:
+    """There are no other workers."""
+    return b""
 
 
 def _name(node: Any, client: ConnectedClient) -> None:  # noqa: ANN401 - made from a descriptor at run time

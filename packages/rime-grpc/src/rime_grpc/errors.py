@@ -4,7 +4,18 @@ import errno
 from pathlib import Path
 from typing import Final
 
+import grpc
+
 from rime_core import PeerError, UsageError
+
+
+class RefusedError(Exception):
+    """A request that is not answered, with the status that says why."""
+
+    def __init__(self, code: grpc.StatusCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
 
 MAX_TOLD: Final = 1000
 """Characters of what a client did wrong; it may quote the client, and a gRPC status has room for 16 KiB."""

@@ -1,7 +1,8 @@
 """gRPC's health service, `grpc.health.v1.Health`: what Kubernetes' probes and load balancers ask for.
 
 It is serving once the clients of every group are answered, which is when every source has delivered its first full
-state. It says so of the server as a whole ("") and of each service that there is.
+state; of one of several processes on one port, once those of each were. It says so of the server as a whole ("") and of
+each service that there is.
 
 Its two messages have one field each, a text and a number, and are on the wire what protobuf's own wrappers of these
 are.
@@ -16,7 +17,7 @@ from google.protobuf.message import DecodeError
 from google.protobuf.wrappers_pb2 import StringValue, UInt32Value
 
 if TYPE_CHECKING:
-    from rime_core import Server
+    from rime_core import Server, Siblings
     from rime_grpc.stream import Context
 
 CHECK: Final = "/grpc.health.v1.Health/Check"
@@ -28,10 +29,11 @@ _SERVICE_UNKNOWN: Final = 3
 
 
 class Health:
-    """Answers for `server`, and for each of `services` (full names)."""
+    """Answers for `server`, and for each of `services` (full names); `siblings` serve the same on the same port."""
 
-    def __init__(self, server: "Server", services: Collection[str]) -> None:
-        self._groups: Final = tuple(server.groups.values()) or (server,)
+    def __init__(self, server: "Server", services: Collection[str], siblings: "Siblings | None" = None) -> None:
+        others = (siblings,) if siblings is not None else ()
+        self._awaited: Final = (*(server.groups.values() or (server,)), *others)
         self._services: Final = frozenset(("", *services))
         self._over: Final = asyncio.Event()
 
@@ -79,23 +81,23 @@ class Health:
         """Wait until clients are answered, or until the end."""
         over = asyncio.ensure_future(self._over.wait())
         try:
-            for server in self._groups:
-                await self._until(server, over)
+            for each in self._awaited:
+                await self._until(each, over)
         finally:
             over.cancel()
 
-    async def _until(self, server: "Server", over: "asyncio.Future[Literal[True]]") -> None:
+    async def _until(self, awaited: "Server | Siblings", over: "asyncio.Future[Literal[True]]") -> None:
         ready = asyncio.Event()
-        server.when_ready(ready.set)
+        awaited.when_ready(ready.set)
         waiting = asyncio.ensure_future(ready.wait())
         try:
             await asyncio.wait((waiting, over), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            server.not_when_ready(ready.set)
+            awaited.not_when_ready(ready.set)
             waiting.cancel()
 
     def _state(self) -> int:
-        return _SERVING if all(server.ready for server in self._groups) and not self._over.is_set() else _NOT_SERVING
+        return _SERVING if all(each.ready for each in self._awaited) and not self._over.is_set() else _NOT_SERVING
 
 
 def _answer(state: int) -> bytes:

@@ -28,6 +28,7 @@ from rime_grpc.gate import Gate
 from rime_grpc.health import CHECK, WATCH, Health
 from rime_grpc.peer import peer_of
 from rime_grpc.services import METHODS, Method
+from rime_grpc.siblings import Shared, is_sibling
 from rime_grpc.stream import Stream
 from rime_grpc.tls import Certificates
 from rime_grpc.wakeups import taken_together
@@ -59,10 +60,13 @@ class Bound:
 
 
 @asynccontextmanager
-async def serve(server: Server, address: str, config: Config | None = None) -> AsyncIterator[Bound]:
+async def serve(
+    server: Server, address: str, config: Config | None = None, *, shared: Shared | None = None
+) -> AsyncIterator[Bound]:
     """Serve clients of `server` on `address` (`127.0.0.1:18000`; port 0: any that is free) until the block ends.
 
     Then each stream ends with UNAVAILABLE, so that its client comes back: to the next process, or another replica.
+    `shared` is given where other processes listen on the same address, and each has its part of the clients.
 
     Raises:
         UsageError: the address is none, is in use, or can be reached from other machines and nothing would be encrypted
@@ -75,16 +79,19 @@ async def serve(server: Server, address: str, config: Config | None = None) -> A
     if not (where.is_loopback or config.insecure or config.cert):
         raise not_loopback(address)
     credentials = _credentials(config)
-    addresses.check_free(where)
-    streams = _Streams(server, config)
+    if shared is None:
+        addresses.check_free(where)
+    streams = _Streams(server, config, shared)
     with taken_together(asyncio.get_running_loop()):
-        grpc_server = grpc.aio.server(options=_options(config))
+        grpc_server = grpc.aio.server(options=_options(config, is_shared=shared is not None))
     grpc_server.add_generic_rpc_handlers((streams,))
     try:
         if credentials is None:
             port = grpc_server.add_insecure_port(str(where))
         else:
             port = grpc_server.add_secure_port(str(where), credentials)
+        if shared is not None:
+            grpc_server.add_insecure_port(shared.own)
     except (
         RuntimeError
     ) as error:  # taken by another between the check and now; or gRPC's own TLS refuses what OpenSSL takes
@@ -106,7 +113,7 @@ async def serve(server: Server, address: str, config: Config | None = None) -> A
 class _Streams(grpc.GenericRpcHandler):
     """Knows the methods, and the streams that are open; a Fetch, which is a stream of one each way, among them."""
 
-    def __init__(self, server: Server, config: Config) -> None:
+    def __init__(self, server: Server, config: Config, shared: Shared | None) -> None:
         self._server: Final = server
         self._config: Final = config
         self._gate: Final = Gate(config)
@@ -117,10 +124,11 @@ class _Streams(grpc.GenericRpcHandler):
             path: grpc.stream_stream_rpc_method_handler(partial(self._serve, method))
             for path, method in METHODS.items()
         }
-        status = csds.ClientStatus(self.clients, config)
+        status = csds.ClientStatus(self.clients, config, shared.ask if shared is not None else None)
         for path in csds.METHODS:
             self._handlers[path] = grpc.stream_stream_rpc_method_handler(partial(self._tell, status))
-        self._health: Final = Health(server, {path.split("/")[1] for path in self._handlers})
+        services = {path.split("/")[1] for path in self._handlers}
+        self._health: Final = Health(server, services, shared.siblings if shared is not None else None)
         self._handlers[CHECK] = grpc.stream_stream_rpc_method_handler(self._check)
         self._handlers[WATCH] = grpc.stream_stream_rpc_method_handler(self._watch)
 
@@ -158,6 +166,9 @@ class _Streams(grpc.GenericRpcHandler):
             await self._health.watch(context)
 
     async def _tell(self, status: csds.ClientStatus, _requests: object, context: "Context") -> None:
+        if is_sibling(context):
+            await status.serve_sibling(context)
+            return
         async with self._admitted(context) as peer:
             await status.serve(context, peer)
 
@@ -182,15 +193,15 @@ def _credentials(config: Config) -> grpc.ServerCredentials | None:
     return Certificates(config.cert, config.key, config.client_ca).credentials()
 
 
-def _options(config: Config) -> list[tuple[str, int]]:
+def _options(config: Config, *, is_shared: bool) -> list[tuple[str, int]]:
     keepalive = int(config.keepalive * 1000)
     aging = [("grpc.max_connection_age_ms", int(config.max_age * CONNECTION_SHARE * 1000))] if config.max_age else []
     return [
         *aging,
         ("grpc.max_receive_message_length", config.max_request_bytes),
         ("grpc.max_send_message_length", -1),
-        # without this a second server on the same port binds successfully, and gets half of the clients
-        ("grpc.so_reuseport", 0),
+        # where this is not meant a second server on the same port binds successfully, and gets half of the clients
+        ("grpc.so_reuseport", int(is_shared)),
         ("grpc.keepalive_time_ms", keepalive),
         ("grpc.keepalive_timeout_ms", keepalive),
         ("grpc.keepalive_permit_without_calls", 1),

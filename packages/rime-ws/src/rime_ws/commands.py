@@ -146,7 +146,13 @@ def _print_status(told: "Mapping[Looker, dict[str, Any]]", clients: Mapping[str,
     counts = {url: _by_state(each) for url, each in clients.items()}
     if output == "json":
         found = [
-            {"at": looker.url, "groups": each["groups"], "clients": counts[looker.url]} for looker, each in told.items()
+            {
+                "at": looker.url,
+                "groups": each["groups"],
+                "clients": counts[looker.url],
+                **({"workers": each["workers"]} if "workers" in each else {}),
+            }
+            for looker, each in told.items()
         ]
         click.echo(json.dumps(found, indent=2))
         return
@@ -172,6 +178,9 @@ def _print_status(told: "Mapping[Looker, dict[str, Any]]", clients: Mapping[str,
             out.print(line, markup=False)
         states = ", ".join(f"{count} {printing.state(word)}" for word, count in counts[looker.url].items() if count)
         out.print(f"clients: {states or 'none'}")
+        if "workers" in each:
+            running = sum(worker["running"] for worker in each["workers"])
+            out.print(f"workers: {running} of {len(each['workers'])} running")
 
 
 def _by_state(clients: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:

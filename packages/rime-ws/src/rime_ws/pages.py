@@ -21,7 +21,7 @@ from rime_ws.metrics import CONTENT_TYPE, Metrics
 from rime_ws.status_feed import groups_of
 
 if TYPE_CHECKING:
-    from rime_core import Server
+    from rime_core import Server, Siblings
     from rime_ws.access import Refusal
 
 FILES: Final[Mapping[str, tuple[str, str]]] = {
@@ -40,10 +40,11 @@ _TEXT: Final = "text/plain; charset=utf-8"
 
 
 class Pages:
-    """Answers requests about `server`."""
+    """Answers requests about `server`; `siblings` are other processes that serve the same."""
 
-    def __init__(self, server: "Server") -> None:
+    def __init__(self, server: "Server", siblings: "Siblings | None" = None) -> None:
         self._server: Final = server
+        self._siblings: Final = siblings
         self._metrics: Final = Metrics(server)
 
     def answer(self, path: str, refusal: "Callable[[], Refusal | None]") -> Response:
@@ -75,6 +76,9 @@ class Pages:
         ]
         lines += [f"{each.name} {_listens(each.listens_at)}" for each in transports]
         is_ready = all(server.ready for server in groups.values()) and all(each.listens_at for each in transports)
+        if self._siblings is not None and not self._siblings.ready:
+            is_ready = False
+            lines.append("the other workers have not all been ready yet")
         return text_response(
             200 if is_ready else 503, "\n".join(["ready" if is_ready else "not ready", *map(redact_text, lines)])
         )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from rime_core import TYPES, Client, ClosedError, Peer, PeerError, RimeError, Server, describe
 from rime_ws.client_feeds import ClientFeed, ClientsFeed
+from rime_ws.merged import merged
 from rime_ws.requests import (
     MisunderstoodError,
     SubscribeClient,
@@ -29,6 +30,7 @@ from rime_ws.resource_feed import ResourceFeed
 from rime_ws.status_feed import DEFAULT, StatusFeed, groups_of
 
 if TYPE_CHECKING:
+    from rime_ws.merged import Open
     from rime_ws.requests import Request
     from rime_ws.times import Times
 
@@ -70,6 +72,7 @@ class Session:
         peer: what the connection says of who looks.
         max_subscriptions: how many there may be at once.
         max_names: how many names, and known versions, one of them may have.
+        number, others: which of several workers this is, and what subscribes at the others; None: there are none.
     """
 
     def __init__(
@@ -81,6 +84,8 @@ class Session:
         peer: Peer,
         max_subscriptions: int = MAX_SUBSCRIPTIONS,
         max_names: int = MAX_NAMES,
+        number: int = 1,
+        others: "Open | None" = None,
     ) -> None:
         self._server: Final = server
         self._wake: Final = wake
@@ -88,6 +93,8 @@ class Session:
         self._peer: Final = peer
         self._max_subscriptions: Final = max_subscriptions
         self._max_names: Final = max_names
+        self._number: Final = number
+        self._others: Final = others
         self._feeds: Final[dict[str, Feed]] = {}
         """By the name that the client gave, whose turn is next first."""
         self._answers: Final[deque[dict[str, Any]]] = deque([self._hello()])
@@ -170,7 +177,10 @@ class Session:
                 id=request.id,
             )
         try:
-            self._feeds[request.id] = self._feed(request)
+            feed = self._feed(request)
+            if self._others is not None:
+                feed = merged(request, feed, self._number, self._others, self._times)
+            self._feeds[request.id] = feed
         except (RimeError, ValueError) as error:
             raise MisunderstoodError(str(error), id=request.id) from error
         self._wake()
