@@ -24,6 +24,7 @@ from benchmarks.load.client import LoadError
 from benchmarks.peers import build
 from benchmarks.resources import name
 from benchmarks.streams import Session
+from rime_core import COMPILED
 
 STREAMS = 1000
 FEWER_STREAMS = (10, 100)
@@ -73,6 +74,8 @@ def measured(*, peers: bool) -> Iterator[Figure]:
     if peers:
         envoy.find()
     yield from kernel.measure(progress)
+    if COMPILED:
+        yield from _interpreted_kernel()
     yield from experiments.measure(progress)
     yield from stages.measure(progress)
     for n in SIZES:
@@ -98,6 +101,18 @@ def measured(*, peers: bool) -> Iterator[Figure]:
         yield from soak.measure(progress)
 
 
+def _interpreted_kernel() -> Iterator[Figure]:
+    """What the kernel costs where it is not compiled, which is what the sources are."""
+    progress("the same, not compiled")
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [sys.executable, "-m", "benchmarks.kernel"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as kernel_process:
+        assert kernel_process.stdout is not None
+        yield from (Figure(**json.loads(line)) for line in kernel_process.stdout)
+    if kernel_process.returncode:
+        raise SystemExit(f"{' '.join(command)} ended with status {kernel_process.returncode}")
+
+
 def _of_crate(line: dict[str, Any]) -> Figure:
     return Figure(line["figure"], "rime-xds", line["n"], line["unit"], line["min"], line["median"], None, line["runs"])
 
@@ -115,6 +130,7 @@ def circumstances(peers: bool) -> dict[str, Any]:
         "system": platform.platform(terse=True),
         "versions": {
             "python": platform.python_version(),
+            "core": "compiled" if COMPILED else "not compiled",
             **{each: importlib.metadata.version(each) for each in PACKAGES},
         },
     }

@@ -1,16 +1,18 @@
 """The kernel alone: what a change costs, and what a subscriber does, without any transport.
 
 Bodies are made before the clock runs: a kernel is handed bytes. An unchanged `apply` is handed equal bytes that are not
-the same object, as every source hands them.
+the same object, as every source hands them. `python -m benchmarks.kernel` gives the figures alone, a line of JSON each.
 """
 
+import json
+import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final
 
 from benchmarks.figures import Figure, figure, nanoseconds
-from rime_core import CLUSTER, Plane, Subscriber
+from rime_core import CLUSTER, COMPILED, Plane, Subscriber
 
 SIZE: Final = 1024
 RUNS: Final = 15
@@ -19,6 +21,11 @@ BATCH: Final = 2000
 
 SUBSCRIBERS: Final = 100
 BULK: Final = 100_000
+
+
+def of() -> str:
+    """Whose kernel this process measures."""
+    return "rime" if COMPILED else "rime, not compiled"
 
 
 def measure(progress: Callable[[str], object]) -> Iterator[Figure]:
@@ -60,8 +67,8 @@ def applying(n: int) -> Iterator[Figure]:
         there = plane.snapshot()[CLUSTER]
         copies = [bytes(bytearray(there[name].body)) for name in targets]
         unchanged.append(nanoseconds(partial(apply_all, plane, targets, copies), each=BATCH))
-    yield figure("apply changed", "rime", n, "ns", changed)
-    yield figure("apply unchanged", "rime", n, "ns", unchanged)
+    yield figure("apply changed", of(), n, "ns", changed)
+    yield figure("apply unchanged", of(), n, "ns", unchanged)
 
 
 def apply_all(plane: Plane, names: list[str], bodies: list[bytes]) -> None:
@@ -97,7 +104,7 @@ def subscribers(n: int) -> Figure:
                 woken.clear()
 
         values.append(nanoseconds(run, each=rounds))
-    return figure(f"apply + {SUBSCRIBERS} subscribers", "rime", n, "ns", values, streams=SUBSCRIBERS)
+    return figure(f"apply + {SUBSCRIBERS} subscribers", of(), n, "ns", values, streams=SUBSCRIBERS)
 
 
 def _note(woken: list[Subscriber], everybody: list[Subscriber], place: int) -> None:
@@ -120,7 +127,7 @@ def memory(n: int) -> Figure:
             kept.append(tracemalloc.get_traced_memory()[0])
     finally:
         tracemalloc.stop()
-    return figure("memory of an idle subscriber", "rime", n, "bytes", [(kept[1] - kept[0]) / 50])
+    return figure("memory of an idle subscriber", of(), n, "bytes", [(kept[1] - kept[0]) / 50])
 
 
 def bulk() -> Figure:
@@ -136,4 +143,9 @@ def bulk() -> Figure:
                     transaction.apply(CLUSTER, name, body)
 
         values.append(nanoseconds(load, each=1))
-    return figure("load at once", "rime", BULK, "ns", values)
+    return figure("load at once", of(), BULK, "ns", values)
+
+
+if __name__ == "__main__":
+    for each in measure(lambda what: print(what, file=sys.stderr, flush=True)):
+        print(json.dumps(each.as_json()), flush=True)

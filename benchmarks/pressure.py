@@ -54,7 +54,7 @@ def measure(progress: Callable[[str], object]) -> Iterator[Figure]:
         seconds = MISSED / rate
         made = 0
         while made < MISSED:
-            server.tell("changes", rate=rate, seconds=seconds)
+            server.tell("changes", rate=rate, seconds=seconds, among=N)
             load.quiet(seconds)
             made += server.finished()["made"]
         server.ask("collect")

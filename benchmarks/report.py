@@ -22,6 +22,7 @@ RESULTS: Final = FOLDER / "results.json"
 
 COLOURS: Final = {
     "rime": "#0b6e4f",
+    "rime, not compiled": "#7db9a2",
     "bare grpcio": "#9aa5a0",
     "go-control-plane LinearCache": "#2f6db5",
     "go-control-plane SnapshotCache": "#8bb4e0",

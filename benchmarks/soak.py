@@ -80,7 +80,7 @@ class Soak:
             load.open(load.returning_request(self._earliest, (), self._waves))
             load.open(load.first_request(), window=10_000)
         load.until(lambda: all(each.count >= N for each in everything), timeout=30, what="first states of a wave")
-        self._server.tell("changes", rate=changes / 0.1, seconds=0.1)
+        self._server.tell("changes", rate=changes / 0.1, seconds=0.1, among=N)
         load.quiet(0.1)
         self._server.finished()
         for number in (each % N for each in range(self._waves * RENAMED, (self._waves + 1) * RENAMED)):

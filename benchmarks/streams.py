@@ -65,7 +65,8 @@ class Session:
             yield from self._storm(server, load)
             yield from self._one_change(server, load)
             if sustained:
-                yield self._sustained(server, load)
+                yield self._sustained(server, load, "sustained changes of one resource", among=1)
+                yield self._sustained(server, load, "sustained changes, one resource after the other", among=self.n)
             if storms:
                 yield from self._reconnect(server, load)
 
@@ -155,14 +156,14 @@ class Session:
         yield self._figure("one change, server CPU", "ms", cpu)
         yield self._figure("one change, load client's share of a core", "", self.shares)
 
-    def _sustained(self, server: ServerProcess, load: Load) -> Figure:
+    def _sustained(self, server: ServerProcess, load: Load, what: str, *, among: int) -> Figure:
         """The highest rate at which no stream is too far behind, to within a sixth."""
         rate, step = 32.0, 2.0
         good: list[float] = []
         while step > 1.1:
-            self._say(f"{rate * step if good else rate:,.0f} changes a second")
+            self._say(f"{what}, {rate * step if good else rate:,.0f} a second")
             attempt = rate * step if good else rate
-            if self._follows(server, load, attempt):
+            if self._follows(server, load, attempt, among):
                 rate = attempt
                 good.append(rate)
             elif not good:
@@ -171,13 +172,13 @@ class Session:
                     break
             else:
                 step = step**0.5
-        return self._figure("sustained changes", "1/s", [good[-1] if good else 0.0])
+        return self._figure(what, "1/s", [good[-1] if good else 0.0])
 
-    def _follows(self, server: ServerProcess, load: Load, rate: float) -> bool:
+    def _follows(self, server: ServerProcess, load: Load, rate: float, among: int) -> bool:
         seconds = 2.0
         following = Following(load.clients, 1 / rate)
         load.watch = following
-        server.tell("changes", rate=rate, seconds=seconds, together=True)
+        server.tell("changes", rate=rate, seconds=seconds, among=among, together=True)
         load.quiet(seconds)
         try:
             load.until(following.is_level, timeout=5, what="all streams have the same")

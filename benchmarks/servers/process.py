@@ -4,9 +4,10 @@ It writes `{"port": 18000}` when it has loaded its resources and listens; then i
 one of its own:
 
     {"do": "change", "name": "resource-7", "stamp": 123}   one resource, to this stamp
-    {"do": "changes", "rate": 100, "seconds": 3}           one resource after the other, stamped with the clock; with
-                                                           "together": true those that are due at once as one change,
-                                                           where that is what the server is best at
+    {"do": "changes", "rate": 100, "seconds": 3, "among": 200}
+                                                           one resource after the other, of the first 200, stamped with
+                                                           the clock; with "together": true those that are due at once
+                                                           as one change, where that is what the server is best at
     {"do": "collect"}                                      what is garbage is freed
 
 It ends at SIGTERM.

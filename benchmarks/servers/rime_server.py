@@ -53,7 +53,7 @@ class CommandedSource:
         if command["do"] == "change":
             self._change(writer, command["name"], command["stamp"])
         elif command["do"] == "changes":
-            return await self._changes(writer, command["rate"], command["seconds"])
+            return await self._changes(writer, command["rate"], command["seconds"], command["among"])
         elif command["do"] == "collect":
             gc.collect()
             ctypes.CDLL(None).malloc_trim(0)  # as a Go server's FreeOSMemory
@@ -72,8 +72,8 @@ class CommandedSource:
             change.remove(self._type_url, name)
             change.apply(self._type_url, to, template.body(stamp))
 
-    async def _changes(self, writer: Writer, rate: float, seconds: float) -> dict[str, int]:
-        names = list(self._templates)
+    async def _changes(self, writer: Writer, rate: float, seconds: float, among: int) -> dict[str, int]:
+        names = list(self._templates)[:among]
         begun = time.monotonic()
         made = stamp = 0
         while (passed := time.monotonic() - begun) < seconds:

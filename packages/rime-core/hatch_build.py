@@ -18,13 +18,16 @@ PACKAGE = "rime_core"
 # What stays as it is, and why.
 INTERPRETED = (
     "__init__.py",
-    "adapter.py",  # others derive classes from these two, which compiled ones do not allow
+    "adapter.py",  # others derive classes from these three, which compiled ones do not allow
+    "claims.py",
     "errors.py",
     "address.py",  # read once, at the start: what people type
     "options.py",
     "aio.py",  # asynchronous generators, which mypyc does not know
     "testing.py",
+    "traces.py",  # what testing replays
     "clients.py",  # asked seldom, by who shows what clients have
+    "reception.py",
     "protocol/progress.py",
     "snapshot.py",  # what people may hold by weak references, and we do: compiled classes do not bear it
     "update.py",

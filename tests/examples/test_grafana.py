@@ -11,13 +11,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from rime_core import CLUSTER, Node, Plane
 from rime_ws.metrics import Metrics
 from tests.rime_ws.talk import Clock, FakeEnvoy
+from tests.rime_ws.test_pages import Running
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "grafana"
 DASHBOARD = json.loads((EXAMPLE / "dashboard.json").read_text(encoding="utf-8"))
 EXPRESSIONS = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
 
 SET_BY_PROMETHEUS = {"instance"}
-OF_PROMQL = {"sum", "min", "by", "rate", "bool"}
+OF_PROMQL = {"sum", "min", "max", "by", "rate", "bool", "histogram_quantile"}
 
 
 @pytest.fixture(scope="module")
@@ -25,8 +26,12 @@ def labels():
     """The labels of each metric, by its name."""
     plane = Plane()
     plane.apply(CLUSTER, "a", b"1")
-    FakeEnvoy(plane.server(), Node(id="n"), Clock()).ask(CLUSTER)
-    families = text_string_to_metric_families(Metrics(plane.server()).text().decode())
+    plane.writer("file:conf").staleness = lambda: 1.0
+    plane.open()
+    server = plane.server(transports=[Running("grpc:127.0.0.1:18000")])
+    metrics = Metrics(server)
+    FakeEnvoy(server, Node(id="n"), Clock()).ask(CLUSTER).catch_up()
+    families = text_string_to_metric_families(metrics.text().decode())
     return {sample.name: set(sample.labels) for family in families for sample in family.samples}
 
 

@@ -556,3 +556,43 @@ async def test_the_planes_ask_the_plugins_callable_for_references(caplog):
         pass
 
     assert "references were asked for" in caplog.text
+
+
+class Ages:
+    """Sources that can tell how old what they delivered is, or cannot."""
+
+    @hookimpl
+    def rime_sources(self):
+        class DatedSource(FakeSource):
+            def staleness(self):
+                return 2.5
+
+        class BrokenDate(FakeSource):
+            def staleness(self):
+                raise OSError("the clock is gone")
+
+        return {"dated": DatedSource, "wrong": BrokenDate}
+
+
+async def test_how_old_what_a_source_delivered_is_is_told_where_it_can_tell(caplog):
+    plugins = plugins_with(Fakes(), Ages())
+    async with running(service(["dated:a", "wrong:b", "fake:c"], plugins=plugins)):
+        server = FakeTransport.made[-1].server
+        server.status()
+        told = {each.name: each.staleness for each in server.status().writers}
+    assert told == {"the program": None, "dated:a": 2.5, "wrong:b": None, "fake:c": None}
+    assert "wrong:b cannot tell how old what it delivered is" in caplog.text
+    assert caplog.text.count("cannot tell") == 1
+
+
+async def test_whether_each_transport_listens_is_known_while_it_runs_and_when_it_does_not():
+    async with running(service(transports=["fake:127.0.0.1:1", "dying:x"])):
+        steady, dying = FakeTransport.made
+        listening = steady.server.transports
+        assert [(each.name, each.listens_at) for each in listening] == [
+            ("fake:127.0.0.1:1", "127.0.0.1:1"), ("dying:x", "x:1"),
+        ]  # fmt: skip
+        dying.die.set()
+        await anyio.wait_all_tasks_blocked()
+        assert [each.listens_at for each in listening] == ["127.0.0.1:1", None]
+    assert [each.listens_at for each in steady.server.transports] == [None, None]

@@ -4,7 +4,19 @@ import inspect
 
 import pytest
 
-from rime_core import CLUSTER, Plane, Server, SharedTransport, Siblings, Source, Started, Transport, Writer
+from rime_core import (
+    CLUSTER,
+    Dated,
+    Listening,
+    Plane,
+    Server,
+    SharedTransport,
+    Siblings,
+    Source,
+    Started,
+    Transport,
+    Writer,
+)
 
 
 class Table:
@@ -28,7 +40,17 @@ async def test_a_source_is_anything_of_its_shape():
 
 
 def test_no_plugin_need_inherit():
-    assert all(getattr(each, "_is_protocol", False) for each in (Source, Transport, Started, Siblings, SharedTransport))
+    protocols = (Source, Transport, Started, Dated, Listening, Siblings, SharedTransport)
+    assert all(getattr(each, "_is_protocol", False) for each in protocols)
+
+
+def test_a_source_need_not_tell_how_old_what_it_delivered_is():
+    class DatedTable(Table):
+        def staleness(self):
+            return 0.0
+
+    assert isinstance(DatedTable("backend", {"body": ""}), Dated)
+    assert not isinstance(Table("backend", {"body": ""}), Dated)
 
 
 def test_what_a_source_and_a_transport_are_given():

@@ -1,9 +1,14 @@
 """Clients: who is connected, and whose state has changed, at the cost of who looks."""
 
+import weakref
+
 import pytest
 
-from rime_core import Clients, Connected, Plane
+from rime_core import CLUSTER, LISTENER, Clients, Connected, Plane
 from rime_core.protocol.delta import DeltaStream
+from rime_core.protocol.events import Acknowledged
+from rime_core.protocol.messages import DeltaResponse
+from rime_core.update import Update
 
 
 @pytest.fixture
@@ -88,3 +93,94 @@ def test_all_servers_of_a_plane_have_the_same():
     plane.server().clients.enter(one)
     assert list(plane.server().clients) == [one]
     assert list(Plane(base=plane).server().clients) == []
+
+
+class Noted:
+    """An observer that keeps what it is told."""
+
+    def __init__(self):
+        self.told = []
+
+    def committed(self, source, changed, label):
+        self.told.append((source, {type_url: sorted(names) for type_url, names in changed.items()}, label))
+
+    def wrote(self, *what):
+        self.told.append(what)
+
+    def happened(self, *what):
+        self.told.append(what)
+
+
+def test_who_observes_is_told_of_each_response_and_each_event_in_order(clients):
+    one, other, connected = Noted(), Noted(), stream()
+    response = DeltaResponse(CLUSTER, Update((), (), ordinal=1), "1", shared=True)
+    clients.wrote(connected, response, 7)
+    clients.observe(one)
+    clients.wrote(connected, response, 8)
+    clients.observe(other)
+    events = [Acknowledged(CLUSTER, "1"), Acknowledged(CLUSTER, "2")]
+    clients.happened(connected, events)
+    assert one.told == [(connected, response, 8), *((connected, event) for event in events)]
+    assert other.told == [(connected, event) for event in events]
+    assert clients.observers == (one, other)
+    clients.ignore(one)
+    clients.ignore(one)
+    assert clients.observers == (other,)
+
+
+def test_nothing_is_counted_until_somebody_asks_and_then_once_for_all_who_do(clients):
+    assert clients.observers == ()
+    traffic = clients.traffic()
+    assert clients.traffic() is traffic
+    assert clients.observers == (traffic,)
+
+
+@pytest.fixture
+def observed():
+    plane, noted = Plane(), Noted()
+    plane.server().clients.observe(noted)
+    return plane, noted
+
+
+def test_who_observes_is_told_what_a_commit_changed_before_anybody_is_woken(observed):
+    plane, noted = observed
+    writer = plane.writer("file:conf")
+    writer.ready()
+    woken = []
+    with plane.server().subscribe(CLUSTER, wake=lambda: woken.append(len(noted.told))) as subscriber:
+        subscriber.initial()
+        with writer.transaction("abc123") as change:
+            change.apply(CLUSTER, "b", b"1")
+            change.apply(CLUSTER, "a", b"1")
+            change.apply(LISTENER, "l", b"1")
+    assert noted.told == [("file:conf", {CLUSTER: ["a", "b"], LISTENER: ["l"]}, "abc123")]
+    assert woken == [1]
+
+
+def test_a_commit_that_changes_nothing_is_not_told(observed):
+    plane, noted = observed
+    plane.apply(CLUSTER, "a", b"1")
+    plane.apply(CLUSTER, "a", b"1")
+    with plane.transaction() as change:
+        change.apply(CLUSTER, "a", b"1")
+        change.apply(LISTENER, "l", b"1")
+    assert noted.told == [("the program", {CLUSTER: ["a"]}, None), ("the program", {LISTENER: ["l"]}, None)]
+
+
+def test_so_is_another_body_for_one_name_where_somebody_waits_for_it(observed):
+    plane, noted = observed
+    plane.apply(CLUSTER, "a", b"1")
+    noted.told.clear()
+    plane.apply(CLUSTER, "a", b"2")
+    assert noted.told == []
+    woken = []
+    with plane.server().subscribe(CLUSTER, wake=lambda: woken.append(len(noted.told))) as subscriber:
+        subscriber.initial()
+        plane.apply(CLUSTER, "a", b"3")
+    assert noted.told == [("the program", {CLUSTER: ["a"]}, None)]
+    assert woken == [1]
+
+
+def test_one_can_be_referred_to_without_being_kept():
+    connected = stream()
+    assert weakref.ref(connected)() is connected

@@ -4,6 +4,7 @@ import pytest
 
 from rime_core import CLUSTER, Plane
 from rime_core.delivery import FEW, IN_FLIGHT, MANY, Rejected
+from rime_core.parties import BEFORE_INITIAL
 
 
 @pytest.fixture
@@ -384,14 +385,39 @@ def test_of_a_change_in_parts_each_part_is_acknowledged_for_itself(plane):
     assert subscriber.acknowledged("b") == version(plane, "b")
 
 
+def test_it_is_known_up_to_which_change_everything_was_answered(plane, subscriber):
+    assert plane.server().subscribe(CLUSTER).answered == BEFORE_INITIAL
+    start = subscriber.answered
+    first, second, third = (sent(plane, subscriber, **{name: b"1"}) for name in "xyz")
+    assert [each.ordinal - start for each in (first, second, third)] == [1, 2, 3]
+    assert subscriber.answered == start
+    subscriber.acknowledge_update(second)
+    assert subscriber.answered == start
+    subscriber.reject(first, "no")
+    assert subscriber.answered == second.ordinal
+    subscriber.acknowledge_update(third)
+    assert subscriber.answered == third.ordinal
+
+
+def test_a_rejection_of_many_is_an_answer_as_well(plane, subscriber):
+    update = sent(plane, subscriber, **large(b"1"))
+    subscriber.reject(update, "no")
+    later = sent(plane, subscriber, later=b"1")
+    assert subscriber.answered == update.ordinal
+    subscriber.acknowledge_update(later)
+    assert subscriber.answered == later.ordinal
+
+
 # --- bounds
 
 
 def test_a_client_that_never_acknowledges_costs_a_bounded_number_of_manifests(plane, subscriber):
+    start = subscriber.answered
     for each in range(3 * IN_FLIGHT):
         sent(plane, subscriber, **{f"n{each}": b"1"})
     assert subscriber.in_flight == IN_FLIGHT
     assert [subscriber.acknowledged(f"n{each}") for each in range(3 * IN_FLIGHT)] == [None] * 3 * IN_FLIGHT
+    assert subscriber.answered == start
 
 
 def test_what_is_not_told_apart_any_more_is_acknowledged_with_anything_that_was_sent_later(plane, subscriber):

@@ -15,8 +15,8 @@ def public(each):
 @pytest.mark.parametrize(
     ("protocol", "known"),
     [
-        (Owner, {"name", "rank", "is_busy", "is_ready", "lacks", "owned", "note_written"}),
-        (Reader, {"nudge", "wants", "pins", "close"}),
+        (Owner, {"name", "rank", "is_busy", "is_ready", "lacks", "owned", "note_written", "staleness"}),
+        (Reader, {"nudge", "wants", "is_given", "acknowledged", "refusal", "pins", "close"}),
     ],
 )
 @pytest.mark.interpreted

@@ -14,10 +14,21 @@ def test_it_cannot_write(plane):
     public = {name for name in dir(Server) if not name.startswith("_")}
     assert public == {
         "clients", "complete", "count", "groups", "has_references", "knows", "not_when_ready", "permissions",
-        "puts_off", "ready", "referrers", "serving", "snapshot", "status", "subscribe", "when_ready",
+        "puts_off", "ready", "referrers", "serving", "snapshot", "status", "subscribe", "transports", "when_ready",
     }  # fmt: skip
     with pytest.raises(AttributeError):
         plane.server().anything = 1
+
+
+def test_it_knows_the_transports_that_it_was_told_of_and_those_that_come_later(plane):
+    class Listens:
+        name, listens_at = "ws:127.0.0.1:0", None
+
+    transports: list[Listens] = []
+    server = plane.server(transports=transports)
+    transports.append(Listens())
+    assert list(server.transports) == transports
+    assert plane.server().transports == ()
 
 
 def test_it_hands_out_the_planes_snapshot(plane):

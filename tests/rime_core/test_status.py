@@ -42,6 +42,16 @@ def test_what_is_told_cannot_be_changed(value):
         setattr(value, dataclasses.fields(value)[0].name, "other")
 
 
+def test_how_old_what_a_writer_wrote_may_be_is_told_where_somebody_knows():
+    plane = Plane()
+    first, second = plane.writer("file:conf"), plane.writer("db:x")
+    first.staleness = lambda: 1.5
+    assert {each.name: each.staleness for each in plane.status().writers} == {
+        "the program": None, "file:conf": 1.5, "db:x": None,
+    }  # fmt: skip
+    assert second.staleness() is None
+
+
 def test_a_status_is_of_its_moment():
     plane = Plane()
     before = plane.status()

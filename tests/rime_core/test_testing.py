@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,7 @@ from rime_core.node import Client, Node
 from rime_core.protocol.delta import DeltaStream
 from rime_core.protocol.messages import DeltaRequest
 from rime_core.testing import Received, check_source, check_transport
+from rime_core.update import Update
 
 pytestmark = pytest.mark.asyncio
 
@@ -169,6 +171,42 @@ class ForgetsKnownVersions(GoodTransport):
         return stream
 
 
+class Altered(GoodTransport):
+    """What it is to send is altered first."""
+
+    def stream(self, wake):
+        stream = super().stream(wake)
+        responses = stream.responses
+        stream.responses = lambda: [self.altered(stream, response) for response in responses()]
+        return stream
+
+    def altered(self, stream, response):
+        raise NotImplementedError
+
+    def with_update(self, response, resources, removed):
+        return replace(response, update=Update(resources, removed, ordinal=response.update.ordinal))
+
+
+class SendsAgainWhatItSent(Altered):
+    """With each change after the second what the client was sent first."""
+
+    def altered(self, stream, response):
+        self.sent = getattr(self, "sent", {})
+        update = response.update
+        before = self.sent.setdefault(stream, []) if len(self.sent.get(stream, [])) < 2 else self.sent[stream]
+        before.append(update)
+        again = {each.name: each for each in (*(before[0].resources if len(before) > 2 else ()), *update.resources)}
+        return self.with_update(response, tuple(again.values()), update.removed)
+
+
+class ForgetsRemovals(Altered):
+    """Where several others are to be told of as well."""
+
+    def altered(self, stream, response):
+        update = response.update
+        return self.with_update(response, update.resources, () if len(update.resources) > 1 else update.removed)
+
+
 class EndsWithItsClient(GoodTransport):
     async def run(self, server, *, task_status):
         self.over = asyncio.Event()
@@ -190,18 +228,21 @@ class InProcessClient:
     def __init__(self, transport):
         self.woken = asyncio.Event()
         self.stream = transport.stream(self.woken.set)
+        self.batch = []
 
     async def subscribe(self, *, known, node_id):
         self.stream.receive(DeltaRequest(CLUSTER, Node(node_id), initial_versions=known))
 
     async def receive(self):
         while True:
-            for response in self.stream.responses():
+            self.woken.clear()
+            self.batch += self.stream.responses()
+            while self.batch:
+                response = self.batch.pop(0)
                 self.stream.receive(DeltaRequest(CLUSTER, nonce=response.nonce))
                 update = response.update
                 if update:
                     return Received({each.name: each.version for each in update.resources}, update.removed)
-            self.woken.clear()
             await self.woken.wait()
 
 
@@ -232,6 +273,8 @@ async def test_a_good_transport_passes():
         (DoesNotWait, "answered a client before the Plane was ready"),
         (ForgetsKnownVersions, "who comes back should be sent c alone"),
         (EndsWithItsClient, "must not end the others"),
+        (SendsAgainWhatItSent, "in the trace 'what is there comes first.*' it sent a, which did not differ"),
+        (ForgetsRemovals, "in the trace 'a transaction comes as one' it never sent b"),
     ],
 )
 async def test_a_transport_that_breaks_a_promise_is_found(transport, said):

@@ -18,7 +18,8 @@ SETTLE = 0.300
 def held(*faults: Fault, type_url: str = CLUSTER, **contents: str) -> Document:
     """A file that holds clusters: held(a="1") is one named a, whose body is 1."""
     resources = tuple(
-        ParsedResource(type_url, name, body.encode(), line) for line, (name, body) in enumerate(contents.items(), 1)
+        ParsedResource(type_url, name, body.encode(), line=line)
+        for line, (name, body) in enumerate(contents.items(), 1)
     )
     return Document("f", resources, faults)
 
@@ -127,9 +128,9 @@ class TestChanges:
     @pytest.mark.parametrize(
         "other",
         [
-            ParsedResource(CLUSTER, "x", b"1", 1, aliases=("also",)),
-            ParsedResource(CLUSTER, "x", b"1", 1, ttl=5.0),
-            ParsedResource(CLUSTER, "x", b"1", 1, on_demand=True),
+            ParsedResource(CLUSTER, "x", b"1", line=1, aliases=("also",)),
+            ParsedResource(CLUSTER, "x", b"1", line=1, ttl=5.0),
+            ParsedResource(CLUSTER, "x", b"1", line=1, on_demand=True),
         ],
     )
     def test_what_is_said_of_a_resource_beside_its_content_is_a_change(self, other: ParsedResource) -> None:

@@ -491,3 +491,21 @@ async def test_with_a_plane_nothing_is_taken_away_however_often_it_is_run_while_
     async with running(source, writer):
         await until(lambda: plane.complete)
         assert set(plane.snapshot()[CLUSTER]) == {"x", "y"}
+
+
+async def test_how_old_what_it_read_may_be_is_known_once_it_was_read_and_stays_small_while_nothing_happens(folder):
+    """It is asked until the operating system was asked again, half a second later."""
+    (folder / "a.yaml").write_text(clusters(a="1"))
+    source, recorder = FileSource(str(folder), {}), Recorder()
+    assert source.staleness() is None
+    async with running(source, recorder):
+        assert [await recorder.next() for _ in range(3)] == [{"a": "1"}, [], READY]
+        first = source.staleness()
+        assert first is not None
+        with anyio.fail_after(30):
+            while (now := source.staleness()) is None or now >= first:
+                first = max(first, now or 0.0)
+                await anyio.sleep(0.001)
+    ended = source.staleness()
+    assert ended is not None
+    assert (source.staleness() or 0.0) > ended, "nobody looks any more"

@@ -1,9 +1,11 @@
 """What the operating system tells of a real folder. Each `wait` returns when there is something to return."""
 
+import math
 import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
@@ -181,3 +183,23 @@ def test_without_events_it_says_so_once_and_leaves_it_to_rescans(
     assert line.startswith(f"{folder}: no events from the operating system (OS file watch limit reached.); ")
     assert watch.wait(0) == frozenset()
     assert len(caplog.messages) == 1
+
+
+def test_up_to_when_nothing_happened_is_known_where_there_are_events(watch: Watch, folder: Path) -> None:
+    assert watch.quiet_until == -math.inf
+    before = monotonic()
+    watch.wait(0.0)
+    asked = watch.quiet_until
+    assert asked >= before
+    (folder / "a.yaml").write_text("1")
+    wait_for(watch, f"{folder}/a.yaml")
+    assert watch.quiet_until == asked
+    watch.close()
+    watch.wait(LONG)
+    assert watch.quiet_until == asked
+
+
+def test_without_events_nobody_knows(tmp_path: Path) -> None:
+    watch = Watch(str(tmp_path / "nothing"))
+    watch.wait(0.0)
+    assert watch.quiet_until == -math.inf

@@ -1,16 +1,21 @@
 """CSDS over real gRPC: what the service says of each client, and to whom."""
 
 import asyncio
+import base64
+import json
 import time
 from typing import Any, cast
 
 import grpc
 import pytest
+from google.protobuf.json_format import MessageToJson
 
 import rime_grpc
 from rime_core import CLUSTER, ENDPOINT, ROUTE, Peer, Plane
 from rime_envoy_api import message_class
+from rime_envoy_api.pool import pool
 from rime_grpc import csds
+from tests.planted import PEM, PLANTED, Cluster, found_in, planted_plane
 from tests.rime_grpc.clients import connect, decode
 
 pytestmark = pytest.mark.asyncio
@@ -70,8 +75,73 @@ async def test_each_client_with_its_node_and_what_it_has(plane):
         assert one.client_scope.startswith("127.0.0.1:")
         (config,) = one.generic_xds_configs
         assert (config.type_url, config.version_info) == (CLUSTER, plane.snapshot()[CLUSTER]["a"].version)
-        assert not config.HasField("xds_config"), "bodies may hold keys"
+        assert not config.HasField("xds_config"), "it is no cluster, so nobody knows what is in it"
         assert states(one) == {"a": ("STALE", "REQUESTED")}
+
+
+async def test_what_is_in_a_resource_is_told_without_what_is_secret(plane):
+    """Of clusters that name keys; not where it was asked for without, and not what is large."""
+    for name, value in (("a", "hush"), ("large", "hush" * 300_000)):
+        cluster = Cluster(name=name)
+        cluster.metadata.filter_metadata["shop"].update({"password": value, "team": "edge"})
+        plane.apply(CLUSTER, name, cluster.SerializeToString())
+    async with rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound, connect(bound.address) as client:
+        await client.send(type_url=CLUSTER, node={"id": "n"})
+        await client.call.read()
+        (one,) = await fetch(bound.address)
+        told = {config.name: config.xds_config for config in one.generic_xds_configs if config.HasField("xds_config")}
+        assert list(told) == ["a"]
+        assert told["a"].type_url == CLUSTER
+        shop = Cluster.FromString(told["a"].value).metadata.filter_metadata["shop"]
+        assert dict(shop) == {"password": "[redacted]", "team": "edge"}
+        (one,) = await fetch(bound.address, exclude_resource_contents=True)
+        assert [config.name for config in one.generic_xds_configs if config.HasField("xds_config")] == []
+        assert len(one.generic_xds_configs) == 2
+
+
+async def test_no_planted_key_is_in_an_answer():
+    """A client that is given everything, and refuses all of it in words that have the keys as well."""
+    plane = planted_plane()
+    snapshot = plane.snapshot()
+    dump = f"Error adding/updating secret(s) generic: inline_string: {json.dumps(PLANTED)} password={PLANTED} {PEM}"
+    async with rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound, connect(bound.address) as client:
+        for type_url, resources in snapshot.items():
+            node = {"id": "n", "metadata": {"token": PLANTED}}
+            await client.send(type_url=type_url, node=node, resource_names_subscribe=list(resources))
+            response = decode(await client.call.read())
+            assert len(response.resources) == len(resources)
+            if type_url != CLUSTER:
+                await client.send(type_url=type_url, response_nonce=response.nonce, error_detail={"message": dump})
+        told = await fetch(bound.address)
+        (one,) = told
+        bodies = [config.name for config in one.generic_xds_configs if config.HasField("xds_config")]
+        assert sorted(bodies) == ["c", "certificate", "generic", "l", "tickets"]
+        answer = Response(config=told)
+    for text in (
+        answer.SerializeToString().decode("latin-1"),
+        str(answer),
+        MessageToJson(answer, descriptor_pool=pool()),
+    ):
+        assert found_in(text) == []
+        assert text.count("[redacted]") + text.count(base64.b64encode(b"[redacted]").decode()) > 5
+
+
+async def test_the_size_of_an_answer_is_bounded(plane, monkeypatch):
+    body = Cluster(name="a" * 1000).SerializeToString()
+    plane.apply(CLUSTER, "a", body)
+    monkeypatch.setattr(csds, "MOST_BYTES", 2 * len(body))
+    async with rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound, connect(bound.address) as one:
+        await one.subscribe(known={}, node_id="one")
+        await one.receive()
+        async with connect(bound.address) as two, connect(bound.address) as three:
+            await two.subscribe(known={}, node_id="two")
+            await two.receive()
+            assert len(await fetch(bound.address)) == 2
+            await three.subscribe(known={}, node_id="three")
+            await three.receive()
+            code, words = await is_refused(bound.address)
+            assert (code, "exclude_resource_contents" in words) == ("RESOURCE_EXHAUSTED", True)
+            assert len(await fetch(bound.address, exclude_resource_contents=True)) == 3
 
 
 async def test_a_rejection_is_told_without_what_is_secret(plane):

@@ -17,6 +17,8 @@ class FakeApi:
         self._answers = answers
         self._tls = tls
         self.requests: list[web.Request] = []
+        self.bodies: list[object] = []
+        """What came with those that had a body."""
         self._watches: list[tuple[str, web.StreamResponse]] = []
 
     async def __aenter__(self):
@@ -39,6 +41,8 @@ class FakeApi:
 
     async def _serve(self, request):
         self.requests.append(request)
+        if request.can_read_body:
+            self.bodies.append(json.loads(await request.read()))
         found = self._answers(request)
         if isinstance(found, list):
             watch = web.StreamResponse(headers={"content-type": "application/json"})

@@ -17,7 +17,7 @@ from rime_k8s_source.errors import (
     UnauthorizedError,
     UnreachableError,
 )
-from rime_k8s_source.kinds import CONFIG_MAPS, Selection
+from rime_k8s_source.kinds import CONFIG_MAPS, LEASES, XDS_RESOURCES, Selection
 from rime_k8s_source.reflector import List, Watch
 
 from .fake_api import FakeApi, status
@@ -242,3 +242,83 @@ async def test_a_client_may_come_with_a_certificate(tmp_path):
         assert await page(at(fake.url, user, authority=PEM)) == EMPTY
         with pytest.raises(UnreachableError):
             await page(at(fake.url, authority=PEM))
+
+
+# --- discovery, and what is written
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_there"),
+    [
+        ((200, {"resources": [{"name": "configmaps/x"}, {"name": "configmaps"}]}), True),
+        ((200, {"resources": [{"name": "pods"}, "configmaps"]}), False),
+        ((200, {}), False),
+        (status(404, "not found"), False),
+    ],
+)
+async def test_its_discovery_says_whether_there_is_a_kind(answer, is_there):
+    async with FakeApi(lambda _: answer) as fake, at(fake.url) as api:
+        assert await api.has(CONFIG_MAPS) is is_there
+    assert [(request.method, request.path) for request in fake.requests] == [("GET", "/api/v1")]
+
+
+async def test_discovery_that_is_refused_says_nothing():
+    async with FakeApi(lambda _: status(403, "no")) as fake, at(fake.url) as api:
+        with pytest.raises(ForbiddenError, match=r"the verb 'get' on '/apis/rime\.dev/v1alpha1'"):
+            await api.has(XDS_RESOURCES)
+
+
+BODY = {"metadata": {"namespace": "shop", "name": "edge"}, "status": {"valid": True}}
+
+
+async def test_a_status_is_applied_as_its_manager():
+    async with FakeApi(lambda _: (200, {})) as fake, at(fake.url) as api:
+        await api.apply(XDS_RESOURCES, BODY, manager="rime/a", subresource="status")
+
+    [request] = fake.requests
+    path = "/apis/rime.dev/v1alpha1/namespaces/shop/xdsresources/edge/status"
+    assert (request.method, request.path) == ("PATCH", path)
+    assert dict(request.query) == {"fieldManager": "rime/a", "force": "true"}
+    assert request.headers["Content-Type"] == "application/apply-patch+yaml"
+    assert fake.bodies == [BODY]
+
+
+async def test_an_object_is_applied_as_a_whole_and_deleted():
+    async with FakeApi(lambda _: (200, {})) as fake, at(fake.url) as api:
+        await api.apply(LEASES, BODY, manager="rime/a")
+        await api.delete(LEASES, "shop", "edge")
+
+    path = "/apis/coordination.k8s.io/v1/namespaces/shop/leases/edge"
+    assert [(request.method, request.path) for request in fake.requests] == [("PATCH", path), ("DELETE", path)]
+
+
+@pytest.mark.parametrize(
+    ("call", "missing"),
+    [
+        (lambda api: api.apply(XDS_RESOURCES, BODY, manager="a", subresource="status"), "xdsresources.rime.dev/status"),
+        (lambda api: api.apply(LEASES, BODY, manager="a"), "leases.coordination.k8s.io"),
+        (lambda api: api.delete(LEASES, "shop", "edge"), "leases.coordination.k8s.io"),
+    ],
+)
+async def test_what_it_may_not_write_says_what_a_role_has_to_name(call, missing):
+    async with FakeApi(lambda _: status(403, "no")) as fake, at(fake.url) as api:
+        with pytest.raises(ForbiddenError) as caught:
+            await call(api)
+    assert (caught.value.resource, caught.value.namespace) == (missing, "shop")
+    assert caught.value.verb in {"patch", "delete"}
+
+
+async def test_a_write_of_an_old_version_is_a_conflict_and_of_nothing_an_absence():
+    answers = [status(409, "the object has been modified"), status(404, "not found")]
+    async with FakeApi(lambda _: answers.pop(0)) as fake, at(fake.url) as api:
+        with pytest.raises(ApiError, match="409: the object has been modified"):
+            await api.apply(XDS_RESOURCES, BODY, manager="a", subresource="status")
+        with pytest.raises(AbsentError):
+            await api.delete(LEASES, "shop", "edge")
+
+
+async def test_a_write_with_old_credentials_is_sent_once_more():
+    answers = [status(401, "Unauthorized"), (200, {})]
+    async with FakeApi(lambda _: answers.pop(0)) as fake, at(fake.url) as api:
+        await api.apply(LEASES, BODY, manager="rime/a")
+    assert fake.bodies == [BODY, BODY]

@@ -4,9 +4,17 @@ from rime_core import UsageError
 from rime_k8s_source.config import KubernetesOptions, read_options
 
 
-def test_by_default_all_services_of_all_namespaces_are_watched_and_nothing_else():
+def test_by_default_all_services_and_xds_resources_of_all_namespaces_are_watched_and_nothing_else():
     assert read_options({}) == KubernetesOptions(
-        namespaces=(), services="", secrets=None, configmaps=None, settle=0.3, idle=150.0, relist=3600.0
+        namespaces=(),
+        services="",
+        secrets=None,
+        configmaps=None,
+        xdsresources="",
+        status=2.0,
+        settle=0.3,
+        idle=150.0,
+        relist=3600.0,
     )
 
 
@@ -21,6 +29,8 @@ def test_each_option_is_read():
         "secrets": "rime.dev/xds",
         "secret_names": "{name}",
         "configmaps": "rime.dev/xds=true",
+        "xdsresources": "tier=edge",
+        "status": "0",
         "mappings": "one,two",
         "settle": "1s",
         "idle": "90s",
@@ -36,6 +46,8 @@ def test_each_option_is_read():
         secrets="rime.dev/xds",
         secret_names="{name}",  # noqa: S106 - a name, not a secret
         configmaps="rime.dev/xds=true",
+        xdsresources="tier=edge",
+        status=0.0,
         mappings=("one", "two"),
         settle=1.0,
         idle=90.0,
@@ -45,7 +57,9 @@ def test_each_option_is_read():
 
 def test_services_can_be_left_out_where_there_is_something_else():
     assert read_options({"services": "none", "configmaps": "x"}).services is None
-    assert read_options({"services": "none", "mappings": "x"}).services is None
+    assert read_options({"services": "none", "xdsresources": "none", "mappings": "x"}).services is None
+    assert read_options({"services": "none"}).xdsresources == ""
+    assert read_options({"xdsresources": "none"}).xdsresources is None
 
 
 @pytest.mark.parametrize(
@@ -62,8 +76,8 @@ def test_services_can_be_left_out_where_there_is_something_else():
             "kubernetes: configmaps= needs a label selector, such as configmaps=rime.dev/xds: never all of them",
         ),
         (
-            {"services": "none"},
-            "kubernetes: services=none, and nothing else is watched: name secrets or configmaps",
+            {"services": "none", "xdsresources": "none"},
+            "kubernetes: services=none and xdsresources=none, and nothing else is watched: name secrets or configmaps",
         ),
         (
             {"names": "{namespace}"},

@@ -6,6 +6,7 @@ from rime_k8s_source.errors import (
     ApiError,
     ExpiredError,
     ForbiddenError,
+    NoKindError,
     UnauthorizedError,
     UnreachableError,
     counted,
@@ -18,6 +19,7 @@ from rime_k8s_source.errors import (
     [
         (UnreachableError("https://h:6443: Connection refused"), "https://h:6443: Connection refused"),
         (ApiError(500, "etcd is slow"), "the API server answers 500: etcd is slow"),
+        (NoKindError(), "the API server has no such kind"),
         (AbsentError(404, "not found"), "the API server answers 404: not found"),
         (ExpiredError(410, "too old"), "the API server answers 410: too old"),
         (UnauthorizedError(401, "Unauthorized"), "the API server does not accept the credentials (401): Unauthorized"),

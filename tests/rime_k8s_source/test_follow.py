@@ -33,12 +33,15 @@ class Script:
     """An API server that answers by a script, and notes what it was asked and when.
 
     An answer is an error, or a list of what comes: events, a number of seconds that pass, an error that ends it. It is
-    over with the list.
+    over with the list. `kinds` are its answers to whether it has the kind, an error or a boolean; after these it has.
     """
 
-    def __init__(self, *answers):
+    def __init__(self, *answers, kinds=()):
         self._answers = deque(answers)
         self.asked: list[tuple[float, List | Watch]] = []
+        self.looked: list[float] = []
+        """When it was asked whether it has the kind."""
+        self.kinds = deque(kinds)
         self.seconds: list[int] = []
         self.over = asyncio.Event()
 
@@ -48,6 +51,13 @@ class Script:
             self.over.set()
             await anyio.sleep_forever()
         return self._answers.popleft()
+
+    async def has(self, _kind):
+        answer = self.kinds.popleft() if self.kinds else True
+        self.looked.append(asyncio.get_running_loop().time() - 1000)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     async def page(self, _selection, request):
         answer = await self._next(request)
@@ -81,6 +91,7 @@ class Seen:
     def __init__(self, follower, script, told, stirred):
         self.follower = follower
         self.asked = script.asked
+        self.looked = [round(at, 3) for at in script.looked]
         self.told = told
         self.stirred = stirred
 
@@ -93,11 +104,11 @@ class Seen:
         return [request for _, request in self.asked]
 
 
-def run(*answers, timing=None, chance=0.0):
+def run(*answers, timing=None, chance=0.0, kinds=()):
     """Follow until the script is over."""
 
     async def follow():
-        script = Script(*answers)
+        script = Script(*answers, kinds=kinds)
         told: list[object] = []
         stirred = []
         follower = Follower(
@@ -236,24 +247,79 @@ def test_a_server_without_streaming_lists_is_asked_for_pages_at_once():
     assert seen.stirred == [(True, "", False)]
 
 
-def test_a_kind_that_is_not_there_is_settled_and_looked_for(caplog):
-    absent = AbsentError(404, "the server could not find the requested resource")
-    seen = run(absent, absent, [*LISTED, 1])
+ABSENT = AbsentError(404, "the server could not find the requested resource")
+NO_KIND = "the API server has no such kind"
 
-    assert seen.at[:3] == [0, 5, 10]
+
+@pytest.mark.parametrize(
+    "refusal", [ABSENT, ForbiddenError("no", verb="watch", resource="configmaps", namespace="shop")]
+)
+def test_a_kind_that_is_not_there_is_settled_and_looked_for_whatever_is_granted(caplog, refusal):
+    caplog.set_level(logging.INFO)
+    seen = run(refusal, [*LISTED, 1], kinds=[False] * 8)
+
+    assert seen.looked == [0, 0.8, 2.4, 5.6, 12, 24.8, 50.4, 80.4, 110.4], "with pauses that grow to half a minute"
+    assert seen.at[:2] == [0, 110.4], "and nothing else is asked meanwhile"
     assert seen.stirred == [(True, "", True)]
     assert not seen.follower.is_absent
     assert caplog.messages == [
-        "configmaps in the namespace shop: the API server has no such kind; it is looked for every 5 s"
+        f"configmaps in the namespace shop: {NO_KIND}; it is looked for until it is there",
+        f"configmaps in the namespace shop: no longer: {NO_KIND}",
     ]
 
 
-def test_a_kind_that_goes_while_there_are_objects_is_trouble_and_they_stay():
-    absent = AbsentError(404, "the server could not find the requested resource")
-    seen = run([*LISTED, 300], absent, [1])
+def known(seen):
+    return seen.follower.known and round(seen.follower.known - 1000, 3)
 
-    assert seen.stirred[1] == (True, str(absent), False)
+
+def test_what_there_is_is_known_while_a_watch_goes_on_and_not_while_it_is_listed_anew():
+    assert known(run([event("ADDED", A, 1, 4), 5], [])) is None, "no list was whole"
+    assert known(run([*LISTED, 7, bookmark(6), 5], LOST, LOST)) == 7
+    assert known(run([*LISTED, 7, gone(), 5], LOST, [event("ADDED", A, 1, 4), 60, LOST])) == 7
+    assert known(run([*LISTED, 7], [9])) == 7, "a watch that opens goes on from what is known"
+    assert known(run(ABSENT, [*LISTED], kinds=[False])) == 0.8, "that there is no such kind is known as well"
+
+
+def test_looking_for_a_kind_is_hearing_of_the_api_server():
+    seen = run(ABSENT, [*LISTED], kinds=[False, False])
+
+    assert seen.follower.heard - 1000 == pytest.approx(2.4)
+
+
+def test_where_discovery_does_not_say_whether_there_is_a_kind_the_answer_counts():
+    seen = run(ABSENT, [*LISTED, 1], kinds=[LOST])
+
+    assert seen.stirred == [(False, str(ABSENT), False), (True, "", False)]
+
+
+def test_a_kind_that_is_there_although_an_object_is_not_found_is_trouble():
+    seen = run(ABSENT, [*LISTED, 1], kinds=[True])
+
+    assert seen.stirred == [(False, str(ABSENT), False), (True, "", False)]
+
+
+def test_a_kind_that_goes_while_nobody_watches_is_trouble_until_it_has_been_away_for_long():
+    seen = run([*LISTED, 300], ABSENT, [*LISTED, 1], kinds=[False] * 7)
+
+    assert seen.looked == [300, 300.8, 302.4, 305.6, 312, 324.8, 350.4, 380.4]
+    assert list(dict.fromkeys(seen.stirred[1:])) == [(True, NO_KIND, False), (True, "", True)]
+    assert [(change.old, change.new) for change in seen.told] == [(None, 1), (1, None), (None, 1)]
+    assert not seen.follower.is_absent
+
+
+def test_a_kind_that_is_back_before_that_has_lost_nothing():
+    seen = run([*LISTED, 300], ABSENT, [1], kinds=[False, False])
+
+    assert list(dict.fromkeys(seen.stirred[1:])) == [(True, NO_KIND, False), (True, "", False)]
     assert dict(seen.follower.reflector.objects) == {A: 1}
+    assert [(change.old, change.new) for change in seen.told] == [(None, 1)]
+
+
+def test_how_long_it_is_away_begins_anew_with_any_other_trouble():
+    seen = run([*LISTED, 300], ABSENT, LOST, ABSENT, [1], kinds=[*[False] * 6, True, False, True])
+
+    assert seen.looked[-1] - seen.looked[0] > 60
+    assert len(seen.told) == 1, "nothing was taken away"
 
 
 @pytest.mark.parametrize(
@@ -272,6 +338,17 @@ def test_what_somebody_has_to_mend_is_an_error_in_the_log_once(error, caplog):
         ("ERROR", f"configmaps in the namespace shop: {error}")
     ]
     assert seen.stirred[0] == (False, str(error), False)
+
+
+@pytest.mark.parametrize("code", [429, 503])
+def test_a_server_that_is_busy_is_waited_for(code, caplog):
+    error = ApiError(code, "storage is (re)initializing")
+    seen = run([*LISTED, 300], error, [1])
+
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("WARNING", f"configmaps in the namespace shop: {error}")
+    ]
+    assert seen.at == [0, 300, 300.8, 301.8]
 
 
 def test_an_event_that_is_none_keeps_what_came_before_it():

@@ -53,6 +53,17 @@ def test_what_is_new_and_what_changed_is_written_at_once():
     assert desk.ledger.due() is None
 
 
+def test_what_a_unit_has_is_told_whoever_serves_it_and_of_what_cannot_be_read_too():
+    desk = Desk()
+    desk.has(A, x="1")
+    desk.has(B, x="2", y="2")
+    assert list(desk.ledger.names(B)) == [(CLUSTER, "x"), (CLUSTER, "y")]
+    desk.ledger.observe({B: made(Trouble("wrong", CLUSTER, "y"))}, desk.now)
+    assert list(desk.ledger.names(B)) == [(CLUSTER, "y")]
+    desk.has(B)
+    assert list(desk.ledger.names(B)) == []
+
+
 def test_what_is_gone_is_removed_when_it_has_stayed_away():
     desk = Desk()
     desk.has(A, x="1")

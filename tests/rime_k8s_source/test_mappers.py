@@ -9,6 +9,7 @@ from rime_k8s_source.config_maps import ConfigMapMapper
 from rime_k8s_source.mappers import GROUP, installed, mappers_of
 from rime_k8s_source.services import ServiceMapper
 from rime_k8s_source.tls_secrets import SecretMapper
+from rime_k8s_source.xds_resources import XdsResourcesMapper
 
 
 class Own(ConfigMapMapper):
@@ -33,22 +34,27 @@ def kinds(options):
 
 
 def test_the_options_choose_and_the_order_is_fixed():
-    assert kinds(KubernetesOptions()) == [ServiceMapper]
-    assert kinds(KubernetesOptions(services=None, secrets="x")) == [SecretMapper]
-    assert kinds(KubernetesOptions(secrets="x", configmaps="y")) == [ServiceMapper, SecretMapper, ConfigMapMapper]
+    assert kinds(KubernetesOptions()) == [ServiceMapper, XdsResourcesMapper]
+    assert kinds(KubernetesOptions(services=None, secrets="x", xdsresources=None)) == [SecretMapper]
+    assert kinds(KubernetesOptions(secrets="x", configmaps="y")) == [
+        ServiceMapper,
+        SecretMapper,
+        ConfigMapMapper,
+        XdsResourcesMapper,
+    ]
 
 
-def test_secrets_and_config_maps_may_be_looked_for_elsewhere():
+def test_secrets_and_envoys_own_configuration_may_be_looked_for_elsewhere():
     options = KubernetesOptions(namespaces=("shop",), config_namespaces=("rime",), secrets="x", configmaps="y")
-    services, secrets, config_maps = mappers_of(options)
+    services, *others = mappers_of(options)
 
     assert {wanted.namespaces for wanted in services.wanted} == {()}
-    assert {wanted.namespaces for wanted in (*secrets.wanted, *config_maps.wanted)} == {("rime",)}
+    assert [{wanted.namespaces for wanted in mapper.wanted} for mapper in others] == [{("rime",)}] * 3
 
 
 def test_those_of_other_distributions_are_found_by_name_as_a_class_or_ready_made():
     found = entries(own=f"{__name__}:Own", made=f"{__name__}:MADE", other=f"{__name__}:Broken")
-    mappers = mappers_of(KubernetesOptions(services=None, mappings=("made", "own")), found)
+    mappers = mappers_of(KubernetesOptions(services=None, xdsresources=None, mappings=("made", "own")), found)
 
     assert mappers[0] is sys.modules[__name__].MADE
     assert type(mappers[1]).__name__ == "Own"

@@ -48,5 +48,5 @@ def test_the_readme_names_every_option_with_its_default():
 
     assert set(table) == {fields.get(name, name) for name in KubernetesOptions.__slots__}
     assert (table["names"], table["secret_names"]) == (f"`{default.names}`", f"`{default.secret_names}`")
-    assert (table["settle"], table["idle"], table["relist"]) == ("`300ms`", "`150s`", "`1h`")
-    assert (default.settle, default.idle, default.relist) == (0.3, 150, 3600)
+    assert [table[name] for name in ("status", "settle", "idle", "relist")] == ["`2s`", "`300ms`", "`150s`", "`1h`"]
+    assert (default.status, default.settle, default.idle, default.relist) == (2, 0.3, 150, 3600)

@@ -7,7 +7,6 @@ from importlib.metadata import entry_points
 import pytest
 
 from rime_app import plugin as app
-from rime_app.main import run
 from rime_app.plugins import Plugin, PluginFault, Plugins, make_registry
 from rime_k8s_source import KubernetesSource, plugin
 
@@ -31,12 +30,14 @@ def test_it_offers_the_source(plugins):
     assert {kind: offer.value for kind, offer in plugins.sources().items()} == {"kubernetes": KubernetesSource}
 
 
-def test_a_kubeconfig_that_is_not_there_ends_rime_with_one_line(plugins, monkeypatch, tmp_path, capsys):
-    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
-    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+def test_a_kubeconfig_that_is_not_there_ends_rime_with_one_line(tmp_path):
+    rime = [sys.executable, "-m", "rime_app", "serve", "--source", "kubernetes:"]
+    environment = {"KUBECONFIG": str(tmp_path / "config"), "HOME": str(tmp_path)}
+    done = subprocess.run(rime, env=environment, capture_output=True, text=True, check=False)
 
-    assert run(["serve", "--source", "kubernetes:"], plugins) == 2
-    assert capsys.readouterr().err.startswith("rime: --source kubernetes:: kubernetes: there is no kubeconfig: ")
+    assert done.returncode == 2
+    [line] = done.stderr.splitlines()
+    assert line.startswith("rime: --source kubernetes:: kubernetes: there is no kubeconfig: ")
 
 
 def test_looking_at_it_imports_nothing_heavy():

@@ -29,6 +29,17 @@ def page(*items, version="5", token=""):
     return {"metadata": {"resourceVersion": version, "continue": token}, "items": list(items)}
 
 
+# --- a kind that goes ----------------------------------------------------------------------------------------------
+
+
+def test_when_the_kind_has_gone_so_have_its_objects_and_a_list_is_asked_for():
+    reflector = listed(a=1, b=2)
+
+    assert reflector.none() == [Change(A, 1, None), Change(B, 2, None)]
+    assert (dict(reflector.objects), reflector.synced, reflector.is_following) == ({}, True, False)
+    assert reflector.request() == List("")
+
+
 # --- lists ---------------------------------------------------------------------------------------------------------
 
 

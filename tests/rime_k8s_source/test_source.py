@@ -8,6 +8,7 @@ import json
 import logging
 from contextlib import asynccontextmanager, suppress
 
+import anyio
 import pytest
 import yaml
 
@@ -22,7 +23,7 @@ from .objects import endpoint_slice, service
 
 
 class Cluster:
-    """What the server has: plural → objects, or an answer in place of them."""
+    """What the server has: plural → objects, or an answer in place of them. It has no XdsResources."""
 
     def __init__(self):
         self.version = 10
@@ -33,6 +34,10 @@ class Cluster:
         plural = request.path.rpartition("/")[2]
         if plural in self.answers:
             return self.answers[plural]
+        if plural == "v1":
+            return 200, {"resources": [{"name": each} for each in self.objects]}
+        if plural not in self.objects:
+            return status(404, "the server could not find the requested resource")
         if "sendInitialEvents" not in request.query:
             return [bookmark(self.version)]
         added = [{"type": "ADDED", "object": self.versioned(body)} for body in self.objects[plural]]
@@ -124,12 +129,13 @@ async def test_each_namespace_is_watched_by_itself(cluster, kubeconfig):
         await until(lambda: writer.is_ready)
         asked = {(request.path, request.query.get("labelSelector")) for request in fake.requests}
 
-    assert asked == {
+    assert asked - {("/apis/rime.dev/v1alpha1", None)} == {
         (f"{root}/namespaces/{namespace}/{plural}", labels)
         for namespace in ("prod", "test")
         for root, plural, labels in (
             ("/api/v1", "services", "xds=yes"),
             ("/apis/discovery.k8s.io/v1", "endpointslices", "kubernetes.io/service-name"),
+            ("/apis/rime.dev/v1alpha1", "xdsresources", None),
         )
     }
 
@@ -173,14 +179,38 @@ async def test_how_fresh_each_selection_is_can_be_asked(cluster, kubeconfig):
     cluster.answers["configmaps"] = status(403, "forbidden")
     async with serving(kubeconfig, cluster, configmaps="x") as (_, _, _, source):
         await until(lambda: len([each for each in source.freshness() if each.lists or each.trouble]) == 3)
-        services, slices, config_maps = source.freshness()
+        services, slices, config_maps, xds_resources = source.freshness()
 
     assert (services.selection, services.objects, services.lists, services.trouble) == ("services", 1, 1, "")
     assert services.silent is not None
     assert 0 <= services.silent < 20
     assert slices.selection == "endpointslices.discovery.k8s.io with kubernetes.io/service-name"
-    assert (config_maps.silent, config_maps.objects) == (None, 0)
+    assert config_maps.objects == 0
+    assert (xds_resources.objects, xds_resources.trouble) == (0, ""), "a kind that there is not is no trouble"
     assert config_maps.trouble.startswith("the verb 'watch' on 'configmaps' in all namespaces is not granted (403)")
+
+
+@pytest.mark.asyncio
+async def test_how_old_it_may_be_is_that_of_the_oldest_selection(cluster, kubeconfig, monkeypatch):
+    cluster.answers["configmaps"] = status(500, "etcd is slow")
+    async with serving(kubeconfig, cluster, configmaps="x") as (_, writer, _, source):
+        await until(lambda: len([each for each in source.freshness() if each.lists]) == 2)
+        assert source.staleness() is None, "one has never been listed"
+        del cluster.answers["configmaps"]
+        await until(lambda: writer.is_ready)
+        known = [1000.0, 990.0, None, 995.0]
+        for follower, at in zip(source._followers, known, strict=True):
+            follower.known = at
+        monkeypatch.setattr(anyio, "current_time", lambda: 1001.0)
+        assert source.staleness() is None
+        source._followers[2].known = 1000.0
+        assert source.staleness() == 11.0
+
+
+@pytest.mark.asyncio
+async def test_how_old_it_is_nobody_knows_before_it_has_run(kubeconfig):
+    kubeconfig("http://127.0.0.1:1")
+    assert KubernetesSource("", {}).staleness() is None
 
 
 @pytest.mark.asyncio

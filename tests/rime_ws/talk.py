@@ -78,6 +78,9 @@ class Talk:
 class FakeEnvoy:
     """A client of another transport: a real stream of the protocol, entered with the Plane."""
 
+    SIZE = 100
+    """Bytes of each response, which it takes without encoding it."""
+
     def __init__(self, server, node, clock, *, peer="10.0.0.1:4000", transport="grpc"):
         self.server, self.node = server, node
         self.stream = DeltaStream(server, clock=clock, peer=Peer(peer))
@@ -85,7 +88,7 @@ class FakeEnvoy:
         server.clients.enter(self.connected)
 
     def _changed(self):
-        self.stream.events()
+        self.server.clients.happened(self.connected, self.stream.events())
         self.server.clients.changed(self.connected)
 
     def ask(self, type_url, *names):
@@ -96,6 +99,8 @@ class FakeEnvoy:
     def read(self):
         """Take the next batch, and acknowledge nothing yet."""
         batch = self.stream.responses()
+        for response in batch:
+            self.server.clients.wrote(self.connected, response, self.SIZE)
         self._changed()
         return batch
 

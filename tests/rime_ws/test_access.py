@@ -1,5 +1,7 @@
 """Who may look: by the page that asks, the name that rime is called by, and a token."""
 
+import hmac
+
 import pytest
 
 from rime_core import UsageError
@@ -68,6 +70,18 @@ def test_with_a_token_any_name_will_do_but_no_other_page(token_file):
 )
 def test_what_is_not_the_token_is_refused(token_file, authorization):
     assert status(Access(Config(token_file=token_file)), Host="h", Authorization=authorization) == 401
+
+
+def test_tokens_are_compared_in_constant_time(token_file, monkeypatch):
+    compared = []
+
+    def compare_digest(*texts):
+        compared.append(texts)
+        return False
+
+    monkeypatch.setattr(hmac, "compare_digest", compare_digest)
+    assert status(Access(Config(token_file=token_file)), Host="h", Authorization=f"Bearer {TOKEN}") == 401
+    assert compared == [(TOKEN.encode(), TOKEN.encode())]
 
 
 def test_a_page_offers_the_token_as_a_subprotocol(token_file):

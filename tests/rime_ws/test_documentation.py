@@ -33,9 +33,9 @@ def test_the_schema_is_one():
 def test_the_readme_has_every_option_and_no_other():
     [table] = re.findall(r"^\| option .*?\n\n", README, re.MULTILINE | re.DOTALL)
     named = {name for line in table.strip().splitlines()[2:] for name in re.findall(r"`(\w+)`", line.split("|")[1])}
-    values = {"insecure": "false", "max_message_bytes": "4MiB"}
+    values = {"insecure": "false", "traces": "false", "max_message_bytes": "4MiB"}
     for name in named:
         read(
             {name: values.get(name, "1")} | ({"cert": "c", "key": "k"} if name in ("cert", "key", "client_ca") else {})
         )
-    assert len(named) == 12
+    assert len(named) == 13

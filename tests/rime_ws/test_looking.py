@@ -22,6 +22,18 @@ def test_what_there_is_now_is_told_and_then_what_changes():
         assert [each["name"] for each in message["resources"]] == ["a"]
 
 
+def test_what_is_said_meanwhile_of_another_subscription_comes_after_it():
+    with stage() as rime, look(Place(rime.url)) as looker:
+        list(looker.state(id="first", type="clusters"))
+        rime.do(rime.plane.apply, CLUSTER, "a", b"")
+        rime.do(lambda: None)  # by then that has been told
+        assert [message["id"] for message in looker.state(id="second", type="endpoints")] == ["second"]
+        later = looker.next(within=20)
+        assert later is not None
+        assert (later["id"], [each["name"] for each in later["resources"]]) == ("first", ["a"])
+        assert looker.next(within=0) is None
+
+
 @pytest.mark.parametrize("written", ["{}", "ws://{}", "http://{}", "http://{}/"])
 def test_an_address_may_be_written_as_a_browser_shows_it(written):
     with stage() as rime, look(Place(written.format(rime.address))) as looker:

@@ -66,6 +66,30 @@ def test_every_group_has_to_be_ready(plane):
     assert "edge: file:edge has not delivered its first state" in found.body.decode()
 
 
+class Running:
+    """A transport that runs, as the app tells of it."""
+
+    def __init__(self, name, listens_at=None):
+        self.name, self.listens_at = name, listens_at
+
+
+def test_every_transport_has_to_listen(plane):
+    grpc, ws = Running("grpc:127.0.0.1:18000", "127.0.0.1:18000"), Running("ws:127.0.0.1:0")
+    pages = Pages(plane.server(transports=[grpc, ws]))
+    found = pages.answer("/readyz", lambda: None)
+    assert (found.status_code, found.body.decode().splitlines()) == (
+        503,
+        [
+            "not ready",
+            "the program is ready",
+            "grpc:127.0.0.1:18000 listens at 127.0.0.1:18000",
+            "ws:127.0.0.1:0 does not listen",
+        ],
+    )
+    ws.listens_at = "127.0.0.1:4711"
+    assert pages.answer("/readyz", lambda: None).status_code == 200
+
+
 def test_metrics_are_for_who_may_look(plane):
     found = answer(plane, "/metrics", Refusal(401, "a token is needed"))
     assert (found.status_code, found.body) == (401, b"a token is needed\n")

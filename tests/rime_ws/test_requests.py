@@ -74,6 +74,7 @@ SUBSCRIBE = {"message": "subscribe", "type": "cds"}
         ({**SUBSCRIBE, "name": ["a"]}, 'there is no key "name" here: did you mean "names"?'),
         ({**SUBSCRIBE, "zz": 1}, 'there is no key "zz" here: there are message, feed, id, type'),
         ({**SUBSCRIBE, "x" * 1000: 1}, "…"),
+        ({**SUBSCRIBE, "type": "x/" + "y" * 1000}, '"type" should be a text of up to 500 characters'),
         ({"message": "subscribe", "feed": "client"}, 'the feed "client" needs "client"'),
         ({"message": "subscribe", "feed": "clients", "type": "cds"}, 'there is no key "type" here'),
     ],
@@ -85,6 +86,25 @@ def test_what_is_wrong_is_said_in_one_short_line(message, said):
     assert said in str(error.value)
     assert len(str(error.value)) < 200
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"message": "unsubscribe", "id": "\ud800"},
+        {**SUBSCRIBE, "known": {"\udfff": "1"}},
+        {**SUBSCRIBE, "known": {"a": "\ud800"}},
+        {**SUBSCRIBE, "\udabc": 1},
+        {**SUBSCRIBE, "node": {"metadata": {"a": ["\udc00\ud800"]}}},
+    ],
+)
+def test_half_of_a_surrogate_pair_is_no_text(message):
+    with pytest.raises(MisunderstoodError, match="it has half of a surrogate pair, which is no text"):
+        read(json.dumps(message), max_names=3)
+
+
+def test_a_whole_pair_is_a_character():
+    assert read(json.dumps({**SUBSCRIBE, "id": "🧊"}), max_names=3).id == "🧊"
 
 
 def test_the_error_names_the_subscription_where_it_can():

@@ -54,6 +54,12 @@ def test_first_the_state_then_what_changed(plane, talk):
     assert change["resources"][0]["body"]["connect_timeout"] == "2s"
 
 
+def test_who_looks_is_no_client_whose_answer_a_source_is_told(plane, talk):
+    plane.apply(*cluster("a"))
+    talk.ask(id="c", type="clusters")
+    assert plane.reception(CLUSTER, "a").clients == 0
+
+
 def test_what_there_is_is_told_also_where_that_is_nothing(talk):
     (first,) = talk.ask(id="c", type="clusters")
     assert (first["first"], first["resources"], first["removed"]) == (True, [], [])

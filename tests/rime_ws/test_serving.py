@@ -10,8 +10,10 @@ from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatu
 
 import rime_ws
 from rime_core import CLUSTER, Plane, UsageError
-from rime_ws import Config
+from rime_ws import Config, serving
 from rime_ws.access import SUBPROTOCOL, offer
+from rime_ws.connection import Connection
+from rime_ws.resource_feed import MOST_BYTES
 from rime_ws.serving import parse
 from tests.rime_ws.clients import connect
 from tests.rime_ws.web import get
@@ -234,17 +236,33 @@ async def send_for_ever(client):
         await asyncio.sleep(0)  # it runs on the loop that it floods
 
 
-async def test_one_that_never_reads_costs_one_message_and_holds_nobody_up(plane):
-    for number in range(400):
-        plane.apply("type.googleapis.com/acme.v1.Large", f"{number:0200}", bytes(2000))
+async def test_one_that_never_reads_costs_one_message_and_holds_nobody_up(plane, monkeypatch):
+    """It is to read 16 MB, and then changes for as long as another needs to see them."""
+    large = "type.googleapis.com/acme.v1.Large"
+    with plane.transaction() as change:
+        for number in range(2000):
+            change.apply(large, f"{number:0200}", bytes(2000))
+    served = []
+
+    def watched(websocket, session, **named):
+        served.append(websocket)
+        return Connection(websocket, session, **named)
+
+    monkeypatch.setattr(serving, "Connection", watched)
     async with serve(plane) as bound, connect(bound.address) as other, connect(bound.address, max_queue=1) as stuck:
+        stuck.websocket.transport.pause_reading()
         for number in range(32):
-            await stuck.send(message="subscribe", id=str(number), type="type.googleapis.com/acme.v1.Large")
+            await stuck.send(message="subscribe", id=str(number), type=large)
+        ours = served[-1].transport
+        async with asyncio.timeout(20):
+            while not ours.get_write_buffer_size():  # noqa: ASYNC110 - there is no event for a full socket
+                await asyncio.sleep(0.001)
         for number in range(200):
             plane.apply(CLUSTER, "a", bytes(number))
-            plane.apply("type.googleapis.com/acme.v1.Large", "0", bytes(number))
+            plane.apply(large, "0", bytes(number))
             await asyncio.sleep(0)
         assert await works(other)
+        assert ours.get_write_buffer_size() < serving.WRITE_LIMIT + 2 * MOST_BYTES
 
 
 async def test_what_breaks_in_rime_ends_one_connection_and_is_logged(plane, caplog):

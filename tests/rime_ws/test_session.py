@@ -100,11 +100,6 @@ def test_names_are_bounded(plane):
     assert talk.error(many)[0] == '"names" has 3 names; here there may be 2'
 
 
-def test_a_name_that_no_resource_can_have_is_an_error(talk):
-    text = '{"message": "subscribe", "type": "clusters", "names": ["\\ud800"]}'
-    assert "cannot be encoded in UTF-8" in talk.error(text)[0]
-
-
 def test_each_feed_has_its_turn(plane, talk):
     for number in range(3):
         plane.apply(CLUSTER, f"c{number}", b"\xff" * 50_000)

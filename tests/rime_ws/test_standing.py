@@ -24,7 +24,15 @@ def stands(envoy):
 
 
 def test_it_says_what_was_sent_and_what_of_it_is_not_acknowledged(plane, envoy):
-    told = {"type": "clusters", "state": "pending", "all": True, "names": 0, "sent": 0, "behind": True}
+    told = {
+        "type": "clusters",
+        "state": "pending",
+        "all": True,
+        "names": 0,
+        "sent": 0,
+        "acknowledged": 0,
+        "behind": True,
+    }
     assert stands(envoy) == [{**told, "unacknowledged": 0}]
     batch = envoy.read()
     told |= {"sent": 1, "behind": False}
@@ -34,9 +42,9 @@ def test_it_says_what_was_sent_and_what_of_it_is_not_acknowledged(plane, envoy):
     later = envoy.read()
     assert stands(envoy) == [{**told, "sent": 3, "unacknowledged": 2, "oldest": 1}]
     envoy.answer(batch)
-    assert stands(envoy) == [{**told, "sent": 3, "unacknowledged": 1, "oldest": 3}]
+    assert stands(envoy) == [{**told, "sent": 3, "acknowledged": 1, "unacknowledged": 1, "oldest": 3}]
     envoy.answer(later)
-    assert stands(envoy) == [{**told, "state": "synced", "sent": 3, "unacknowledged": 0}]
+    assert stands(envoy) == [{**told, "state": "synced", "sent": 3, "acknowledged": 3, "unacknowledged": 0}]
 
 
 def test_names_are_counted(envoy):

@@ -88,6 +88,9 @@ def test_what_cannot_be_used_is_refused_at_the_start(files, tmp_path, authority)
     write(authority, files, "one.example")
     with pytest.raises(UsageError, match="ws: cannot use client_ca="):
         context_of(Config(**files, client_ca=files["key"]))
+    (tmp_path / "empty.crt").touch()
+    with pytest.raises(UsageError, match=r"ws: cannot use client_ca=.*empty\.crt: there is no certificate in it"):
+        context_of(Config(**files, client_ca=tmp_path / "empty.crt"))
 
 
 def test_a_key_with_a_passphrase_is_refused_since_nobody_is_there_to_type_it(files):
@@ -110,3 +113,36 @@ def test_clients_have_to_show_a_certificate_where_authorities_are_given(files, t
     context = context_of(Config(**files, client_ca=tmp_path / "ca.crt"))
     assert context is not None
     assert context.verify_mode is ssl.CERT_REQUIRED
+
+
+def lets_in(server, authority, certificate=None):
+    """Whether a client that shows this certificate, or none, is let in."""
+    client = ssl.create_default_context()
+    client.check_hostname = False
+    authority.configure_trust(client)
+    if certificate is not None:
+        certificate.configure_cert(client)
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    server_end = server.wrap_bio(to_server, to_client, server_side=True)
+    client_end = client.wrap_bio(to_client, to_server)
+    for _ in range(4):
+        for end in (client_end, server_end):
+            try:
+                end.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+            except ssl.SSLError:
+                return False
+    return True
+
+
+@pytest.mark.parametrize("renewed", [False, True])
+def test_who_is_let_in_stays_the_same_when_the_certificate_is_replaced(files, tmp_path, authority, renewed):
+    (tmp_path / "ca.crt").write_bytes("# Autorité\n".encode() + authority.cert_pem.bytes())
+    context = context_of(Config(**files, client_ca=tmp_path / "ca.crt"))
+    if renewed:
+        write(authority, files, "another.example")
+    for _ in range(2):
+        assert lets_in(context, authority, authority.issue_cert("ops@rime.example"))
+        assert not lets_in(context, authority, trustme.CA().issue_cert("ops@rime.example"))
+        assert not lets_in(context, authority)

@@ -25,6 +25,7 @@ type command struct {
 	Stamp    int64   `json:"stamp"`
 	Rate     float64 `json:"rate"`
 	Seconds  float64 `json:"seconds"`
+	Among    int     `json:"among"`
 	Together bool    `json:"together"`
 }
 
@@ -80,7 +81,10 @@ func (c *conductor) answer(line []byte) (any, error) {
 		if asked.Rate <= 0 || asked.Seconds <= 0 {
 			return nil, errors.New("changes: rate and seconds must be above 0")
 		}
-		return c.changes(asked.Rate, time.Duration(asked.Seconds*float64(time.Second)), asked.Together)
+		if asked.Among < 1 || asked.Among > len(c.resources.names) {
+			return nil, errors.New("changes: among is how many of the resources change")
+		}
+		return c.changes(asked)
 	case "collect":
 		// twice: a sync.Pool, and what has a finalizer, outlives the first
 		runtime.GC()
@@ -91,12 +95,13 @@ func (c *conductor) answer(line []byte) (any, error) {
 	return nil, fmt.Errorf("do %q: it is change, changes or collect", asked.Do)
 }
 
-// changes changes one resource after the other, rate of them a second, for as long as lasting says; where the cache is
+// changes changes one resource after the other, of the first so many, at a rate and for as long as asked; where the cache is
 // slower it makes as many as it can. What has come due since it last looked is made without a pause.
-func (c *conductor) changes(rate float64, lasting time.Duration, together bool) (tally, error) {
+func (c *conductor) changes(asked command) (tally, error) {
 	var made tally
+	rate, lasting := asked.Rate, time.Duration(asked.Seconds*float64(time.Second))
 	total := int(rate * lasting.Seconds())
-	most := min(max(1, int(rate*burst.Seconds())), len(c.resources.names))
+	most := min(max(1, int(rate*burst.Seconds())), asked.Among)
 	begun := time.Now()
 	for made.Made < total {
 		elapsed := time.Since(begun)
@@ -108,7 +113,7 @@ func (c *conductor) changes(rate float64, lasting time.Duration, together bool) 
 			time.Sleep(time.Duration(float64(made.Made)/rate*float64(time.Second)) - elapsed)
 			continue
 		}
-		if err := c.next(min(due, most, total-made.Made), together, &made); err != nil {
+		if err := c.next(min(due, most, total-made.Made), asked, &made); err != nil {
 			return made, err
 		}
 	}
@@ -117,17 +122,17 @@ func (c *conductor) changes(rate float64, lasting time.Duration, together bool) 
 
 // next changes as many resources as count says, from where made left off: together, as one change of the cache, or each
 // as one of its own.
-func (c *conductor) next(count int, together bool, made *tally) error {
+func (c *conductor) next(count int, asked command, made *tally) error {
 	changed := make(map[string]types.Resource, count)
 	for range count {
 		stamp, err := now()
 		if err != nil {
 			return err
 		}
-		name := c.resources.names[made.Made%len(c.resources.names)]
+		name := c.resources.names[made.Made%asked.Among]
 		changed[name], _ = c.resources.at(name, stamp)
 		*made = tally{made.Made + 1, stamp}
-		if together && len(changed) < count {
+		if asked.Together && len(changed) < count {
 			continue
 		}
 		if err := c.store.update(changed); err != nil {

@@ -20,6 +20,8 @@ class FaultyRelay:
         self.refuses = False
         """Whether new connections are closed at once."""
         self.connections = 0
+        self.answered = 0
+        """Bytes of answers."""
 
     async def __aenter__(self):
         self._context = ssl.create_default_context(cafile=str(self._server.folder / "ca.crt"))
@@ -57,8 +59,8 @@ class FaultyRelay:
         try:
             answers, there = await asyncio.open_connection("127.0.0.1", self._server.port, ssl=self._context)
             ways = [
-                asyncio.create_task(self._pass_on(reader, there, None)),
-                asyncio.create_task(self._pass_on(answers, writer, self.cut_after)),
+                asyncio.create_task(self._pass_on(reader, there, None, is_answer=False)),
+                asyncio.create_task(self._pass_on(answers, writer, self.cut_after, is_answer=True)),
             ]
             try:
                 await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
@@ -74,9 +76,10 @@ class FaultyRelay:
                 if each is not None:
                     each.transport.abort()
 
-    async def _pass_on(self, reader, writer, limit):
+    async def _pass_on(self, reader, writer, limit, *, is_answer):
         while data := await reader.read(65536):
             await self._thaw.wait()
+            self.answered += len(data) * is_answer
             if limit is not None:
                 data, limit = data[:limit], limit - len(data)
             writer.write(data)

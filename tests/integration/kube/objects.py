@@ -12,6 +12,7 @@ _ROOTS = {
     "endpointslices": "/apis/discovery.k8s.io/v1",
     "roles": "/apis/rbac.authorization.k8s.io/v1",
     "rolebindings": "/apis/rbac.authorization.k8s.io/v1",
+    "leases": "/apis/coordination.k8s.io/v1",
     "xdsresources": "/apis/rime.dev/v1alpha1",
 }
 

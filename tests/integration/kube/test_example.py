@@ -9,9 +9,12 @@ import yaml
 from rime_app.config import read_config
 from rime_core import CLUSTER, LISTENER, ROUTE, SECRET
 from rime_k8s_source import access
+from tests.integration.waiting import eventually
 
+from .objects import Namespace
 from .sourced import running_source
 from .test_source import secret
+from .test_xds_resources import is_there, sums
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "kubernetes"
 
@@ -25,6 +28,8 @@ PLACES = {
     "Role": "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/roles",
     "RoleBinding": "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/rolebindings",
     "Deployment": "/apis/apps/v1/namespaces/{}/deployments",
+    "CustomResourceDefinition": "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+    "XdsResources": "/apis/rime.dev/v1alpha1/namespaces/{}/xdsresources",
     "PodDisruptionBudget": "/apis/policy/v1/namespaces/{}/poddisruptionbudgets",
 }
 
@@ -46,6 +51,8 @@ def apply(kube, name):
 @pytest.fixture
 def applied(kube):
     """The API server, once it has the example."""
+    apply(kube, "xdsresources.yaml")
+    kube.until(lambda: is_there(kube))
     apply(kube, "rime.yaml")
     apply(kube, "shop.yaml")
     return kube
@@ -91,7 +98,9 @@ async def test_in_a_pod_it_serves_what_the_walk_through_says(kube, config):
             "endpointslices.discovery.k8s.io with kubernetes.io/service-name",
             "configmaps with rime.dev/xds in the namespace rime",
             "secrets with rime.dev/xds and type=kubernetes.io/tls in the namespace rime",
+            "xdsresources.rime.dev in the namespace rime",
         }
+        await eventually(lambda: sums(Namespace(kube, "rime")) == (2, 0, 0, 0))
 
 
 @pytest.mark.parametrize(
@@ -106,10 +115,16 @@ async def test_in_a_pod_it_serves_what_the_walk_through_says(kube, config):
         ("get", "", "secrets", "rime", False),
         ("update", "", "configmaps", "rime", False),
         ("list", "", "pods", "shop", False),
+        ("watch", "rime.dev", "xdsresources", "rime", True),
+        ("patch", "rime.dev", "xdsresources", "rime", False),
+        ("patch", "rime.dev", "xdsresources/status", "rime", True),
+        ("patch", "coordination.k8s.io", "leases", "rime", True),
+        ("patch", "coordination.k8s.io", "leases", "kube-system", False),
     ],
 )
 def test_it_is_allowed_that_and_nothing_else(applied, verb, group, resource, namespace, is_allowed):
-    attributes = {"verb": verb, "group": group, "resource": resource, "namespace": namespace}
+    resource, _, part = resource.partition("/")
+    attributes = {"verb": verb, "group": group, "resource": resource, "subresource": part, "namespace": namespace}
     review = {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SubjectAccessReview",
@@ -120,10 +135,14 @@ def test_it_is_allowed_that_and_nothing_else(applied, verb, group, resource, nam
     assert answer["status"]["allowed"] == is_allowed
 
 
-def test_its_verbs_are_those_of_a_list_and_a_watch():
+def test_it_changes_nothing_but_the_status_of_xds_resources_and_leases():
     rules = [rule for each in documents("rime.yaml") if each["kind"].endswith("Role") for rule in each["rules"]]
+    more = {tuple(rule["resources"]): rule["verbs"] for rule in rules if rule["verbs"] != ["list", "watch"]}
 
-    assert [rule["verbs"] for rule in rules] == [["list", "watch"]] * 3
+    assert more == {
+        ("xdsresources/status",): ["patch"],
+        ("leases",): ["list", "watch", "create", "patch", "delete"],
+    }
 
 
 def test_every_kind_in_it_is_in_the_walk_through_or_explained():

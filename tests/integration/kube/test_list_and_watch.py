@@ -6,10 +6,11 @@ from contextlib import asynccontextmanager
 import pytest
 
 from rime_k8s_source.api import ApiServer
+from rime_k8s_source.errors import ExpiredError
 from rime_k8s_source.follow import Follower, Timing
 from rime_k8s_source.kinds import CONFIG_MAPS, Kind, Selection
 from rime_k8s_source.kubeconfig import load
-from rime_k8s_source.reflector import List, Reflector
+from rime_k8s_source.reflector import List, Reflector, Watch
 from tests.integration.waiting import eventually
 
 from .faults import FaultyRelay
@@ -98,6 +99,32 @@ async def test_a_list_of_several_pages(namespace):
     assert {name: text for (_, name), text in reflector.objects.items()} == expected
 
 
+async def test_a_list_is_streamed_where_the_server_can(namespace):
+    put(namespace, "a", "1")
+    access = load([namespace.server.kubeconfig()])
+    async with ApiServer(access, idle=20.0) as api:
+        reflector = Reflector(text_of)
+        request = reflector.request()
+        assert request == Watch("", initial=True)
+        async with api.events(Selection(CONFIG_MAPS, namespace.name), request, seconds=300) as events:
+            async for several in events:
+                for event in several:
+                    reflector.event(event)
+                if reflector.synced:
+                    break
+    assert {name: text for (_, name), text in reflector.objects.items()} == {"a": "1"}
+
+
+async def test_a_page_is_compressed_on_its_way(kube, namespace):
+    put(namespace, "large", "x" * 900_000)
+    async with FaultyRelay(kube) as relay:
+        access = load([kube.kubeconfig(server=relay.url)])
+        async with ApiServer(access, idle=20.0) as api:
+            page = await api.page(Selection(CONFIG_MAPS, namespace.name), List(""))
+        assert len(page["items"][0]["data"]["text"]) == 900_000
+        assert relay.answered < 50_000
+
+
 async def test_a_selector_is_applied_by_the_server(namespace):
     put(namespace, "a", "1", chosen="yes")
     put(namespace, "b", "1")
@@ -109,12 +136,14 @@ async def test_a_selector_is_applied_by_the_server(namespace):
         await until(follower, b="1")
 
 
-async def test_an_object_of_nearly_a_megabyte_is_one_line(namespace):
-    large = "x" * 900_000
-    async with following(namespace) as follower:
+async def test_a_line_may_have_megabytes(kube, namespace):
+    """As many as an API server writes to its etcd, 2 MiB. Of a kind of its own: ConfigMaps and Secrets hold 1 MiB."""
+    install_widgets(kube)
+    large = "x" * 2_000_000
+    async with following(namespace, kind=WIDGETS) as follower:
         await until(follower)
-        put(namespace, "large", large)
-        await until(follower, large=large)
+        await eventually(lambda: created_widget(namespace, large))
+        await until(follower, w=large)
 
 
 async def test_a_watch_that_the_server_ends_goes_on_with_a_bookmarks_version(namespace):
@@ -204,17 +233,18 @@ async def test_the_server_is_killed_in_the_middle_of_a_watch_and_comes_back(kube
     put(namespace, "a", "1")
     async with following(namespace) as follower:
         await until(follower, a="1")
-        kube.end("kube-apiserver", kill=True)
-        await eventually(lambda: follower.trouble is not None)
-        assert str(follower.trouble) == f"{kube.url}: Connection refused"
-        kube.start_api()
+        try:
+            kube.end("kube-apiserver", kill=True)
+            await eventually(lambda: str(follower.trouble) == f"{kube.url}: Connection refused")
+        finally:
+            await asyncio.to_thread(kube.start_api)
         put(namespace, "b", "1")
         await until(follower, a="1", b="1")
         assert follower.trouble is None
 
 
 async def test_a_past_that_is_compacted_is_a_410_and_a_new_list(kube, namespace):
-    """Without a watch cache the API server asks etcd, which has forgotten: pages and watches alike."""
+    """Without a watch cache the API server asks etcd, which has forgotten: pages by a status, watches by an event."""
     kube.end("kube-apiserver")
     kube.start_api("--watch-cache=false")
     try:
@@ -229,48 +259,74 @@ async def test_a_past_that_is_compacted_is_a_410_and_a_new_list(kube, namespace)
             relay.refuses = False
             await until(follower, b="1")
             assert follower.reflector.lists == 2
+        assert await refusals(namespace) == ["status", "event"]
     finally:
         kube.end("kube-apiserver")
         kube.start_api()
 
 
+async def refusals(namespace):
+    """In which form a page and a watch whose past is compacted are refused."""
+    selection, found = Selection(CONFIG_MAPS, namespace.name), []
+    async with ApiServer(load([namespace.server.kubeconfig()]), idle=20.0) as api:
+        put(namespace, "c", "1")
+        first = await api.page(selection, List(""), limit=1)
+        for name in ("d", "e"):  # the last change before a compaction is remembered
+            put(namespace, name, "1")
+        namespace.server.compact()
+        with pytest.raises(ExpiredError):
+            await api.page(selection, List(first["metadata"]["continue"]))
+        found.append("status")
+        watch = Watch(first["metadata"]["resourceVersion"])
+        try:
+            async with api.events(selection, watch, seconds=20) as events:
+                [event, *_] = await anext(events)
+                assert event["object"]["code"] == 410
+                found.append("event")
+        except ExpiredError:
+            found.append("status")
+    return found
+
+
 async def test_a_kind_that_is_not_installed_yet_is_found_when_it_is(kube, namespace):
-    kind = Kind("tests.example", "v1", "widgets")
-    async with following(namespace, kind=kind) as follower:
+    async with following(namespace, kind=Kind("tests.example", "v1", "gadgets")) as follower:
         await eventually(lambda: follower.is_absent)
         assert follower.is_settled
         assert follower.trouble is None
-        install_widgets(kube)
-        await eventually(lambda: created_widget(namespace))
+        install_widgets(kube, "gadget")
+        await eventually(lambda: created_widget(namespace, kind="gadget"))
         await until(follower, w="1")
         assert not follower.is_absent
 
 
-def install_widgets(kube):
+WIDGETS = Kind("tests.example", "v1", "widgets")
+
+
+def install_widgets(kube, kind="widget"):
     schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
     kube.call(
         "POST",
         "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
         {
-            "metadata": {"name": "widgets.tests.example"},
+            "metadata": {"name": f"{kind}s.tests.example"},
             "spec": {
                 "group": "tests.example",
                 "scope": "Namespaced",
-                "names": {"plural": "widgets", "singular": "widget", "kind": "Widget"},
+                "names": {"plural": f"{kind}s", "singular": kind, "kind": kind.title()},
                 "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}],
             },
         },
     )
 
 
-def created_widget(namespace):
+def created_widget(namespace, text="1", kind="widget"):
     body = {
         "apiVersion": "tests.example/v1",
-        "kind": "Widget",
+        "kind": kind.title(),
         "metadata": {"name": "w"},
-        "data": {"text": "1"},
+        "data": {"text": text},
     }
-    path = f"/apis/tests.example/v1/namespaces/{namespace.name}/widgets"
+    path = f"/apis/tests.example/v1/namespaces/{namespace.name}/{kind}s"
     return namespace.server.call("POST", path, body)
 
 

@@ -2,8 +2,12 @@
 
 import asyncio
 import base64
+import json
+import time
 
 import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from rime_core import CLUSTER, ENDPOINT, SECRET
 from rime_core.testing import check_source
@@ -151,6 +155,8 @@ async def test_secrets_of_the_label_and_type_and_a_rotated_one_alone(kube, names
             namespace.change("secrets", "a", {"data": {"tls.crt": rotated}})
             update = await secrets.changed()
         assert [resource.name for resource in update.resources] == [f"{here}/a"]
+        namespace.delete("secrets", "a")
+        await source.until(lambda: source.names(SECRET) == [f"{here}/b"])
 
 
 async def test_config_maps_are_envoys_yaml(kube, namespace):
@@ -169,6 +175,8 @@ async def test_config_maps_are_envoys_yaml(kube, namespace):
         assert source.plane.snapshot()[CLUSTER]["a"] == before["a"], "its last good version stays"
         namespace.change("configmaps", "envoy", {"data": {"a.yaml": None}})
         await source.until(lambda: source.names(CLUSTER) == ["b"])
+        namespace.delete("configmaps", "envoy")
+        await source.until(lambda: source.names(CLUSTER) == [])
 
 
 async def test_a_resource_that_moves_between_config_maps_is_never_gone(kube, namespace):
@@ -191,7 +199,11 @@ async def test_a_resource_that_moves_between_config_maps_is_never_gone(kube, nam
 
 # --- who has to be allowed what --------------------------------------------------------------------------------------
 
-LEAST = (("", "services", "list watch"), ("discovery.k8s.io", "endpointslices", "list watch"))
+LEAST = (
+    ("", "services", "list watch"),
+    ("rime.dev", "xdsresources", "list watch"),
+    ("discovery.k8s.io", "endpointslices", "list watch"),
+)
 
 
 def account(kube, namespace, name="rime"):
@@ -211,13 +223,13 @@ def account(kube, namespace, name="rime"):
 async def test_list_and_watch_are_enough_and_what_is_missing_is_said(kube, namespace):
     kubeconfig, _ = account(kube, namespace)
     namespace.create("services", service("shop"))
-    role(namespace, f"{namespace.name}/rime", LEAST[0])
+    role(namespace, f"{namespace.name}/rime", *LEAST[:2])
     async with sourced(kubeconfig, namespace=namespace.name, ready=False) as source:
         await source.until(lambda: any("endpointslices" in line for line in source.writer.lacks))
         assert not source.writer.is_ready, "nothing is answered without the endpoints"
         [missing] = [line for line in source.writer.lacks if "endpointslices" in line]
         assert f"the verb 'watch' on 'endpointslices.discovery.k8s.io' in the namespace '{namespace.name}'" in missing
-        role(namespace, f"{namespace.name}/rime", LEAST[1], name="more")
+        role(namespace, f"{namespace.name}/rime", LEAST[2], name="more")
         await source.until(lambda: source.writer.is_ready)
         assert source.names(CLUSTER) == [f"{namespace.name}/shop/80"]
 
@@ -236,6 +248,49 @@ async def test_a_service_account_that_is_deleted_keeps_the_last_state_and_a_new_
         renew()
         namespace.create("endpointslices", endpoint_slice("shop", "10.1.0.1"))
         await source.until(lambda: source.addresses(name) == {"10.1.0.1": 0} and source.plane.complete)
+
+
+def aged(kube, token, seconds):
+    """The same token, as it would be had it expired so many seconds ago."""
+    head, claims, _ = token.split(".")
+    content = json.loads(base64.urlsafe_b64decode(f"{claims}=="))
+    older = {"exp": int(time.time()) - seconds, "iat": 0, "nbf": 0}
+    signed = f"{head}.{_in_base64(json.dumps(content | older).encode())}"
+    key = serialization.load_pem_private_key((kube.folder / "sa.key").read_bytes(), None)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    return f"{signed}.{_in_base64(key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256()))}"
+
+
+def _in_base64(content):
+    return base64.urlsafe_b64encode(content).decode().rstrip("=")
+
+
+async def test_a_token_that_expires_is_trouble_until_the_file_has_another(kube, namespace):
+    kubeconfig, renew = account(kube, namespace)
+    role(namespace, f"{namespace.name}/rime", *LEAST)
+    namespace.create("services", service("shop"))
+    token = kube.folder / f"token-{namespace.name}"
+    # the API server allows for clocks that differ by a minute
+    token.write_text(aged(kube, token.read_text(), 57))
+    name = f"{namespace.name}/shop/80"
+    async with sourced(kubeconfig, namespace=namespace.name, idle="1s") as source:
+        assert source.names(CLUSTER) == [name]
+        await eventually(lambda: any("(401)" in line for line in source.writer.lacks))
+        assert source.names(CLUSTER) == [name]
+        renew()
+        namespace.create("endpointslices", endpoint_slice("shop", "10.1.0.1"))
+        await source.until(lambda: source.addresses(name) == {"10.1.0.1": 0} and source.plane.complete)
+
+
+async def test_a_permission_that_is_taken_away_keeps_the_last_state(kube, namespace):
+    kubeconfig, _ = account(kube, namespace)
+    role(namespace, f"{namespace.name}/rime", *LEAST)
+    namespace.create("services", service("shop"))
+    async with sourced(kubeconfig, namespace=namespace.name, idle="1s") as source:
+        namespace.delete("rolebindings", "rime")
+        await eventually(lambda: any("the verb 'watch' on 'services'" in line for line in source.writer.lacks))
+        assert source.names(CLUSTER) == [f"{namespace.name}/shop/80"]
+        assert not source.plane.complete, "nothing is removed from anybody"
 
 
 async def test_a_client_certificate_is_enough(kube, namespace):

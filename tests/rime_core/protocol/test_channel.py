@@ -4,8 +4,11 @@ import pytest
 
 from rime_core import CLUSTER, ENDPOINT, LISTENER, FellBehindError, Plane
 from rime_core.delivery import IN_FLIGHT
+from rime_core.protocol.delta import DeltaStream
 from rime_core.protocol.events import Acknowledged, RejectedResponse, UnknownType
-from rime_core.protocol.messages import DeltaRequest
+from rime_core.protocol.messages import DeltaRequest, DiscoveryRequest
+from rime_core.protocol.sotw import SotwStream
+from tests.rime_core.protocol.envoy import Envoy, put, refers
 from tests.rime_core.protocol.streams import begun, one_of_each
 
 
@@ -104,3 +107,125 @@ def test_a_stream_that_fell_behind_ends():
     with pytest.raises(FellBehindError, match="clusters"):
         stream.responses()
     assert stream.responses() == []
+
+
+class Observed:
+    """A stream that somebody observes, and what its client says: when the oldest change in each response was made."""
+
+    def __init__(self, plane, *types, clocked=True, variant=DeltaStream, request=DeltaRequest):
+        self.time = 10.0
+        self.plane = plane
+        plane.server().clients.traffic()
+        self.request = request
+        self.stream = variant(plane.server(), clock=(lambda: self.time) if clocked else None)
+        self.nonces = {}
+        for type_url in types:
+            self.stream.receive(request(type_url))
+        self.told()
+
+    def change(self, at, type_url, name, body):
+        self.time = at
+        self.plane.apply(type_url, name, body)
+
+    def read(self):
+        for response in self.stream.responses():
+            self.nonces.setdefault(response.type_url, []).append(response.nonce)
+
+    def told(self, error=None):
+        """`since` of what the client answers now, to everything that it was sent."""
+        self.read()
+        for type_url, nonces in self.nonces.items():
+            for nonce in nonces:
+                self.stream.receive(self.request(type_url, nonce=nonce, error=error))
+        self.nonces = {}
+        return [event.since for event in self.stream.events() if isinstance(event, Acknowledged | RejectedResponse)]
+
+
+def test_an_answer_tells_when_the_oldest_change_was_made_that_the_response_told(plane):
+    client = Observed(plane, CLUSTER)
+    client.change(20.0, CLUSTER, "a", b"2")
+    client.change(30.0, CLUSTER, "b", b"1")
+    client.time = 40.0
+    assert client.told() == [20.0]
+    client.change(50.0, CLUSTER, "a", b"3")
+    client.read()
+    client.change(60.0, CLUSTER, "a", b"4")
+    assert client.told() == [50.0, 60.0]
+    client.change(70.0, CLUSTER, "a", b"5")
+    assert client.told(error="no") == [70.0]
+
+
+def test_what_the_client_asked_for_is_no_change(plane):
+    client = Observed(plane)
+    client.stream.receive(DeltaRequest(ENDPOINT, subscribe=["a"]))
+    assert client.told() == [None]
+    plane.apply(ENDPOINT, "b", b"1")
+    client.stream.receive(DeltaRequest(ENDPOINT, subscribe=["b"]))
+    assert client.told() == [None]
+    client.change(20.0, ENDPOINT, "b", b"2")
+    client.stream.receive(DeltaRequest(ENDPOINT, subscribe=["a"]))
+    assert client.told() == [20.0]
+
+
+def test_what_is_sent_for_the_sake_of_another_type_is_no_change_of_its_own():
+    plane = Plane(references=lambda type_url, _: [(ENDPOINT, "a")] if type_url == CLUSTER else [])
+    plane.apply(CLUSTER, "a", b"1")
+    plane.apply(ENDPOINT, "a", b"1")
+    client = Observed(plane, CLUSTER)
+    client.stream.receive(DeltaRequest(ENDPOINT, subscribe=["a"]))
+    client.told()
+    client.change(20.0, CLUSTER, "a", b"2")
+    assert client.told() == [20.0, None]
+
+
+def test_a_change_that_came_to_nothing_is_forgotten(plane):
+    client = Observed(plane, CLUSTER)
+    client.change(20.0, CLUSTER, "a", b"2")
+    client.change(30.0, CLUSTER, "a", b"1")
+    assert client.told() == []
+    client.change(40.0, CLUSTER, "a", b"3")
+    assert client.told() == [40.0]
+
+
+def test_what_was_held_back_has_been_changed_since_before_that():
+    plane = Plane(references=refers)
+    put(plane, cluster_old="1 endpoint:old", endpoint_old="1", route_r="1 cluster:old", listener_l="1 route:r")
+    plane.server().clients.traffic()
+    envoy = Envoy(plane).running()
+    envoy.now = 20.0
+    put(plane, cluster_new="1", route_r="2 cluster:new")
+    assert envoy.take() == ["cluster:new"]
+    envoy.now = 30.0
+    assert envoy.answer("cluster") == ["route:r"]
+    envoy.stream.events()
+    envoy.answer("route")
+    assert [event.since for event in envoy.stream.events()] == [20.0]
+
+
+def test_without_who_observes_or_without_a_clock_nothing_is_measured(plane):
+    timeless = Observed(plane, CLUSTER, clocked=False)
+    timeless.change(20.0, CLUSTER, "a", b"2")
+    assert timeless.told() == [None]
+    unobserved = one_of_each()
+    stream = begun(unobserved, DeltaRequest(CLUSTER), clock=lambda: 20.0)
+    stream.responses()
+    unobserved.apply(CLUSTER, "a", b"2")
+    (response,) = stream.responses()
+    stream.receive(DeltaRequest(CLUSTER, nonce=response.nonce))
+    assert stream.events() == [Acknowledged(CLUSTER, response.nonce, None)]
+
+
+def test_whoever_observes_is_told_of_the_streams_that_there_are_already(plane):
+    stream = begun(plane, DeltaRequest(CLUSTER), clock=lambda: 20.0)
+    stream.responses()
+    plane.server().clients.traffic()
+    plane.apply(CLUSTER, "a", b"2")
+    (response,) = stream.responses()
+    stream.receive(DeltaRequest(CLUSTER, nonce=response.nonce))
+    assert stream.events() == [Acknowledged(CLUSTER, response.nonce, 20.0)]
+
+
+def test_a_state_of_the_world_client_is_measured_as_well(plane):
+    client = Observed(plane, CLUSTER, variant=SotwStream, request=DiscoveryRequest)
+    client.change(20.0, CLUSTER, "a", b"2")
+    assert client.told() == [20.0]

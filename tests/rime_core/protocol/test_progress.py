@@ -62,7 +62,9 @@ def test_who_has_asked_for_nothing_has_nothing(stream):
 
 def test_a_resource_is_to_be_sent_then_on_its_way_then_there(plane, stream):
     ask(stream, CLUSTER)
-    assert list(progress(stream)) == [Progress(CLUSTER, "a", version_of(plane, "a"), "not sent")]
+    assert list(progress(stream)) == [
+        Progress(CLUSTER, "a", version_of(plane, "a"), "not sent", None, plane.snapshot()[CLUSTER]["a"])
+    ]
     (nonce,) = take(stream)
     assert states(stream) == {"a": "sent"}
     stream.receive(DeltaRequest(CLUSTER, nonce=nonce))
@@ -99,7 +101,7 @@ def test_a_rejected_version_is_rejected_until_the_next_one_is_sent(plane, stream
     of = {each.name: each for each in progress(stream)}
     assert of["a"].state == "rejected"
     assert refused(of["a"]) == ("bad", 5.0)
-    assert of["b"] == Progress(CLUSTER, "b", version_of(plane, "b"), "synced")
+    assert of["b"] == Progress(CLUSTER, "b", version_of(plane, "b"), "synced", None, plane.snapshot()[CLUSTER]["b"])
     plane.apply(CLUSTER, "a", b"3")
     assert states(stream)["a"] == "not sent"
     take(stream)

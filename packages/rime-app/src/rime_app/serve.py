@@ -24,7 +24,7 @@ from rime_app.routing import Routing, check_groups
 from rime_app.spec import DEFAULT_GROUP, Spec
 from rime_app.supervise import keep_running
 from rime_app.timer import LoopTimer
-from rime_core import ConflictError, Plane, Server, SharedTransport, Source, Transport, UsageError, Writer
+from rime_core import ConflictError, Dated, Plane, Server, SharedTransport, Source, Transport, UsageError, Writer
 
 if TYPE_CHECKING:
     from rime_app.siblings import Siblings
@@ -57,12 +57,28 @@ class RunningSource:
     source: Source
     writer: Writer
 
+    def __post_init__(self) -> None:
+        self.writer.staleness = self.staleness
+
+    def staleness(self) -> float | None:
+        """How many seconds ago what it delivered was last known to be true; None where it cannot tell."""
+        try:
+            return self.source.staleness() if isinstance(self.source, Dated) else None
+        except Exception:
+            log.exception("%s cannot tell how old what it delivered is, and is not asked again", self.name)
+            self.writer.staleness = _nobody_knows
+            return None
+
     async def run(self) -> None:
         """The source's own `run`; when it ends, the transaction that it left open is forgotten, and what it watched."""
         try:
             await self.source.run(self.writer)
         finally:
             self.writer.abandon()
+
+
+def _nobody_knows() -> None:
+    """In place of a source that failed to tell how old what it delivered is."""
 
 
 class RunningTransport:
@@ -72,6 +88,8 @@ class RunningTransport:
         self.name = spec.name
         self.kind = spec.kind
         self.address: str | None = None
+        """Where it listened last."""
+        self.listens_at: str | None = None
         self.listening = anyio.Event()
         self._spec = spec
         self._transport = transport
@@ -82,6 +100,7 @@ class RunningTransport:
         if self.address is not None:
             log.info("%s listens again at %s", self.name, address)
         self.address = _UNFIT_FOR_A_URL.sub(lambda found: quote(found[0]), address)
+        self.listens_at = self.address
         self.listening.set()
 
     async def run(self) -> None:
@@ -96,6 +115,8 @@ class RunningTransport:
             if self.address is None:
                 raise StartError(f"{self._spec.origin}: {in_one_line(error)}") from error
             raise
+        finally:
+            self.listens_at = None
         if self.address is None:
             raise StartError(f"{self._spec.origin}: ended without listening")
 
@@ -142,13 +163,14 @@ class Service:
         Raises:
             UsageError: a transport cannot listen.
         """
-        server = self._server()
+        transports: list[RunningTransport] = []
+        server = self._server(transports)
         if self._settings.unmatched not in {REFUSE, *self._planes}:
             log.warning(
                 "no source writes to the group %r: a client that is of no other is not answered",
                 self._settings.unmatched,
             )
-        transports = [RunningTransport(spec, transport, server) for spec, transport in self._transports]
+        transports += [RunningTransport(spec, transport, server) for spec, transport in self._transports]
         try:
             async with anyio.create_task_group() as tasks:
                 for source in self._sources:
@@ -192,18 +214,18 @@ class Service:
     def _make_group(self, base: Plane) -> Plane:
         return Plane(base=base, max_removal=self._settings.max_removal, report=_log_notice)
 
-    def _server(self) -> Server:
+    def _server(self, transports: Sequence[RunningTransport]) -> Server:
         """What transports are given; whoever does not ask for its client's own is not answered from another's."""
         servers = {group: plane.server() for group, plane in self._planes.items()}
         routing = Routing(self._rules, self._plugins, servers, self._settings.unmatched)
         authorize = self._authorization if self._authorization.is_needed else None
         if not routing.is_needed:
-            return self._planes[DEFAULT_GROUP].server(authorize=authorize, groups=servers)
+            return self._planes[DEFAULT_GROUP].server(authorize=authorize, groups=servers, transports=transports)
         plane = self._planes.get(self._settings.unmatched)
         if plane is None:
             plane = self._make_plane()
             plane.writer(NOBODY)  # which is never ready: what nobody writes to must not pass for empty
-        return plane.server(group=routing, authorize=authorize, groups=servers)
+        return plane.server(group=routing, authorize=authorize, groups=servers, transports=transports)
 
     async def _until_ready(self) -> None:
         """Wait until every Plane is ready, or the configured time is over: then open those that are not."""

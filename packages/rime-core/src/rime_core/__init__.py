@@ -13,8 +13,9 @@ Plane writes, Server reads; `rime_core.protocol` speaks xDS over them; `rime_cor
 from types import FunctionType
 from typing import Final
 
-from rime_core.adapter import SharedTransport, Siblings, Source, Started, Transport
-from rime_core.clients import Clients, Connected, Follower
+from rime_core.adapter import Dated, Listening, SharedTransport, Siblings, Source, Started, Transport
+from rime_core.claims import Claim
+from rime_core.clients import Clients, Connected, Follower, Observer
 from rime_core.debounce import Debounce, Timer
 from rime_core.delivery import Rejected
 from rime_core.errors import (
@@ -31,6 +32,7 @@ from rime_core.node import Certificate, Client, Node, Peer
 from rime_core.options import OptionReader
 from rime_core.plane import Plane
 from rime_core.policy import Policy
+from rime_core.reception import Reception
 from rime_core.resource import Bodiless, Resource
 from rime_core.server import Server
 from rime_core.snapshot import Snapshot
@@ -72,25 +74,30 @@ __all__ = [
     "VIRTUAL_HOST",
     "Bodiless",
     "Certificate",
+    "Claim",
     "Client",
     "Clients",
     "ClosedError",
     "ConflictError",
     "Connected",
+    "Dated",
     "Debounce",
     "DelayStatus",
     "FellBehindError",
     "Follower",
     "Groups",
     "HeldRemoval",
+    "Listening",
     "Node",
     "Notice",
+    "Observer",
     "OptionReader",
     "Peer",
     "PeerError",
     "Plane",
     "PlaneStatus",
     "Policy",
+    "Reception",
     "Rejected",
     "Resource",
     "RimeError",

@@ -35,11 +35,38 @@ class Source(Protocol):
         ...
 
 
+@runtime_checkable
+class Dated(Protocol):
+    """A Source that can tell how old what it delivered may be; none need to."""
+
+    def staleness(self) -> float | None:
+        """Seconds since it was last known that what it delivered, or said that it cannot read, is all that there is.
+
+        None where that was never known. It must be quick; it is called in the event loop that the source runs in,
+        whether it runs then or not.
+        """
+        ...
+
+
 class Started(Protocol):
     """What a transport calls, once, when it listens: `started("127.0.0.1:18000")`."""
 
     def started(self, address: str) -> None:
         """Report the bound address: what a client connects to, with the real port."""
+        ...
+
+
+class Listening(Protocol):
+    """A transport that runs, for who asks whether all is well (`Server.transports`)."""
+
+    @property
+    def name(self) -> str:
+        """What people call it: `grpc:127.0.0.1:18000`."""
+        ...
+
+    @property
+    def listens_at(self) -> str | None:
+        """Where clients can connect now; None where they cannot."""
         ...
 
 

@@ -4,14 +4,20 @@ A transport enters each stream that it serves, says so when something about it m
 end. Who looks follows: it is woken, and takes what changed since it looked last. What is noted for it is which streams
 changed, each once however often it did, so that a slow one costs no more than there are streams. While nobody looks
 nothing is noted.
+
+It also says what it wrote, and hands on what the stream tells. Who wants to know of each (counters, traces) observes;
+while nobody does nothing is measured.
 """
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Final, Self
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from rime_core.index import call_all
+from rime_core.traffic import Traffic
 
 if TYPE_CHECKING:
+    from rime_core.protocol.events import Event
+    from rime_core.protocol.messages import DeltaResponse, DiscoveryResponse
     from rime_core.protocol.stream import Stream
 
 
@@ -22,7 +28,7 @@ class Connected:
     when it last sent something: seconds of the clock that the stream has.
     """
 
-    __slots__ = ("heard", "since", "stream", "transport")
+    __slots__ = ("__weakref__", "heard", "since", "stream", "transport")
 
     def __init__(self, stream: "Stream[Any, Any]", transport: str, since: float) -> None:
         self.stream: Final = stream
@@ -31,14 +37,36 @@ class Connected:
         self.heard = since
 
 
+class Observer(Protocol):
+    """What is told of each response, and of what clients say to it. It must be quick, and must not raise."""
+
+    def committed(self, source: str, changed: Mapping[str, Collection[str]], label: str | None) -> None:
+        """What `source` wrote has changed something: types with the names in its commit, and what it calls the state.
+
+        Told before whom it concerns is woken; of a commit that wakes nobody it may not be told.
+        """
+        ...
+
+    def wrote(self, connected: Connected, response: "DeltaResponse | DiscoveryResponse", size: int) -> None:
+        """A response was written, in so many bytes."""
+        ...
+
+    def happened(self, connected: Connected, event: "Event") -> None:
+        """Something that the stream tells: what was acknowledged, rejected, held ..."""
+        ...
+
+
 class Clients:
     """The streams of one Plane's clients. It belongs to the Plane's thread."""
 
-    __slots__ = ("_connected", "_followers")
+    __slots__ = ("_connected", "_followers", "_traffic", "observers")
 
     def __init__(self) -> None:
         self._connected: Final[dict[Connected, None]] = {}
         self._followers: Final[dict[Follower, None]] = {}
+        self._traffic: Traffic | None = None
+        self.observers: tuple[Observer, ...] = ()
+        """Who is told of each response; while there is nobody, nothing is measured."""
 
     def __len__(self) -> int:
         return len(self._connected)
@@ -64,6 +92,37 @@ class Clients:
         """It is over; leaving twice is fine."""
         if self._connected.pop(connected, connected) is None:
             self.changed(connected)
+
+    def observe(self, observer: Observer) -> None:
+        """Have it told of each response from now on."""
+        self.observers = (*self.observers, observer)
+
+    def ignore(self, observer: Observer) -> None:
+        """Tell it no longer; one that is not told is ignored."""
+        self.observers = tuple(each for each in self.observers if each is not observer)
+
+    def traffic(self) -> Traffic:
+        """What was sent to clients, and what became of it, since this was asked for first; the same for all who ask."""
+        if self._traffic is None:
+            self._traffic = Traffic()
+            self.observe(self._traffic)
+        return self._traffic
+
+    def committed(self, source: str, changed: Mapping[str, Collection[str]], label: str | None) -> None:
+        """Something changed, and who waits for it has not been told yet."""
+        for observer in self.observers:
+            observer.committed(source, changed, label)
+
+    def wrote(self, connected: Connected, response: "DeltaResponse | DiscoveryResponse", size: int) -> None:
+        """A transport has written a response of this stream, in so many bytes."""
+        for observer in self.observers:
+            observer.wrote(connected, response, size)
+
+    def happened(self, connected: Connected, events: "Iterable[Event]") -> None:
+        """What this stream tells; a transport says so at once, for the present time is when it happened."""
+        for observer in self.observers:
+            for event in events:
+                observer.happened(connected, event)
 
     def follow(self, wake: Callable[[], None]) -> "Follower":
         """Be told of changes from now on; close it at the end (it is a context manager).

@@ -147,6 +147,12 @@ class Delivery:
         """How many updates were sent and neither acknowledged nor rejected, up to `IN_FLIGHT`."""
         return sum(flight.on_its_way for flight in self._flights)
 
+    @property
+    def answered(self) -> int:
+        """The ordinal up to which the client has answered everything that it was sent; `BEFORE_INITIAL`: nothing."""
+        first = next((flight.prior for flight in self._flights if flight.on_its_way), self._cursor)
+        return first if self._lost is None else self._lost
+
     # --- rejecting ---------------------------------------------------------------------------------------------------
 
     def reject(

@@ -106,7 +106,8 @@ class Index(View):
         """How many resources there are; tombstones do not count."""
         self.groups = 0
         """How many Indexes of groups stand on it."""
-        self.subscribers: dict[Reader, None] = {}
+        self.subscribers: dict[Reader, bool] = {}
+        """Whether each stands for a client."""
         self.waiting: dict[Reader, None] = {}
         """The wildcard subscribers to wake at the next change."""
         self.interest: Final[Interest[Any]] = NameSets() if interest is None else interest

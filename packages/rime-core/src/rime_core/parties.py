@@ -1,9 +1,10 @@
 """What the lower rooms know of the upper ones: a Store of its writers, an Index of its subscribers, and so on."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
+    from rime_core.delivery import Rejected
     from rime_core.resource import Resource
     from rime_core.update import Update
 
@@ -43,6 +44,11 @@ class Owner(Protocol):
     owned: int
     """How many resources it has in service."""
 
+    @property
+    def staleness(self) -> "Callable[[], float | None]":
+        """Seconds since its view was last known to be true; None where nobody knows."""
+        ...
+
     def note_written(self) -> bool:
         """It wrote something; True the first time."""
         ...
@@ -57,6 +63,18 @@ class Reader(Protocol):
 
     def wants(self, name: str, aliases: Collection[str]) -> bool:
         """Whether it wants the resource of this name, or with one of these aliases."""
+        ...
+
+    def is_given(self, resource: "Resource") -> bool:
+        """Whether it is to have this resource."""
+        ...
+
+    def acknowledged(self, name: str) -> str | None:
+        """The version of `name` that its client is known to have applied last."""
+        ...
+
+    def refusal(self, name: str) -> "Rejected | None":
+        """What its client refused of `name`, where nothing else was sent for it since."""
         ...
 
     def pins(self) -> Iterator[int]:

@@ -1,6 +1,7 @@
 """Plane: the single writer's handle on one set of resources."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from rime_core.change import References
 from rime_core.debounce import Debounce, Delays, Timer
@@ -16,6 +17,9 @@ from rime_core.status import Notice, PlaneStatus
 from rime_core.store import Store
 from rime_core.type_urls import XdsType, check_type_url, describe
 from rime_core.writer import Writer
+
+if TYPE_CHECKING:
+    from rime_core.adapter import Listening
 
 
 class Plane(Writer):
@@ -127,6 +131,7 @@ class Plane(Writer):
         *,
         authorize: Authorize | None = None,
         groups: Mapping[str, Server] | None = None,
+        transports: "Sequence[Listening]" = (),
     ) -> Server:
         """The readers' handle.
 
@@ -135,8 +140,9 @@ class Plane(Writer):
             authorize: what a client may be given (`rime_core.permissions`); None: everything. It says so also of those
                 that `group` has served from another Server.
             groups: what there is to be served from, by name: for status pages, which look at all of them.
+            transports: what serves from it; also what is added to it later.
         """
-        return Server(self.store, group, authorize, groups)
+        return Server(self.store, group, authorize, groups, transports)
 
     def snapshot(self) -> Snapshot:
         """Everything as it is now; copies only the types that changed since the last one."""

@@ -1,6 +1,6 @@
 """Server: the readers' handle on a Plane. It hands out Subscribers and Snapshots; it has no way to write."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +14,7 @@ from rime_core.store import Store
 from rime_core.subscriber import Subscriber
 
 if TYPE_CHECKING:
+    from rime_core.adapter import Listening
     from rime_core.parties import Gate
 
 Route = Callable[[Client], "Server"]
@@ -23,7 +24,7 @@ Route = Callable[[Client], "Server"]
 class Server:
     """What transports, and programs that only read, are given. Made by `Plane.server`."""
 
-    __slots__ = ("_authorize", "_group", "_store", "groups")
+    __slots__ = ("_authorize", "_group", "_store", "groups", "transports")
 
     def __init__(
         self,
@@ -31,12 +32,15 @@ class Server:
         group: Route | None = None,
         authorize: Authorize | None = None,
         groups: "Mapping[str, Server] | None" = None,
+        transports: "Sequence[Listening]" = (),
     ) -> None:
         self._store: Final = store
         self._group: Final = group
         self._authorize: Final = authorize
         self.groups: Final[Mapping[str, Server]] = MappingProxyType(groups or {})
         """Name → the Server of a group, for who looks at them all; as `Plane.server` was told."""
+        self.transports: Final[Sequence[Listening]] = transports
+        """What carries clients' streams, for who asks whether it listens; as `Plane.server` was told."""
 
     @property
     def ready(self) -> bool:
@@ -99,6 +103,7 @@ class Server:
         max_bytes: int | None = None,
         gate: "Gate | None" = None,
         absent: Callable[[str], Resource] | None = None,
+        is_client: bool = True,
     ) -> Subscriber:
         """A new Subscriber; close it when its client goes (it is a context manager).
 
@@ -111,13 +116,16 @@ class Server:
             max_bytes: split updates so that none is much larger on the wire.
             gate: says what has to wait before this client is sent it; `Subscriber.let_go` ends that.
             absent: makes what answers for a name that is asked for and does not exist; without, it is in `removed`.
+            is_client: whether it stands for a client, whose answers are told to sources (`Writer.reception`); who only
+                looks does not.
 
         Raises:
             TypeError: `type_url` is not a `str`; `names` is one `str`, or holds something else.
             ValueError: `type_url` is none; a name is empty or cannot be encoded.
             ClosedError: the Plane is closed.
         """
-        return Subscriber(self._store, self._store.view(type_url), names, wake, max_bytes, gate, absent)
+        view = self._store.view(type_url)
+        return Subscriber(self._store, view, names, wake, max_bytes, gate, absent, is_client=is_client)
 
     def snapshot(self) -> Snapshot:
         """Everything as it is now; may be read from any thread."""

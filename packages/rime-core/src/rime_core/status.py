@@ -34,12 +34,16 @@ class HeldRemoval:
 
 @dataclass(frozen=True, slots=True)
 class WriterStatus:
-    """One writer: how many resources it has in service, and what its view lacks, a line each."""
+    """One writer: how many resources it has in service, and what its view lacks, a line each.
+
+    `staleness` is how many seconds ago its view was last known to be true; None where nobody knows.
+    """
 
     name: str
     ready: bool
     incomplete: tuple[str, ...]
     resources: int
+    staleness: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,7 @@ class Store(Readiness):
             ready=self.answering,
             complete=self.complete,
             writers=tuple(
-                WriterStatus(writer.name, writer.is_ready, writer.lacks, writer.owned)
+                WriterStatus(writer.name, writer.is_ready, writer.lacks, writer.owned, writer.staleness())
                 for writer in self.writers.values()
             ),
             held=tuple(self.held.values()),
@@ -127,6 +127,8 @@ class Store(Readiness):
         touched = self._commit(writer, changes, sure=False)
         for index in touched:
             index.label = label
+        if touched and self.clients.observers:
+            self.clients.committed(writer.name, {index.type_url: changes[index.type_url] for index in touched}, label)
         if self._calls:
             call_all(self._taken_calls())
         return bool(touched)

@@ -44,6 +44,8 @@ class Subscriber(Selection):
         max_bytes: int | None,
         gate: "Gate | None" = None,
         absent: Callable[[str], Resource] | None = None,
+        *,
+        is_client: bool = True,
     ) -> None:
         super().__init__(store, view, gate, absent)
         self._wake = wake
@@ -55,7 +57,7 @@ class Subscriber(Selection):
         """Where it waits for a change."""
         self._rest: Iterator[Update] | None = None
         for feed in view.feeds:
-            feed.subscribers[self] = None
+            feed.subscribers[self] = is_client
         try:
             self.add((STAR,) if names is None else names)
         except BaseException:
@@ -288,6 +290,10 @@ class Subscriber(Selection):
     def held(self) -> Mapping[str, str | None]:
         """Name → the version that the client has, of what it is not sent yet; None where it has nothing."""
         return MappingProxyType(self._held)
+
+    def is_given(self, resource: Resource) -> bool:
+        """Whether this is what it is to have of that name: it asks for it, and no group's own covers it."""
+        return self._visible(self._view.entry(resource.name)) is resource
 
     def let_go(self, names: Iterable[str]) -> None:
         """Look again at `names` that are held: what must not wait any more comes with the next `poll()`."""

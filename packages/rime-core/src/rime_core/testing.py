@@ -11,8 +11,8 @@ library.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from typing import Final, Protocol, Self, cast
 
@@ -22,6 +22,7 @@ from rime_core.node import Client
 from rime_core.plane import Plane
 from rime_core.server import Server
 from rime_core.snapshot import Snapshot
+from rime_core.traces import TRACES, Change, Come, Go, Sent, Step, steps_of
 from rime_core.type_urls import CLUSTER
 from rime_core.writer import Writer
 
@@ -133,8 +134,8 @@ async def check_transport(
 
     That it refuses options that it does not know, and an address that is taken; reports the address that clients can
     connect to, once; answers nobody before the Plane is ready; asks `Server.serving` for each client; sends the first
-    state, then changes and removals, and to one who comes back the difference; outlives its clients; ends within a
-    second when it is cancelled, and can be run again.
+    state, then changes and removals, and to one who comes back the difference, as recorded (`rime_core.traces`);
+    outlives its clients; ends within a second when it is cancelled, and can be run again.
 
     Args:
         transport: the class.
@@ -148,10 +149,12 @@ async def check_transport(
     """
     _check_refuses_unknown_options(transport, place, options)
     made = transport(place, options)
-    async with asyncio.timeout(timeout * 5):
+    async with asyncio.timeout(timeout * (5 + len(TRACES))):
         address = await _check_serves(made, connect, timeout)
         async with _Running(made, Plane().server(), timeout) as running:
             await _check_taken(transport, running.address, options, timeout)
+        for name, trace in TRACES.items():
+            await _replay(made, name, steps_of(trace), connect, timeout)
     assert address, "it reported an empty address"
 
 
@@ -196,6 +199,59 @@ async def _check_serves(made: Transport, connect: Connect, timeout: float) -> st
             await other.subscribe(known={}, node_id="third")
             await asyncio.wait_for(other.receive(), timeout)
         return running.address
+
+
+async def _replay(made: Transport, name: str, steps: Iterable[Step], connect: Connect, timeout: float) -> None:
+    """Have the steps of a trace happen, and see that its client is sent what is recorded."""
+    plane = Plane()
+    async with _Running(made, plane.server(), timeout) as running, AsyncExitStack() as connected:
+        client: ContractClient | None = None
+        for step in steps:
+            match step:
+                case Change(bodies):
+                    _change(plane, bodies)
+                case Come(node, known):
+                    client = await connected.enter_async_context(connect(running.address))
+                    versions = {each: version for each, version in _versions_of(known).items() if version is not None}
+                    await client.subscribe(known=versions, node_id=node)
+                case Go():
+                    await connected.aclose()
+                case Sent(bodies):
+                    assert client is not None, f"{name}: nobody has come"
+                    await _check_sent(client, name, _versions_of(bodies), timeout)
+
+
+async def _check_sent(client: ContractClient, name: str, expected: Mapping[str, str | None], timeout: float) -> None:
+    """That just this comes, in one message or in several."""
+    sent: dict[str, str | None] = {}
+    while sent != expected:
+        try:
+            received = await asyncio.wait_for(client.receive(), timeout)
+        except TimeoutError:
+            missing = sorted(expected.keys() - sent.keys())
+            raise AssertionError(f"in the trace {name!r} it never sent {', '.join(missing)}") from None
+        for each, version in {**received.resources, **dict.fromkeys(received.removed)}.items():
+            assert each not in sent, f"in the trace {name!r} it sent {each} twice"
+            assert each in expected, f"in the trace {name!r} it sent {each}, which did not differ"
+            assert version == expected[each], f"in the trace {name!r} it sent {each} as it is not"
+            sent[each] = version
+
+
+def _change(plane: Plane, bodies: Mapping[str, bytes | None]) -> None:
+    with plane.transaction() as change:
+        for each, body in bodies.items():
+            if body is None:
+                change.remove(CLUSTER, each)
+            else:
+                change.apply(CLUSTER, each, body)
+
+
+def _versions_of(bodies: Mapping[str, bytes | None]) -> dict[str, str | None]:
+    """Name → the version of what has this body; None where it is removed."""
+    plane = Plane()
+    _change(plane, bodies)
+    there = plane.snapshot()[CLUSTER]
+    return {each: there[each].version if each in there else None for each in bodies}
 
 
 async def _check_taken(transport: type[Transport], address: str, options: Mapping[str, str], timeout: float) -> None:

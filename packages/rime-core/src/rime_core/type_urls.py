@@ -128,7 +128,7 @@ TYPES: tuple[XdsType, ...] = (
     XdsType(RUNTIME, "runtimes", "runtime", "rtds", 8),
 )
 
-LEAVES = frozenset(each.url for each in TYPES).difference(*(each.referred_by for each in TYPES))
+LEAVES = frozenset(each.url for each in TYPES).difference(*[each.referred_by for each in TYPES])
 """Type URLs of what refers to nothing; one of the user's own may."""
 
 CHILDREN = {each.parent: each.url for each in TYPES if each.parent is not None}

@@ -6,13 +6,14 @@ content waits and takes over when the winner gives the name up.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Final, Literal, Self
 
 from rime_core.change import Body, check_label
 from rime_core.errors import ClosedError, UsageError
 from rime_core.index import call_all
+from rime_core.reception import Reception, reception_of
 from rime_core.resource import Resource
 from rime_core.store import Store
 from rime_core.type_urls import check_type_url
@@ -33,6 +34,8 @@ class Writer:
         """How many resources it has in service; what another writer's hide does not count."""
         self.open_transaction: Transaction | None = None
         """The transaction of it that is open."""
+        self.staleness: Callable[[], float | None] = _unknown
+        """How many seconds ago its view was last known to be true (`rime_core.adapter.Dated`); for its status."""
         self.store: Final = store
         """What it writes to."""
         self._indexes: Final = store.indexes
@@ -88,6 +91,7 @@ class Writer:
                         index.label = None
                         store.commits += 1
                         if index.waiting or index.touched:
+                            store.clients.committed(self.name, {type_url: (name,)}, None)
                             call_all(index.woken())
                         return True
         resource = store.preparation.resource(type_url, name, body, aliases, on_demand, ttl)
@@ -185,6 +189,20 @@ class Writer:
         """Whether a transaction of it is open."""
         return self.open_transaction is not None
 
+    # --- being told what became of it --------------------------------------------------------------------------------
+
+    def reception(self, type_url: str, name: str) -> Reception | None:
+        """What clients made of a resource of this writer, as it is now; None where it has none of that name in service.
+
+        For status that is shown, from time to time: it takes some microseconds for each client that asks for the
+        type. The clients of groups count as well, where they see this and not the group's own.
+        """
+        index = self._indexes.get(type_url)
+        entry = index.entries.get(name) if index is not None else None
+        if index is None or entry is None or entry.resource is None or entry.owner is not self:
+            return None
+        return reception_of(entry.resource, (each for each, is_client in index.subscribers.items() if is_client))
+
     # --- saying how complete it is -----------------------------------------------------------------------------------
 
     def ready(self) -> None:
@@ -233,6 +251,10 @@ class Writer:
         self.store.check_open()
         if self.open_transaction is not None:
             raise UsageError(f"a transaction of {self.name} is open: change through it, or after it")
+
+
+def _unknown() -> None:
+    """Nobody said how to know it."""
 
 
 class Transaction:

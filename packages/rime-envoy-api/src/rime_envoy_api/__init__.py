@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from rime_envoy_api.document import Document, Fault, ParsedResource, parse
     from rime_envoy_api.output import to_json, to_yaml
     from rime_envoy_api.pool import message_class
+    from rime_envoy_api.redacted import to_redacted
     from rime_envoy_api.redaction import redact_text
     from rime_envoy_api.referenced import references
     from rime_envoy_api.shown import to_shown
@@ -28,6 +29,7 @@ _HOMES = {
     "references": "referenced",
     "resource": "typed",
     "to_json": "output",
+    "to_redacted": "redacted",
     "to_shown": "shown",
     "to_yaml": "output",
 }
@@ -44,6 +46,7 @@ __all__ = [
     "references",
     "resource",
     "to_json",
+    "to_redacted",
     "to_shown",
     "to_yaml",
 ]

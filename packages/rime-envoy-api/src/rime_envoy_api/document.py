@@ -13,10 +13,11 @@ A file may hold several documents. A resource with a fault does not take the oth
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Final
 
+from rime_core.claims import Claim
 from rime_core.resource import check_name
 from rime_core.type_urls import CLUSTER, LISTENER, SECRET
 from rime_envoy_api import scalars
@@ -31,16 +32,10 @@ from rime_envoy_api.wrapper import WRAPPER, Wrapper, read_wrapper
 
 
 @dataclass(frozen=True, slots=True)
-class ParsedResource:
-    """One resource of a file: what `Writer.apply` takes, `ttl` in seconds, and the `line` where it begins."""
+class ParsedResource(Claim):
+    """One resource of a file, and the `line` where it begins; where that is makes no difference between two."""
 
-    type_url: str
-    name: str
-    body: bytes
-    line: int
-    aliases: tuple[str, ...] = ()
-    ttl: float | None = None
-    on_demand: bool = False
+    line: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +221,7 @@ class _Reading:
         if not wrong:
             body = message.SerializeToString(deterministic=True)
             self.resources.append(
-                ParsedResource(type_url, name, body, node.line, wrapper.aliases, wrapper.ttl, wrapper.on_demand)
+                ParsedResource(type_url, name, body, wrapper.aliases, wrapper.ttl, wrapper.on_demand, node.line)
             )
 
     def _claim(self, type_url: str, name: str, outer_name: str, line: int) -> str | None:

@@ -13,6 +13,7 @@ type and size. A resource that is not known as a whole is refused.
 
 import math
 import struct
+from collections.abc import Iterator
 from functools import cache
 from typing import Any, Final, NamedTuple
 
@@ -31,7 +32,7 @@ WITHHELD: Final = "withheld"
 
 _GOOGLE: Final = "google.protobuf."
 _SECRETS: Final = SECRET.removeprefix(AUTHORITY)
-_STRUCTS: Final = (f"{_GOOGLE}Struct", f"{_GOOGLE}Value", f"{_GOOGLE}ListValue")
+STRUCTS: Final = (f"{_GOOGLE}Struct", f"{_GOOGLE}Value", f"{_GOOGLE}ListValue")
 _TEXTS: Final = (f"{_GOOGLE}Duration", f"{_GOOGLE}Timestamp", f"{_GOOGLE}FieldMask")
 
 _LABELS: Final[dict[str, str]] = {
@@ -54,15 +55,23 @@ def to_shown(type_url: str, body: bytes) -> JsonObject:
     Raises:
         SourceError: Envoy's v3 API has no such message, or the body is not one; the text quotes nothing of it.
     """
+    return {"@type": type_url, **_fields(decoded(type_url, body), secret=False)}
+
+
+def decoded(type_url: str, body: bytes) -> Dynamic:
+    """The message that a resource is.
+
+    Raises:
+        SourceError: as `to_shown`.
+    """
     name = type_url.rpartition("/")[2]
     made = class_of_type_url(type_url)
     if made is None:
         raise SourceError(f"Envoy's v3 API has no message {name}")
     try:
-        message = made.FromString(body)
+        return made.FromString(body)
     except DecodeError:
         raise SourceError(f"the {len(body)} bytes are not those of a {name}") from None
-    return {"@type": type_url, **_fields(message, secret=False)}
 
 
 class _Facts(NamedTuple):
@@ -75,7 +84,8 @@ class _Facts(NamedTuple):
 
 
 @cache
-def _facts(field: Dynamic) -> _Facts:
+def facts_of(field: Dynamic) -> _Facts:
+    """What is known of a field whatever it holds."""
     is_map = field.message_type is not None and field.message_type.GetOptions().map_entry
     marked = bool(option(field, "udpa.annotations.sensitive"))
     return _Facts(
@@ -85,20 +95,29 @@ def _facts(field: Dynamic) -> _Facts:
     )
 
 
-def _fields(message: Dynamic, *, secret: bool) -> JsonObject:
-    """The fields of a message; `secret`: whatever text is in it is."""
+def fields_of(message: Dynamic, *, secret: bool) -> Iterator[tuple[Dynamic, Any, bool]]:
+    """Each field of a message that is set, what it holds, and whether all text in that is secret."""
     described = message.DESCRIPTOR
     secret = secret or described.full_name == _SECRETS
     label = _LABELS.get(described.full_name, "key")
     labelled = label in described.fields_by_name and sounds_secret(str(getattr(message, label)))
-    found: JsonObject = {}
     for field, value in message.ListFields():
-        facts = _facts(field)
-        hidden = secret or facts.is_secret or (labelled and field.name != label)
-        if facts.map_value is not None:
+        yield field, value, secret or facts_of(field).is_secret or (labelled and field.name != label)
+
+
+def key_sounds_secret(key: object) -> bool:
+    """Whether what stands beside this key of a map is secret."""
+    return sounds_secret(_key(key))
+
+
+def _fields(message: Dynamic, *, secret: bool) -> JsonObject:
+    """The fields of a message; `secret`: whatever text is in it is."""
+    found: JsonObject = {}
+    for field, value, hidden in fields_of(message, secret=secret):
+        inside = facts_of(field).map_value
+        if inside is not None:
             found[field.name] = {
-                _key(key): _value(facts.map_value, value[key], secret=hidden or sounds_secret(_key(key)))
-                for key in sorted(value)
+                _key(key): _value(inside, value[key], secret=hidden or key_sounds_secret(key)) for key in sorted(value)
             }
         elif field.is_repeated:
             found[field.name] = [_value(field, each, secret=hidden) for each in value]
@@ -115,12 +134,8 @@ def _value(field: Dynamic, value: Any, *, secret: bool) -> Any:  # noqa: ANN401 
     if field.message_type is not None:
         return _message(value, secret=secret)
     match field.type:
-        case field.TYPE_STRING | field.TYPE_BYTES if secret and not _facts(field).names_one:
-            return REDACTED
-        case field.TYPE_STRING:
-            return redact_text(value)
-        case field.TYPE_BYTES:
-            return _bytes(value)
+        case field.TYPE_STRING | field.TYPE_BYTES:
+            return text_of(field, value, secret=secret)
         case field.TYPE_ENUM:
             named = field.enum_type.values_by_number.get(value)
             return named.name if named is not None else value
@@ -134,14 +149,21 @@ def _value(field: Dynamic, value: Any, *, secret: bool) -> Any:  # noqa: ANN401 
             return value
 
 
+def text_of(field: Dynamic, value: str | bytes, *, secret: bool) -> str:
+    """What may be seen of the text, or the bytes, in a field."""
+    if secret and not facts_of(field).names_one:
+        return REDACTED
+    return _bytes(value) if isinstance(value, bytes) else redact_text(value)
+
+
 def _message(message: Dynamic, *, secret: bool) -> Any:  # noqa: ANN401 - as above
     name = message.DESCRIPTOR.full_name
     if not name.startswith(_GOOGLE):
         return _fields(message, secret=secret)
     if name == f"{_GOOGLE}Any":
         return _any(message, secret=secret)
-    if name in _STRUCTS:
-        return _struct(json_format.MessageToDict(message), secret=secret)
+    if name in STRUCTS:
+        return struct_of(message, secret=secret)
     if name in _TEXTS:
         return json_format.MessageToDict(message)
     if list(message.DESCRIPTOR.fields_by_name) == ["value"]:  # a wrapper, such as UInt32Value
@@ -149,14 +171,24 @@ def _message(message: Dynamic, *, secret: bool) -> Any:  # noqa: ANN401 - as abo
     return _fields(message, secret=secret)
 
 
+def why_withheld(packed: Dynamic) -> str:
+    """Why what is in an `Any` is not told."""
+    return f"{len(packed.value)} bytes that cannot be decoded"
+
+
 def _any(packed: Dynamic, *, secret: bool) -> JsonObject:
     told: JsonObject = {"@type": redact_text(packed.type_url)}
     content = unpack(packed)
     if content is None:
-        return {**told, WITHHELD: f"{len(packed.value)} bytes that cannot be decoded"}
+        return {**told, WITHHELD: why_withheld(packed)}
     inside = _message(content, secret=secret)
     name = content.DESCRIPTOR.full_name
     return {**told, "value": inside} if name.startswith(_GOOGLE) and name != f"{_GOOGLE}Empty" else {**told, **inside}
+
+
+def struct_of(message: Dynamic, *, secret: bool) -> Any:  # noqa: ANN401 - as above
+    """What may be seen of one of `STRUCTS`, which hold any JSON."""
+    return _struct(json_format.MessageToDict(message), secret=secret)
 
 
 def _struct(value: Any, *, secret: bool) -> Any:  # noqa: ANN401 - whatever JSON has

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from rime_core.claims import Claims, last_good
 from rime_core.type_urls import describe
 from rime_file_source.errors import UnreadableError, shown
 
@@ -72,8 +73,7 @@ class Folder:
     def __init__(self, *, quiet: float, settle: float, served: Iterable[Key] = ()) -> None:
         self._quiet = quiet
         self._settle = settle
-        self._claims: dict[str, dict[Key, ParsedResource]] = {}
-        self._claimants: dict[Key, set[str]] = {}
+        self._claims: Final[Claims[str, ParsedResource]] = Claims()
         self._serving: dict[Key, str] = dict.fromkeys(served, "")
         self._faults: dict[str, tuple[str, ...]] = {}
         self._contested: dict[Key, str] = {}
@@ -91,25 +91,15 @@ class Folder:
     def observe(self, readings: Mapping[str, Reading], now: float) -> None:
         """Take in what was read of each path that may have changed since the last time."""
         for path, reading in readings.items():
-            before = self._claims.get(path, {})
-            after = _claims_of(reading, before)
-            if after:
-                self._claims[path] = after
-            else:
-                self._claims.pop(path, None)
-            for key in before:
-                if key not in after:
-                    self._claimants[key].discard(path)
-                    self._came_or_went(key, now)
-            for key, resource in after.items():
-                if key not in before:
-                    self._claimants.setdefault(key, set()).add(path)
-                    self._came_or_went(key, now)
-                    if self._serving.get(key) == path:  # it was away for a moment, and may have come back different
-                        self._changed.setdefault(key, now)
-                elif not _same(resource, before[key]):
-                    self._stirred = now
+            moves = self._claims.change(path, _claims_of(reading, self._claims.of(path)))
+            for key in (*moves.gone, *moves.came):
+                self._came_or_went(key, now)
+            for key in moves.came:
+                if self._serving.get(key) == path:  # it was away for a moment, and may have come back different
                     self._changed.setdefault(key, now)
+            for key in moves.changed:
+                self._stirred = now
+                self._changed.setdefault(key, now)
             self._note(path, reading, now)
 
     def due(self) -> float | None:
@@ -129,20 +119,19 @@ class Folder:
                 path = self._undoubted(key)
                 if path is not None:
                     self._serving[key] = path
-                    apply[key] = self._claims[path][key]
+                    apply[key] = self._claims.of(path)[key]
             self._changed.clear()
         remove: list[Key] = []
         for key in [key for key, began in self._unsettled.items() if self._is_over(self._settle, began, now)]:
             del self._unsettled[key]
             self._settle_contest(key, now)
-            claimants = self._claimants.get(key)
+            claimants = self._claims.holders(key)
             if not claimants:
-                self._claimants.pop(key, None)
                 if self._serving.pop(key, None) is not None:
                     remove.append(key)
             elif self._serving.get(key) != min(claimants):
                 self._serving[key] = min(claimants)
-                apply[key] = self._claims[min(claimants)][key]
+                apply[key] = self._claims.of(min(claimants))[key]
         report = None
         # A removal never goes ahead of the news that something cannot be read: there it may have moved to.
         if self._unreported is not None and (remove or self._is_over(self._settle, self._unreported, now)):
@@ -155,7 +144,7 @@ class Folder:
     def _came_or_went(self, key: Key, now: float) -> None:
         self._stirred = now
         self._unsettled.pop(key, None)
-        sole = len(self._claimants[key]) == 1
+        sole = len(self._claims.holders(key)) == 1
         if sole:
             self._changed.setdefault(key, now)
         if not sole or key in self._contested:
@@ -174,20 +163,20 @@ class Folder:
             del self._faults[path]
 
     def _settle_contest(self, key: Key, now: float) -> None:
-        claimants = sorted(self._claimants.get(key, ()))
+        claimants = sorted(self._claims.holders(key))
         if len(claimants) < 2 and key not in self._contested:
             return
         self._unreported = now if self._unreported is None else self._unreported
         if len(claimants) < 2:
             del self._contested[key]
         else:
-            places = " and ".join(f"{shown(path)}:{self._claims[path][key].line}" for path in claimants)
+            places = " and ".join(f"{shown(path)}:{self._claims.of(path)[key].line}" for path in claimants)
             what = f"{describe(key[0]).plural} {key[1]!r}"
             self._contested[key] = f"{places} hold the same {what}; {shown(claimants[0])} is served, the first in order"
 
     def _undoubted(self, key: Key) -> str | None:
         """The file to serve a name from before everything has settled."""
-        claimants = self._claimants[key]
+        claimants = self._claims.holders(key)
         if len(claimants) == 1:
             return next(iter(claimants))
         serving = self._serving.get(key)
@@ -207,24 +196,10 @@ class Folder:
         )
 
 
-def _claims_of(reading: Reading, before: "dict[Key, ParsedResource]") -> "dict[Key, ParsedResource]":
+def _claims_of(reading: Reading, before: "Mapping[Key, ParsedResource]") -> "Mapping[Key, ParsedResource]":
     """What a file claims now, given what it claimed before."""
     if reading is None:
         return {}
     if isinstance(reading, UnreadableError):
         return before
-    claims = {(resource.type_url, resource.name): resource for resource in reading.resources}
-    hidden = {(fault.type_url, fault.name) for fault in reading.faults}
-    for key, resource in before.items() if hidden else ():
-        if key not in claims and not hidden.isdisjoint((key, (key[0], None), (None, None))):
-            claims[key] = resource
-    return claims
-
-
-def _same(one: "ParsedResource", other: "ParsedResource") -> bool:
-    return (
-        one.body == other.body
-        and one.aliases == other.aliases
-        and one.ttl == other.ttl
-        and one.on_demand == other.on_demand
-    )
+    return last_good(reading.resources, {(fault.type_url, fault.name) for fault in reading.faults}, before)

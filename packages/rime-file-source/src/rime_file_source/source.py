@@ -8,15 +8,20 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from math import inf
 from time import monotonic
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
 
+from rime_core.claims import write
 from rime_core.writer import Writer
 from rime_file_source.config import read_options
 from rime_file_source.errors import counted, shown
 from rime_file_source.files import NO_FILES, check_place
 from rime_file_source.folder import Delivery, Folder, Key, Report
+
+if TYPE_CHECKING:
+    from rime_file_source.watch import Watch
 
 logger = logging.getLogger("rime_file_source")
 
@@ -37,6 +42,17 @@ class FileSource:
         self._root = check_place(place)
         self._written: set[Key] = set()
         self._said = Report((), ())
+        self._looked: float | None = None
+        """When what is known now was looked at (`monotonic`)."""
+        self._watch: Watch | None = None
+
+    def staleness(self) -> float | None:
+        """Seconds since the files were last known to be as they were read: since they were looked at, or the operating
+        system was asked and had nothing to tell, which is half a second ago at most. None before they were read.
+        """
+        if self._looked is None or self._watch is None:
+            return None
+        return monotonic() - max(self._looked, self._watch.quiet_until)
 
     async def run(self, writer: Writer) -> None:
         """Keep what `writer` holds equal to the folder, until cancelled; ready after the first full read.
@@ -51,9 +67,11 @@ class FileSource:
         in_thread = partial(anyio.to_thread.run_sync, abandon_on_cancel=True)
         folder = Folder(quiet=self._options.quiet, settle=self._options.settle, served=self._written)
         reader = Reader(self._root, max_file_size=self._options.max_file_size)
-        watch = await in_thread(Watch, self._root)
+        looking = monotonic()
+        watch = self._watch = await in_thread(Watch, self._root)
         try:
             folder.observe(await in_thread(reader.read), monotonic())
+            self._looked = looking
             self._write(writer, folder.take(inf))
             if not reader.paths:
                 logger.warning("%s: %s", shown(self._root), NO_FILES)
@@ -69,7 +87,9 @@ class FileSource:
                 if touched is None:
                     rescan_at = monotonic() + rescan
                 if touched is None or touched:
+                    looking = monotonic()
                     folder.observe(await in_thread(reader.read, touched), monotonic())
+                    self._looked = looking
                 self._write(writer, folder.take(monotonic()))
         finally:
             watch.close()
@@ -82,18 +102,7 @@ class FileSource:
         if report is not None and report.faults:
             writer.incomplete(report.faults)
         if delivery.apply or delivery.remove:
-            with writer.transaction() as change:
-                for resource in delivery.apply:
-                    change.apply(
-                        resource.type_url,
-                        resource.name,
-                        resource.body,
-                        aliases=resource.aliases,
-                        on_demand=resource.on_demand,
-                        ttl=resource.ttl,
-                    )
-                for type_url, name in delivery.remove:
-                    change.remove(type_url, name)
+            write(writer, delivery.apply, delivery.remove)
             self._written.update((resource.type_url, resource.name) for resource in delivery.apply)
             self._written.difference_update(delivery.remove)
             written = counted(len(delivery.apply), "resource")

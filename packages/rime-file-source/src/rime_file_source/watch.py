@@ -45,6 +45,8 @@ class Watch:
         self._closed = threading.Event()
         self._identity: tuple[int, int] | None = None
         self._notify: RustNotify | None = None
+        self.quiet_until: float = -math.inf
+        """The time (`monotonic`) up to which the operating system was asked last, and had no event."""
         self._follow()
 
     def wait(self, timeout: float) -> AbstractSet[str] | None:
@@ -69,7 +71,9 @@ class Watch:
                 except (OSError, RuntimeError) as error:  # watchfiles' own error is a RuntimeError
                     self._go_without(error)
                     return None
-                if not isinstance(events, str):  # "timeout" or "stop"
+                if events == "timeout":
+                    self.quiet_until = monotonic()
+                elif not isinstance(events, str):  # "stop"
                     if (DELETED, self._absolute) in events:
                         self._identity = None  # what comes in its place, be it with the same inode, is not watched yet
                     return {self._as_given(path) for _, path in events}

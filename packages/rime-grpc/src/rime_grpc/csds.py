@@ -1,7 +1,9 @@
 """CSDS, the client status discovery service (R90): what each client has, as Envoy's own tools ask for it.
 
-A request is answered with all clients that it matches, and for each with every resource that it asks for: name, version
-and how far the client has got. Bodies are not in it, and a rejection's message was redacted when it came.
+A request is answered with all clients that it matches, and for each with every resource that it asks for: name,
+version, how far the client has got, and, unless the request says not to, what is in it: that which it should have now,
+without keys, passwords and tokens. What cannot be decoded, and so not redacted, is told by name and version alone. A
+rejection's message was redacted when it came.
 
 Two things have no field of their own. How long a client has been silent is in its node's metadata, under `rime`, in
 place of what the client put there. What a resource waits for, while it is held back, is in the details of its error
@@ -9,6 +11,7 @@ state, which says why a client does not have what there is.
 
 Names and rejections are for whoever runs rime, not for its clients. So only callers from this machine are answered,
 unless `client_status` says otherwise; and an answer is bounded, since 1,000 clients may ask for 10,000 resources each.
+What is in a resource is made out once for an answer, and told with each client that asks for it.
 """
 
 import asyncio
@@ -19,9 +22,10 @@ from typing import TYPE_CHECKING, Any, Final
 import grpc
 from google.protobuf.message import DecodeError
 
-from rime_core import Peer
+from rime_core import Peer, Resource
 from rime_envoy_api import message_class
 from rime_grpc import address
+from rime_grpc.bodies import Bodies
 from rime_grpc.clients import ConnectedClient
 from rime_grpc.config import Config
 from rime_grpc.errors import RefusedError
@@ -42,8 +46,14 @@ METHODS: Final = tuple(
 MOST: Final = 200_000
 """Resources in one answer: about 30 MB, and a second of work. Who has more clients asks for some of them."""
 
+MOST_BYTES: Final = 64 << 20
+"""Of bodies in one answer. (gRPC's own clients take 4 MiB unless told otherwise.)"""
+
 _PAUSE: Final = 2_000
 """Resources after which others have their turn: 10 ms of work."""
+
+_PAUSE_BYTES: Final = 64 << 10
+"""Bytes of bodies, decoded, after which they have it: 5 to 10 ms."""
 
 _STATES: "Final[dict[State, tuple[str, str]]]" = {
     "synced": ("SYNCED", "ACKED"),
@@ -99,7 +109,8 @@ class ClientStatus:
             ) from None
         matches = [_matcher(each) for each in request.node_matchers]
         response = message_class("envoy.service.status.v3.ClientStatusResponse")()
-        told = 0
+        bodies = None if request.exclude_resource_contents else Bodies()
+        told = size = paused = 0
         for client in self._clients():
             if matches and not any(match(client.node.id) for match in matches):
                 continue
@@ -112,7 +123,19 @@ class ClientStatus:
                         grpc.StatusCode.RESOURCE_EXHAUSTED,
                         f"more than {MOST:,} resources of clients: ask for some clients, by node_matchers",
                     )
-                _tell(config.generic_xds_configs.add(), progress, holds.get((progress.type_url, progress.name)))
+                entry = config.generic_xds_configs.add()
+                _tell(entry, progress, holds.get((progress.type_url, progress.name)))
+                if bodies is not None and progress.resource is not None:
+                    size += _tell_body(entry, progress.resource, bodies)
+                    if size > MOST_BYTES:
+                        raise RefusedError(
+                            grpc.StatusCode.RESOURCE_EXHAUSTED,
+                            f"resources of clients of more than {MOST_BYTES >> 20} MiB: ask for some clients, by "
+                            "node_matchers, or for no contents, by exclude_resource_contents",
+                        )
+                    if bodies.decoded - paused > _PAUSE_BYTES:
+                        paused = bodies.decoded
+                        await asyncio.sleep(0)
                 if told % _PAUSE == 0:
                     await asyncio.sleep(0)
         answer: bytes = response.SerializeToString()
@@ -145,6 +168,15 @@ def _tell(config: Any, progress: "Progress", hold: "Hold | None") -> None:  # no
         # a version that was rejected before the one that is held back is told as well
         details = config.error_state.details
         config.error_state.details = f"{hold}; {details}" if details else str(hold)
+
+
+def _tell_body(config: Any, resource: Resource, bodies: Bodies) -> int:  # noqa: ANN401 - as above
+    """What is in a resource, where that can be told; in how many bytes."""
+    body = bodies.of(resource)
+    if body is None:
+        return 0
+    config.xds_config.type_url, config.xds_config.value = resource.type_url, body
+    return len(body)
 
 
 def _matcher(matcher: Any) -> Callable[[str], bool]:  # noqa: ANN401 - as above

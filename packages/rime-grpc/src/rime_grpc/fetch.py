@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 
-from rime_core import ClosedError, Peer, PeerError, Server
+from rime_core import ClosedError, Connected, Peer, PeerError, Server
 from rime_core.protocol.messages import DiscoveryRequest, DiscoveryResponse
 from rime_grpc.config import Config
 from rime_grpc.errors import told
@@ -46,6 +46,9 @@ class Fetch:
             max_response_bytes=_WHOLE,
             max_names=config.max_names or None,
         )
+        self._clients: Final = server.clients
+        self._connected: Final = Connected(self._protocol, "grpc", asyncio.get_running_loop().time())
+        """Not entered: it is over with its answer."""
         self._decoder: Final[Decoder[Any]] = method.variant.decoder()
         self._journal: Final = Journal(self._protocol, peer, gate)
         self._end: tuple[grpc.StatusCode, str] | None = None
@@ -59,7 +62,9 @@ class Fetch:
             self._protocol.receive(self._decoder.decode(data))
             response = await self._response()
             if response is not None:
-                await self._context.write(encode(response))
+                data = encode(response)
+                await self._context.write(data)
+                self._clients.wrote(self._connected, response, len(data))
                 self._journal.sent(response)
         except PeerError as error:
             self._journal.broken(error)

@@ -79,7 +79,7 @@ class Stream:
                 self._aging.cancel()
             self._clients.leave(self._connected)
             self.protocol.close()
-            self._journal.happened(self.protocol.events())
+            self._happened()
             self._journal.gone()
         if self._end is not None and self._end[0] is not grpc.StatusCode.OK:
             await self._context.abort(*self._end)
@@ -113,9 +113,11 @@ class Stream:
             await self._pass.enter()
             self._woken, last = False, self._aged
             batch = self.protocol.responses() if self._end is None else ()
-            self._journal.happened(self.protocol.events())
+            self._happened()
             for response in batch:
-                await self._context.write(encode(response))
+                data = encode(response)
+                await self._context.write(data)
+                self._clients.wrote(self._connected, response, len(data))
                 sent = True
                 self._pass.moved()
                 if response.shared:
@@ -138,7 +140,7 @@ class Stream:
                 self.protocol.receive(self._decoder.decode(data))
                 if not known:
                     self._journal.come()
-                self._journal.happened(self.protocol.events())
+                self._happened()
                 self._clients.changed(self._connected)
                 await self._slow_down()
         except PeerError as error:
@@ -152,6 +154,12 @@ class Stream:
             # a fault of ours ends this stream and no other
             self._journal.failed(error)
             self.end(grpc.StatusCode.INTERNAL, "rime failed; its log says how")
+
+    def _happened(self) -> None:
+        """Hand on what the protocol tells."""
+        events = self.protocol.events()
+        self._journal.happened(events)
+        self._clients.happened(self._connected, events)
 
     async def _slow_down(self) -> None:
         """Read no further while the client's requests are more than its share."""

@@ -1,4 +1,4 @@
-"""The API server over HTTP: lists and watches, with aiohttp's errors as ours."""
+"""The API server over HTTP: lists, watches, what is written of status, with aiohttp's errors as ours."""
 
 import json
 import os
@@ -73,8 +73,22 @@ class ApiServer:
         if request.token:
             parameters["continue"] = request.token
         path = selection.kind.path(selection.namespace)
-        async with self._answer(path, parameters, ("list", selection.kind, selection.namespace)) as answer:
+        needs = ("list", selection.kind.resource, selection.namespace)
+        async with self._answer("GET", path, parameters, needs) as answer:
             return _object(await self._text(answer))
+
+    async def has(self, kind: Kind) -> bool:
+        """Whether it has this kind now, as its discovery says.
+
+        Raises:
+            SourceError: it does not say.
+        """
+        try:
+            async with self._answer("GET", kind.api, {}, ("get", kind.api, "")) as answer:
+                listed = _object(await self._text(answer)).get("resources") or ()
+        except AbsentError:
+            return False
+        return any(isinstance(each, dict) and each.get("name") == kind.plural for each in listed)
 
     @asynccontextmanager
     async def events(
@@ -95,26 +109,51 @@ class ApiServer:
         if request.initial:
             parameters |= {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
         path = selection.kind.path(selection.namespace)
-        needs = ("watch", selection.kind, selection.namespace)
-        async with self._answer(path, parameters, needs, limits=self._watching) as answer:
+        needs = ("watch", selection.kind.resource, selection.namespace)
+        async with self._answer("GET", path, parameters, needs, limits=self._watching) as answer:
             yield self._events(answer)
+
+    async def apply(self, kind: Kind, body: Object, *, manager: str, subresource: str = "") -> None:
+        """Server-side apply of `body`, whose fields are `manager`'s from then on. Where it has a
+        `metadata.resourceVersion`, only if the object is as it was at that.
+
+        Raises:
+            SourceError: it was not applied; ApiError with the code 409 where the object is another by now.
+        """
+        metadata = body["metadata"]
+        namespace = str(metadata.get("namespace") or "")
+        path = kind.path(namespace, str(metadata["name"]), subresource)
+        needs = ("patch", f"{kind.resource}/{subresource}" if subresource else kind.resource, namespace)
+        async with self._answer("PATCH", path, {"fieldManager": manager, "force": "true"}, needs, body=body):
+            pass
+
+    async def delete(self, kind: Kind, namespace: str, name: str) -> None:
+        """Delete an object.
+
+        Raises:
+            SourceError: it was not deleted; AbsentError where there is none.
+        """
+        async with self._answer("DELETE", kind.path(namespace, name), {}, ("delete", kind.resource, namespace)):
+            pass
 
     @asynccontextmanager
     async def _answer(
         self,
+        method: str,
         path: str,
         parameters: Mapping[str, str],
-        needs: tuple[str, Kind, str],
+        needs: tuple[str, str, str],
         *,
         limits: aiohttp.ClientTimeout | None = None,
+        body: Object | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """The answer to a request, once it is one; after a 401 asked once more, with new credentials."""
         with self._as_ours():
-            answer, credentials = await self._request(path, parameters, limits)
+            answer, credentials = await self._request(method, path, parameters, limits, body)
             if answer.status == 401:
                 self._authenticator.refused(credentials)
                 answer.close()
-                answer, _ = await self._request(path, parameters, limits)
+                answer, _ = await self._request(method, path, parameters, limits, body)
         try:
             if not 200 <= answer.status < 300:
                 raise _error(answer.status, await self._text(answer), needs)
@@ -128,19 +167,25 @@ class ApiServer:
 
     async def _request(
         self,
+        method: str,
         path: str,
         parameters: Mapping[str, str],
         limits: aiohttp.ClientTimeout | None,
+        body: Object | None,
     ) -> tuple[aiohttp.ClientResponse, Credentials]:
         assert self._session is not None, "it is an async context manager"  # noqa: S101 - for the type checker
         credentials = await self._authenticator.current()
         headers = {"Accept": "application/json", **self._access.user.impersonate}
         if credentials.token:
             headers["Authorization"] = f"Bearer {credentials.token}"
-        answer = await self._session.get(
+        if body is not None:
+            headers["Content-Type"] = "application/apply-patch+yaml"
+        answer = await self._session.request(
+            method,
             f"{self._access.server}{path}",
             params=parameters,
             headers=headers,
+            data=json.dumps(body) if body is not None else None,
             ssl=self._contexts.context(credentials) if self._access.server.startswith("https:") else True,
             server_hostname=self._access.server_name or None,
             proxy=self._proxy,
@@ -185,16 +230,16 @@ def _object(text: bytes) -> Object:
     return value
 
 
-def _error(code: int, text: bytes, needs: tuple[str, Kind, str]) -> ApiError:
+def _error(code: int, text: bytes, needs: tuple[str, str, str]) -> ApiError:
     try:
         said = str(_object(text)["message"])
     except (MalformedError, KeyError):
         said = text.decode("utf-8", "replace") or "no reason given"
-    verb, kind, namespace = needs
+    verb, resource, namespace = needs
     if code == 401:
         return UnauthorizedError(code, said)
     if code == 403:
-        return ForbiddenError(said, verb=verb, resource=kind.resource, namespace=namespace)
+        return ForbiddenError(said, verb=verb, resource=resource, namespace=namespace)
     if code == 404:
         return AbsentError(code, said)
     if code == 410:

@@ -9,7 +9,7 @@ from rime_core.options import OptionReader
 from rime_k8s_source.template import Template
 
 NOTHING: Final = "none"
-"""What `services` is where no Service is wanted."""
+"""What `services` and `xdsresources` are where none are wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +18,15 @@ class KubernetesOptions:
 
     kubeconfig: a file, in place of those that `KUBECONFIG` names.
     namespaces: where objects are looked for; none is all of them.
-    config_namespaces: where Secrets and ConfigMaps are looked for; none is where all else is.
+    config_namespaces: where Secrets, ConfigMaps and XdsResources are looked for; none is where all else is.
     services: the label selector of Services; "" is all of them, None none.
     annotation: of these, those that have this annotation, as `key` or `key=value`.
     names: how a Service's clusters and assignments are called.
     secrets: the label selector of Secrets; None: none are watched, for all never are.
     secret_names: how a Secret's resources are called.
     configmaps: the label selector of ConfigMaps; None: none are watched.
+    xdsresources: the label selector of XdsResources; "" is all of them, None none.
+    status: how often, at most, it is looked at what clients made of these, and told in their status. 0 is never.
     mappings: the names of mappings of others that are used, in order.
     settle: how long what may be a move is waited for: removals, and names that two objects have.
     idle: how long a watch may be silent until its connection counts as lost. The API server sends a bookmark every
@@ -41,6 +43,8 @@ class KubernetesOptions:
     secrets: str | None = None
     secret_names: str = "{namespace}/{name}"  # noqa: S105 - a name, not a secret
     configmaps: str | None = None
+    xdsresources: str | None = ""
+    status: float = 2.0
     mappings: tuple[str, ...] = ()
     settle: float = 0.3
     idle: float = 150.0
@@ -68,17 +72,18 @@ def read_options(options: Mapping[str, str]) -> KubernetesOptions:
     """
     default = KubernetesOptions()
     read = OptionReader("kubernetes", options)
-    services = read.text("services", default="")
     result = KubernetesOptions(
         kubeconfig=read.text("kubeconfig", default=default.kubeconfig),
         namespaces=_listed(read.text("namespace", default="")),
         config_namespaces=_listed(read.text("config_namespace", default="")),
-        services=None if services == NOTHING else services,
+        services=_all_or_none(read.text("services", default="")),
         annotation=read.text("annotation", default=default.annotation),
         names=read.text("names", default=default.names),
         secrets=_selector("secrets", read.text("secrets", default="") if "secrets" in options else None),
         secret_names=read.text("secret_names", default=default.secret_names),
         configmaps=_selector("configmaps", read.text("configmaps", default="") if "configmaps" in options else None),
+        xdsresources=_all_or_none(read.text("xdsresources", default="")),
+        status=read.duration("status", default=default.status),
         mappings=_listed(read.text("mappings", default="")),
         settle=read.duration("settle", default=default.settle),
         idle=read.duration("idle", default=default.idle, least=1.0),
@@ -87,13 +92,21 @@ def read_options(options: Mapping[str, str]) -> KubernetesOptions:
     read.finish()
     result.service_template()
     result.secret_template()
-    if result.services is None and not result.mappings and result.secrets is None and result.configmaps is None:
-        raise UsageError(f"kubernetes: services={NOTHING}, and nothing else is watched: name secrets or configmaps")
+    watched = (result.services, result.secrets, result.configmaps, result.xdsresources)
+    if not result.mappings and all(each is None for each in watched):
+        raise UsageError(
+            f"kubernetes: services={NOTHING} and xdsresources={NOTHING}, and nothing else is watched:"
+            " name secrets or configmaps"
+        )
     return result
 
 
 def _listed(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+
+
+def _all_or_none(text: str) -> str | None:
+    return None if text == NOTHING else text
 
 
 def _selector(option: str, text: str | None) -> str | None:

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from rime_k8s_source.kinds import CONFIG_MAPS, Kind
-from rime_k8s_source.mapping import Claim, Made, Trouble, Wanted
+from rime_k8s_source.mapping import Made, Trouble, Wanted
 from rime_k8s_source.reflector import Key, Object
 
 if TYPE_CHECKING:
-    from rime_envoy_api import ParsedResource
+    from rime_core.claims import Claim
 
 SUFFIXES: Final = (".yaml", ".yml", ".json")
 
@@ -43,14 +43,11 @@ class ConfigMapMapper:
             document = parse(text, origin=f"{shown}: {key}")
             troubles += [Trouble(str(fault), fault.type_url, fault.name) for fault in document.faults]
             for parsed in document.resources:
-                claim = claim_of(parsed)
-                if claims.setdefault((claim.type_url, claim.name), claim) is not claim:
-                    warnings.append(f"{shown}: {key}:{parsed.line}: {claim.name!r} is in a key before this one")
+                name = (parsed.type_url, parsed.name)
+                if name in claims:
+                    warnings.append(f"{shown}: {key}:{parsed.line}: {parsed.name!r} is in a key before this one")
+                else:
+                    claims[name] = parsed
         if not objects[CONFIG_MAPS][unit]:
             warnings.append(f"{shown}: no key here ends in {', '.join(SUFFIXES)}")
         return Made(list(claims.values()), troubles, warnings)
-
-
-def claim_of(parsed: "ParsedResource") -> Claim:
-    """A resource that was read as a claim."""
-    return Claim(parsed.type_url, parsed.name, parsed.body, parsed.aliases, parsed.ttl, parsed.on_demand)

@@ -6,10 +6,11 @@
         ├── UnreachableError  no connection, or one that broke: what was read stays, and it is tried again
         ├── CredentialsError  there are no credentials to come with: a token file is gone, an exec plugin fails
         ├── MalformedError    an answer that no API server gives
-        └── ApiError          the API server says no
+        ├── NoKindError       the API server has no such kind: its CustomResourceDefinition is not installed, or not yet
+        └── ApiError          the API server says no; 409: the object is another by now
             ├── UnauthorizedError   401: it does not know who this is, or not any more
             ├── ForbiddenError      403: it knows, and RBAC does not allow it
-            ├── AbsentError         404: it has no such kind
+            ├── AbsentError         404: there is no such thing
             └── ExpiredError        410: it does not remember this resourceVersion
 
 None of them reaches who runs a source: each is retried, said once when it begins and once when it is over, and while
@@ -34,6 +35,13 @@ class CredentialsError(SourceError):
 
 class MalformedError(SourceError):
     """The answer is not one of the Kubernetes API."""
+
+
+class NoKindError(SourceError):
+    """The API server has no such kind, as its discovery says."""
+
+    def __str__(self) -> str:
+        return "the API server has no such kind"
 
 
 class ApiError(SourceError):
@@ -70,7 +78,7 @@ class ForbiddenError(ApiError):
 
 
 class AbsentError(ApiError):
-    """The API server has no such kind, or not yet: its CustomResourceDefinition is not installed."""
+    """The API server has no such thing, be it an object or a kind."""
 
 
 class ExpiredError(ApiError):

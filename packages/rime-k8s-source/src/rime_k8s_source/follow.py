@@ -2,6 +2,12 @@
 
 A connection that breaks is nothing to speak of: the next watch goes on where it was. Trouble is when the next one does
 not come about either; then what is there stays, trouble says so, and it is tried again after a pause.
+
+That the API server has no such kind is no trouble. It answers 404 then, or 403 where nothing is granted for the kind
+either; so whether there is one is what its discovery says, which everybody may ask. A kind that is not there counts as
+empty, and its discovery is asked until it is. One that goes has its objects deleted before, which the watch brings.
+Where it went while nobody watched, its objects are kept until it has been away for `GONE`: an API server that has just
+been started, or is one of several, may not know of it yet.
 """
 
 import logging
@@ -15,7 +21,14 @@ import anyio
 from rime_core.errors import SourceError
 from rime_k8s_source.api import ApiServer
 from rime_k8s_source.backoff import LONGEST, Backoff
-from rime_k8s_source.errors import AbsentError, ApiError, ExpiredError, UnreachableError
+from rime_k8s_source.errors import (
+    AbsentError,
+    ApiError,
+    ExpiredError,
+    ForbiddenError,
+    NoKindError,
+    UnreachableError,
+)
 from rime_k8s_source.kinds import Selection
 from rime_k8s_source.reflector import Change, Keep, List, Reflector, Watch
 
@@ -26,10 +39,8 @@ logger = logging.getLogger("rime_k8s_source")
 SHORT: Final = 1.0
 """Seconds. A watch that was over sooner and brought nothing is not tried again at once, as in client-go."""
 
-NO_KIND: Final = "the API server has no such kind"
-
-ABSENT: Final = 5.0
-"""Seconds until a kind is looked for again that the API server does not have (yet)."""
+GONE: Final = 30.0
+"""Seconds after which the objects of a kind that the API server does not have any more are gone as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +55,10 @@ class Timing:
     longest_pause: float = LONGEST
 
 
+BUSY: Final = frozenset({429, 503})
+"""What an API server answers that has too much to do, or is coming up; for a kind just installed, too."""
+
+
 class Tell(Protocol[T]):
     """Is told what differs."""
 
@@ -55,8 +70,8 @@ class Tell(Protocol[T]):
 class Follower(Generic[T]):
     """Keeps a Reflector equal to what the API server has of a selection.
 
-    `tell` is called with what differs, `stirred` when `is_settled` or `trouble` is different. `clock` is monotonic, in
-    seconds; `chance` gives numbers from 0 to 1.
+    `tell` is called with what differs, `stirred` when `is_settled` or `trouble` is different. `shown` is what it is
+    called in the log, else the selection. `clock` is monotonic, in seconds; `chance` gives numbers from 0 to 1.
     """
 
     def __init__(
@@ -68,6 +83,7 @@ class Follower(Generic[T]):
         tell: Tell[T],
         stirred: Callable[[], None],
         timing: Timing,
+        shown: str = "",
         clock: Callable[[], float] = anyio.current_time,
         chance: Callable[[], float] = random.random,
     ) -> None:
@@ -79,7 +95,10 @@ class Follower(Generic[T]):
         """The API server has no such kind."""
         self.heard: float | None = None
         """When the API server was last heard, by the clock; None before it was."""
+        self.known: float | None = None
+        """When it was last known that what is remembered is all that there is, by the clock; None before it was."""
         self._api: Final = api
+        self._shown: Final = shown or str(selection)
         self._tell: Final = tell
         self._stirred: Final = stirred
         self._timing: Final = timing
@@ -89,6 +108,7 @@ class Follower(Generic[T]):
         self._lists = 0
         self._listed = 0.0
         self._was_settled = False
+        self._absent_since: float | None = None
         self._opened: float | None = None
         self._brought = False
 
@@ -105,6 +125,8 @@ class Follower(Generic[T]):
             self._opened, self._brought = None, False
             try:
                 await self._ask()
+            except NoKindError as error:
+                pause, again = self._absent(error), False
             except SourceError as error:
                 at_once = self.reflector.refused(error) if isinstance(error, ApiError) else False
                 if not at_once or again:
@@ -119,14 +141,34 @@ class Follower(Generic[T]):
             await anyio.sleep(pause)
 
     async def _ask(self) -> None:
-        """One request, to its end."""
+        """One request, to its end; of a kind that is not there only whether it is by now."""
+        if self._absent_since is not None:
+            await self._look()
         request = self.reflector.request()
-        if isinstance(request, List):
-            page = await self._api.page(self.selection, request)
-            self._heard()
-            self._take(self.reflector.page(page))
+        try:
+            if isinstance(request, List):
+                page = await self._api.page(self.selection, request)
+                self._heard()
+                self._take(self.reflector.page(page))
+            else:
+                await self._watch(request)
+        except (AbsentError, ForbiddenError):
+            await self._look()
+            raise
+
+    async def _look(self) -> None:
+        """See whether there is such a kind; where discovery does not say, what the kind itself answers counts.
+
+        Raises:
+            NoKindError: there is none.
+        """
+        try:
+            is_there = await self._api.has(self.selection.kind)
+        except SourceError:
             return
-        await self._watch(request)
+        self._heard()
+        if not is_there:
+            raise NoKindError
 
     async def _watch(self, request: Watch) -> None:
         seconds = max(1, round(self._timing.renew * (1 + self._chance())))
@@ -145,6 +187,7 @@ class Follower(Generic[T]):
 
     def _take(self, changes: Sequence[Change[T]]) -> None:
         self._brought = True
+        self._absent_since = None
         self._backoff.reset()
         if self.reflector.lists != self._lists:
             self._lists, self._listed = self.reflector.lists, self._clock()
@@ -154,31 +197,50 @@ class Follower(Generic[T]):
 
     def _heard(self) -> None:
         self.heard = self._clock()
+        if self.reflector.is_following:
+            self.known = self.heard
 
     def _fine(self) -> None:
         """Something was answered. Once a watch goes on from a whole list, there is no trouble any more."""
         if self.reflector.is_following:
+            self.known = self.heard
             if self.trouble is not None or self.is_absent:
-                logger.info("%s: no longer: %s", self.selection, self.trouble or NO_KIND)
+                logger.info("%s: no longer: %s", self._shown, self.trouble or NoKindError())
             self._now(None, is_absent=False)
+
+    def _absent(self, error: NoKindError) -> float:
+        """There is no such kind; how long to wait, in seconds."""
+        now = self._clock()
+        if self._absent_since is None:
+            self._absent_since = now
+        if self.reflector.objects and now - self._absent_since < GONE:
+            self._in_trouble(error)
+            return self._backoff.pause()
+        if not self.is_absent:
+            logger.info("%s: %s; it is looked for until it is there", self._shown, error)
+        if self.reflector.objects:
+            self._tell(self.reflector.none())
+        self.reflector.relist()
+        self.known = self.heard
+        self._now(None, is_absent=True)
+        return self._backoff.pause()
 
     def _failed(self, error: SourceError) -> float:
         """Something went wrong; how long to wait, in seconds."""
-        if isinstance(error, AbsentError) and not self.reflector.objects:
-            if not self.is_absent:
-                logger.warning("%s: %s; it is looked for every %g s", self.selection, NO_KIND, ABSENT)
-            self.reflector.relist()
-            self._now(None, is_absent=True)
-            return ABSENT * (1 - self._chance() / 2)
+        self._absent_since = None
         if self._opened is not None and not self._was_short() and isinstance(error, UnreachableError):
-            logger.debug("%s: the watch is over: %s", self.selection, error)
+            logger.debug("%s: the watch is over: %s", self._shown, error)
             return 0.0
         if not isinstance(error, ExpiredError):
-            if str(self.trouble) != str(error):
-                level = logging.WARNING if isinstance(error, UnreachableError) else logging.ERROR
-                logger.log(level, "%s: %s", self.selection, error)
-            self._now(error, is_absent=False)
+            self._in_trouble(error)
         return self._backoff.pause()
+
+    def _in_trouble(self, error: SourceError) -> None:
+        if str(self.trouble) != str(error):
+            is_busy = isinstance(error, ApiError) and error.code in BUSY
+            level = logging.WARNING if is_busy or isinstance(error, UnreachableError) else logging.ERROR
+            logger.log(level, "%s: %s", self._shown, error)
+        self._now(error, is_absent=False)
 
     def _now(self, trouble: SourceError | None, *, is_absent: bool) -> None:
         was = (self._was_settled, self.trouble)

@@ -21,17 +21,29 @@ class Kind:
         """What people call it, and `kubectl` too: services, endpointslices.discovery.k8s.io."""
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
-    def path(self, namespace: str = "") -> str:
-        """Where its objects are found, below the server's address: those of all namespaces, or of one."""
-        root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+    @property
+    def api(self) -> str:
+        """Where the API server says which kinds of this group and version it has, below its address."""
+        return f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+
+    @property
+    def api_version(self) -> str:
+        """What its objects say in `apiVersion`."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
+        """Where it is found, below the server's address: all namespaces, one, one object, or a part of that."""
         place = f"/namespaces/{namespace}" if namespace and self.is_namespaced else ""
-        return f"{root}{place}/{self.plural}"
+        return "/".join(filter(None, (f"{self.api}{place}/{self.plural}", name, subresource)))
 
 
 SERVICES: Final = Kind("", "v1", "services")
 SECRETS: Final = Kind("", "v1", "secrets")
 CONFIG_MAPS: Final = Kind("", "v1", "configmaps")
 ENDPOINT_SLICES: Final = Kind("discovery.k8s.io", "v1", "endpointslices")
+LEASES: Final = Kind("coordination.k8s.io", "v1", "leases")
+XDS_RESOURCES: Final = Kind("rime.dev", "v1alpha1", "xdsresources")
+"""rime's own: examples/kubernetes/xdsresources.yaml defines it."""
 
 
 @dataclass(frozen=True, slots=True)

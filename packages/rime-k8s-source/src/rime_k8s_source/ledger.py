@@ -11,13 +11,14 @@ What changed and what is new is written at once. What looks like a removal may b
 A resource that its unit cannot read (`Trouble`) keeps its last good content.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from math import inf
 from typing import Final, TypeAlias, TypeVar
 
+from rime_core.claims import Claim, Claims, last_good
 from rime_core.type_urls import describe
-from rime_k8s_source.mapping import Claim, Made
+from rime_k8s_source.mapping import Made
 from rime_k8s_source.units import Unit
 
 T = TypeVar("T")
@@ -49,8 +50,7 @@ class Ledger:
 
     def __init__(self, settle: float, *, served: Iterable[Name] = ()) -> None:
         self._settle: Final = settle
-        self._claims: dict[Unit, dict[Name, Claim]] = {}
-        self._claimants: dict[Name, set[Unit]] = {}
+        self._claims: Final = Claims[Unit, Claim]()
         self._serving: dict[Name, Unit | None] = dict.fromkeys(served)
         self._troubles: dict[Unit, tuple[str, ...]] = {}
         self._warnings: dict[Unit, tuple[str, ...]] = {}
@@ -63,26 +63,23 @@ class Ledger:
         """Which unit each resource is served from."""
         return self._serving
 
+    def names(self, unit: Unit) -> Iterable[Name]:
+        """What a unit has, also where another's is served."""
+        return self._claims.of(unit).keys()
+
     def observe(self, made: Mapping[Unit, Made], now: float) -> None:
         """Take in what units are now."""
         for unit, what in made.items():
-            before = self._claims.get(unit, {})
-            after = _claims_of(what, before)
-            _note(self._claims, unit, after)
+            hidden = {(trouble.type_url, trouble.name) for trouble in what.troubles}
+            moves = self._claims.change(unit, last_good(what.claims, hidden, self._claims.of(unit)))
             _note(self._troubles, unit, tuple(trouble.text for trouble in what.troubles))
             _note(self._warnings, unit, tuple(what.warnings))
-            for name in before:
-                if name not in after:
-                    self._claimants[name].discard(unit)
-                    self._came_or_went(name, now)
-            for name, claim in after.items():
-                if name not in before:
-                    self._claimants.setdefault(name, set()).add(unit)
-                    self._came_or_went(name, now)
-                    if self._serving.get(name) == unit:  # it was away for a moment, and may have come back different
-                        self._apply[name] = claim
-                elif claim != before[name] and self._serving.get(name) == unit:
-                    self._apply[name] = claim
+            for name in (*moves.gone, *moves.came):
+                self._came_or_went(name, now)
+            # what was away for a moment may have come back different
+            for name in (*moves.came, *moves.changed):
+                if self._serving.get(name) == unit:
+                    self._apply[name] = self._claims.of(unit)[name]
 
     def due(self) -> float | None:
         """When `take` next has something to say that it would not say now; None when nothing waits."""
@@ -93,9 +90,8 @@ class Ledger:
         remove = []
         for name in [name for name, due in self._unsettled.items() if due <= now]:
             del self._unsettled[name]
-            claimants = self._claimants.get(name)
+            claimants = self._claims.holders(name)
             if not claimants:
-                self._claimants.pop(name, None)
                 self._contested.pop(name, None)
                 if name in self._serving:
                     del self._serving[name]
@@ -113,7 +109,7 @@ class Ledger:
         )
 
     def _came_or_went(self, name: Name, now: float) -> None:
-        claimants = self._claimants[name]
+        claimants = self._claims.holders(name)
         if self._serving.get(name) not in claimants:
             self._apply.pop(name, None)
             if claimants:
@@ -126,9 +122,9 @@ class Ledger:
     def _serve(self, name: Name, unit: Unit) -> None:
         if self._serving.get(name) != unit:
             self._serving[name] = unit
-            self._apply[name] = self._claims[unit][name]
+            self._apply[name] = self._claims.of(unit)[name]
 
-    def _contest(self, name: Name, claimants: set[Unit]) -> None:
+    def _contest(self, name: Name, claimants: Collection[Unit]) -> None:
         if len(claimants) < 2:
             self._contested.pop(name, None)
             return
@@ -138,16 +134,6 @@ class Ledger:
             f"{holders} hold the same {describe(name[0]).plural} {name[1]!r};"
             f" that of {first} is served, the first in order"
         )
-
-
-def _claims_of(made: Made, before: Mapping[Name, Claim]) -> dict[Name, Claim]:
-    """What a unit has now, given what it had before."""
-    claims = {(claim.type_url, claim.name): claim for claim in made.claims}
-    hidden = {(trouble.type_url, trouble.name) for trouble in made.troubles}
-    for name, claim in before.items() if hidden else ():
-        if name not in claims and not hidden.isdisjoint((name, (name[0], None), (None, None))):
-            claims[name] = claim
-    return claims
 
 
 def _note(noted: dict[Unit, T], unit: Unit, what: T) -> None:

@@ -15,6 +15,7 @@ from rime_k8s_source.errors import one_line
 from rime_k8s_source.mapping import Mapper
 from rime_k8s_source.services import ServiceMapper
 from rime_k8s_source.tls_secrets import SecretMapper
+from rime_k8s_source.xds_resources import XdsResourcesMapper
 
 GROUP: Final = "rime.kubernetes"
 
@@ -41,6 +42,8 @@ def mappers_of(options: KubernetesOptions, found: Callable[[], Iterable[EntryPoi
         )
     if options.configmaps is not None:
         mappers.append(ConfigMapMapper(labels=options.configmaps, namespaces=options.config_namespaces))
+    if options.xdsresources is not None:
+        mappers.append(XdsResourcesMapper(labels=options.xdsresources, namespaces=options.config_namespaces))
     if options.mappings:
         entries = list(found())
         mappers += [_load(name, entries) for name in options.mappings]

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from rime_core.claims import Claim as Claim  # noqa: PLC0414 - what a mapping makes is a part of its face
 from rime_k8s_source.kinds import Kind
 from rime_k8s_source.reflector import Key, Object
 
@@ -28,18 +29,6 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """One resource that a unit has: what `Writer.apply` takes, `ttl` in seconds."""
-
-    type_url: str
-    name: str
-    body: bytes
-    aliases: tuple[str, ...] = ()
-    ttl: float | None = None
-    on_demand: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Trouble:
     """Something in a unit that cannot be read, as one line for people.
 
@@ -54,11 +43,15 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What a unit is: its resources, what in it cannot be read, and what is worth a warning."""
+    """What a unit is: its resources, what in it cannot be read, and what is worth a warning.
+
+    `generation` is that of an `XdsResources`, whose status tells what became of it; None of all else.
+    """
 
     claims: Sequence[Claim] = ()
     troubles: Sequence[Trouble] = ()
     warnings: Sequence[str] = ()
+    generation: int | None = None
 
 
 class Mapper(Protocol):

@@ -195,6 +195,12 @@ class Reflector(Generic[T]):
         self._listing = {}
         self._token = ""
 
+    def none(self) -> "list[Change[T]]":
+        """The kind has gone, and its objects with it; what differs. A list is asked for next."""
+        changes = self._whole({}, "")
+        self.relist()
+        return changes
+
     def _bookmark(self, version: str, annotations: Mapping[str, str]) -> "list[Change[T]]":
         if self._listing is None:
             self._version = version

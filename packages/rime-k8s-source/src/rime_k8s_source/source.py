@@ -6,6 +6,7 @@ mappers, and what is written when by `ledger`; here are only the tasks that join
 
 import logging
 import os
+import socket
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
+from rime_core.claims import write
 from rime_core.errors import UsageError
 from rime_core.writer import Writer
 from rime_k8s_source.config import KubernetesOptions, read_options
@@ -22,11 +24,15 @@ from rime_k8s_source.kinds import Selection
 from rime_k8s_source.ledger import Delivery, Ledger, Name
 from rime_k8s_source.mappers import mappers_of
 from rime_k8s_source.mapping import Mapper, Wanted
+from rime_k8s_source.replicas import replica_name
 from rime_k8s_source.units import Units
+from rime_k8s_source.xds_resources import XdsResourcesMapper
 
 if TYPE_CHECKING:
     from rime_k8s_source.access import Access
+    from rime_k8s_source.api import ApiServer
     from rime_k8s_source.follow import Follower
+    from rime_k8s_source.reporting import Reporter
 
 logger = logging.getLogger("rime_k8s_source")
 
@@ -70,6 +76,7 @@ class KubernetesSource:
         self._options: Final[KubernetesOptions] = read_options(options)
         self._mappers: Final = mappers if mappers is not None else mappers_of(self._options)
         self._access: Final = find_access(place, self._options.kubeconfig, os.environ, Path.home())
+        self._replica: Final = replica_name(socket.gethostname())
         self._written: set[Name] = set()
         self._followers: list[Follower[Any]] = []
         self._said: dict[str, int] = {}
@@ -87,6 +94,16 @@ class KubernetesSource:
             )
             for each in self._followers
         ]
+
+    def staleness(self) -> float | None:
+        """Seconds since it was last known of every selection that what is served is all that there is.
+
+        At most about a minute while all is well, as the API server is heard so often; None before the first full lists.
+        To be called in the event loop that it runs in.
+        """
+        known = [each.known for each in self._followers]
+        oldest = min((each for each in known if each is not None), default=None)
+        return None if oldest is None or None in known else anyio.current_time() - oldest
 
     async def run(self, writer: Writer) -> None:
         """Keep what `writer` holds equal to what the objects become, until cancelled; ready after the first full lists.
@@ -118,21 +135,46 @@ class KubernetesSource:
             ]
             for follower in self._followers:
                 tasks.start_soon(follower.run)
+            reporters = self._reporters(api, writer, ledger)
+            for reporter in reporters:
+                tasks.start_soon(reporter.run)
             logger.info("%s: %s", self._access.name, ", ".join(str(each.selection) for each in self._followers))
             while not all(follower.is_settled for follower in self._followers):
                 await news.wait(None)
                 self._report(writer, ())
-            self._step(writer, units, ledger)
+            self._step(writer, units, ledger, reporters)
             writer.ready()
             while True:
                 await news.wait(ledger.due())
                 await anyio.sleep(GATHER)
-                self._step(writer, units, ledger)
+                self._step(writer, units, ledger, reporters)
 
-    def _step(self, writer: Writer, units: Units, ledger: Ledger) -> None:
+    def _step(self, writer: Writer, units: Units, ledger: Ledger, reporters: "Sequence[Reporter]") -> None:
         """Write what has become of the objects by now."""
-        ledger.observe(units.make(), anyio.current_time())
+        made = units.make()
+        ledger.observe(made, anyio.current_time())
         self._write(writer, ledger.take(anyio.current_time()))
+        for reporter in reporters:
+            reporter.note(made)
+
+    def _reporters(self, api: "ApiServer", writer: Writer, ledger: Ledger) -> "list[Reporter]":
+        """Who tells what became of the XdsResources; nobody where that is not wanted."""
+        from rime_k8s_source.reporting import Reporter  # noqa: PLC0415 - aiohttp
+
+        return [
+            Reporter(
+                api,
+                writer,
+                ledger,
+                rank=rank,
+                selections=self._selections(mapper),
+                namespace=self._access.namespace or "default",
+                name=self._replica,
+                interval=self._options.status,
+            )
+            for rank, mapper in enumerate(self._mappers)
+            if isinstance(mapper, XdsResourcesMapper) and self._options.status
+        ]
 
     def _selections(self, mapper: Mapper) -> list[Selection]:
         return [
@@ -153,18 +195,7 @@ class KubernetesSource:
         if troubles:
             writer.incomplete(troubles)
         if delivery.apply or delivery.remove:
-            with writer.transaction() as change:
-                for claim in delivery.apply:
-                    change.apply(
-                        claim.type_url,
-                        claim.name,
-                        claim.body,
-                        aliases=claim.aliases,
-                        on_demand=claim.on_demand,
-                        ttl=claim.ttl,
-                    )
-                for type_url, name in delivery.remove:
-                    change.remove(type_url, name)
+            write(writer, delivery.apply, delivery.remove)
             self._written.update((claim.type_url, claim.name) for claim in delivery.apply)
             self._written.difference_update(delivery.remove)
             written = counted(len(delivery.apply), "resource")

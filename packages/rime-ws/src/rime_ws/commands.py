@@ -58,15 +58,17 @@ def _looking(*, several: bool = False) -> Callable[[Callable[..., Any]], Callabl
 
 @click.command(short_help="How rime and its clients are; with --wait, until all have what there is.")
 @click.option("--wait", is_flag=True, help="Wait until every client has acknowledged what there is now.")
-@click.option("--timeout", default=30.0, show_default=True, metavar="SECONDS", help="For how long.")
+@click.option(
+    "--timeout", type=click.FloatRange(0), default=30.0, show_default=True, metavar="SECONDS", help="For how long."
+)
 @click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", help="How to print it.")
 @_looking(several=True)
 def status(places: "list[Place]", *, wait: bool, timeout: float, output: str) -> int:
     """Show what rime has, what it waits for, and how many clients are up to date.
 
-    With --wait, exit with 0 once every client has acknowledged what there was when the command began, and with 1 when
-    that does not happen: at once where a client refuses it and nothing else is waited for, else after --timeout. The
-    clients that lack something are on stderr, with why.
+    With --wait, exit with 0 once clients are answered and each has acknowledged what there was when the command began,
+    and with 1 when that does not happen: at once where a client refuses it and nothing else is waited for, else after
+    --timeout. The clients that lack something are on stderr, with why.
     """
     from rime_ws.looking import look  # noqa: PLC0415 - as above
     from rime_ws.settled import Settled  # noqa: PLC0415 - as above
@@ -81,20 +83,27 @@ def status(places: "list[Place]", *, wait: bool, timeout: float, output: str) ->
                 _fold(clients[looker.url], message)
                 settled[looker].take(message)
         if wait:
-            _wait(settled, clients, time.monotonic() + timeout)
+            _wait(settled, told, clients, time.monotonic() + timeout)
         _print_status(told, clients, output)
-        left = [line for each in settled.values() for line in each.left()]
-        if wait and left:
-            for line in left:
-                click.echo(f"rime: {line}", err=True)
-            return 1
-    return 0
+        left = list(_left(told, settled)) if wait else []
+        for line in left:
+            click.echo(f"rime: {line}", err=True)
+    return 1 if left else 0
 
 
-def _wait(settled: "Mapping[Looker, Any]", clients: Mapping[str, dict[str, Any]], deadline: float) -> None:
-    """Listen to all until each is settled, or cannot be, or the time is over."""
+def _wait(
+    settled: "Mapping[Looker, Any]",
+    told: "dict[Looker, dict[str, Any]]",
+    clients: Mapping[str, dict[str, Any]],
+    deadline: float,
+) -> None:
+    """Listen to all until each is ready and settled, or cannot be, or the time is over."""
     while True:
-        open_ones = [looker for looker, each in settled.items() if not each.is_done and not each.is_hopeless]
+        open_ones = [
+            looker
+            for looker, each in settled.items()
+            if not each.is_hopeless and not (each.is_done and not list(_unready({looker: told[looker]})))
+        ]
         if not open_ones:
             return
         for looker in open_ones:
@@ -102,9 +111,27 @@ def _wait(settled: "Mapping[Looker, Any]", clients: Mapping[str, dict[str, Any]]
             if remaining <= 0:
                 return
             message = looker.next(min(POLL, remaining))
-            if message is not None and message["message"] == "clients":
+            if message is not None and message["message"] == "status":
+                told[looker] = message
+            elif message is not None:
                 _fold(clients[looker.url], message)
                 settled[looker].take(message)
+
+
+def _left(told: "Mapping[Looker, Mapping[str, Any]]", settled: "Mapping[Looker, Any]") -> Iterator[str]:
+    """A line for whatever is waited for; of several replicas with where that is."""
+    yield from _unready(told)
+    for looker, each in settled.items():
+        yield from (line if len(settled) == 1 else f"{looker.url}: {line}" for line in each.left())
+
+
+def _unready(told: "Mapping[Looker, Mapping[str, Any]]") -> Iterator[str]:
+    """A line for each group whose clients are not answered yet, with the sources that they wait for."""
+    for looker, each in told.items():
+        for name, group in each["groups"].items():
+            if not group["ready"]:
+                late = ", ".join(source["name"] for source in group["sources"] if not source["ready"])
+                yield f"{looker.url}: the group {name} is not ready: {late} has not delivered its first state"
 
 
 def _fold(clients: dict[str, dict[str, Any]], message: Mapping[str, Any]) -> None:

@@ -33,6 +33,8 @@ class Config:
     `max_names` of one subscription. `max_message_bytes`: a larger message ends its connection. `max_message_rate`:
     messages a second and connection, beyond which they are read later; 0 is any.
 
+    `traces`: trace each change with OpenTelemetry, to each client's acknowledgement (`rime_ws.tracing`).
+
     Raises:
         UsageError: some of these do not go together.
     """
@@ -49,6 +51,7 @@ class Config:
     max_names: int = MAX_NAMES
     max_message_bytes: int = MAX_MESSAGE_BYTES
     max_message_rate: int = MAX_MESSAGE_RATE
+    traces: bool = False
 
     def __post_init__(self) -> None:
         if self.cert is not None:
@@ -89,6 +92,7 @@ def read(options: Mapping[str, str]) -> Config:
         max_names=reader.number("max_names", default=MAX_NAMES, least=1),
         max_message_bytes=reader.size("max_message_bytes", default=MAX_MESSAGE_BYTES, least=1024),
         max_message_rate=reader.number("max_message_rate", default=MAX_MESSAGE_RATE),
+        traces=reader.flag("traces", default=False),
     )
     reader.finish()
     return config

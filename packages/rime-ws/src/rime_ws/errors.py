@@ -51,3 +51,10 @@ def insecure_with(cert: Path) -> UsageError:
 def cannot_use(option: str, path: Path, fault: str) -> UsageError:
     """The error for a file that cannot be read, or used."""
     return UsageError(f"ws: cannot use {option}={path}: {fault}")
+
+
+def no_opentelemetry(error: ImportError) -> UsageError:
+    """The error for traces without what makes them."""
+    return UsageError(
+        f"ws: traces=true needs OpenTelemetry, which is not installed ({error}): pip install rime-ws[otel]"
+    )

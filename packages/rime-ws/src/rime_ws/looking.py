@@ -2,6 +2,7 @@
 
 import json
 import ssl
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,6 +42,8 @@ class Looker:
     def __init__(self, connection: ClientConnection, url: str) -> None:
         self._connection: Final = connection
         self.url: Final = url
+        self._earlier: Final[deque[dict[str, Any]]] = deque()
+        """What came of other subscriptions while the state of one was awaited."""
 
     def subscribe(self, **message: Any) -> None:  # noqa: ANN401 - whatever a message has
         """Subscribe; what is None is left out."""
@@ -54,6 +57,9 @@ class Looker:
             UsageError: rime does not understand what was asked for.
             UnreachableError: the connection has ended.
         """
+        return self._earlier.popleft() if self._earlier else self._hear(within)
+
+    def _hear(self, within: float | None) -> dict[str, Any] | None:
         try:
             message: dict[str, Any] = json.loads(self._connection.recv(within))
         except TimeoutError:
@@ -64,17 +70,20 @@ class Looker:
             raise UsageError(f"{self.url}: {message['error']}")
         return message
 
-    def state(self, **message: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - as above
-        """What there is now: the messages of the first state of this subscription.
+    def state(self, *, id: str, **message: Any) -> Iterator[dict[str, Any]]:  # noqa: A002, ANN401 - as above
+        """What there is now: the messages of the first state of this subscription; `next` gives those after it.
 
         Raises:
             UsageError, UnreachableError: as `next`; or rime is not ready.
         """
-        self.subscribe(**message)
+        self.subscribe(id=id, **message)
         while True:
-            said = self.next(WITHIN)
+            said = self._hear(WITHIN)
             if said is None:
                 raise UnreachableError(f"{self.url} has said nothing for {WITHIN:g} s; its sources may not be ready")
+            if said["id"] != id:
+                self._earlier.append(said)
+                continue
             yield said
             if not said.get("more"):
                 return

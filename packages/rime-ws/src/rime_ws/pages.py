@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from websockets.datastructures import Headers
 from websockets.http11 import Response
 
+from rime_envoy_api import redact_text
 from rime_ws.metrics import CONTENT_TYPE, Metrics
 from rime_ws.status_feed import groups_of
 
@@ -65,22 +66,30 @@ class Pages:
                 return text_response(404, "there are /, /healthz, /readyz and /metrics")
 
     def _ready(self) -> Response:
-        """Whether clients are answered, and a line for each source that they wait for, or waited for."""
+        """Whether clients are answered and can connect, with a line for each source and each transport."""
         groups = groups_of(self._server)
+        transports = self._server.transports
         lines = [
             f"{'' if len(groups) == 1 else f'{name}: '}{writer.name} {_state(writer.ready, bool(writer.incomplete))}"
             for name, server in groups.items()
             for writer in server.status().writers
         ]
-        is_ready = all(server.ready for server in groups.values())
+        lines += [f"{each.name} {_listens(each.listens_at)}" for each in transports]
+        is_ready = all(server.ready for server in groups.values()) and all(each.listens_at for each in transports)
         if self._siblings is not None and not self._siblings.ready:
             is_ready = False
             lines.append("the other workers have not all been ready yet")
-        return text_response(200 if is_ready else 503, "\n".join(["ready" if is_ready else "not ready", *lines]))
+        return text_response(
+            200 if is_ready else 503, "\n".join(["ready" if is_ready else "not ready", *map(redact_text, lines)])
+        )
 
 
 def _state(ready: bool, incomplete: bool) -> str:
     return "has not delivered its first state" if not ready else "lacks something" if incomplete else "is ready"
+
+
+def _listens(address: str | None) -> str:
+    return "does not listen" if address is None else f"listens at {address}"
 
 
 def text_response(status: int, text: str) -> Response:

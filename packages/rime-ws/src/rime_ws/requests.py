@@ -5,6 +5,7 @@ not asked for is not looked at, but an unknown key is a mistake of somebody's, s
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -18,8 +19,14 @@ Bodies = Literal["all", "changes", "none"]
 MAX_ID: Final = 64
 """Characters of the name that a client gives a subscription, which every message of it repeats."""
 
+MAX_TYPE: Final = 500
+"""Characters of a type's name or URL; those of Envoy's have 90."""
+
 _SHOWN: Final = 60
 """Characters of a client's own text in an error."""
+
+_SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
+"""An escape of one; alone it is in a `str`, and in no encoding of it."""
 
 Given = TypeVar("Given")
 
@@ -89,8 +96,12 @@ def read(text: str, *, max_names: int) -> Request:
     """
     try:
         said = json.loads(text)
+        if _SURROGATE.search(text):
+            json.dumps(said, ensure_ascii=False).encode()
     except RecursionError:
         raise MisunderstoodError("this is nested too deeply") from None
+    except UnicodeEncodeError:
+        raise MisunderstoodError("it has half of a surrogate pair, which is no text") from None
     except ValueError as error:
         raise MisunderstoodError(f"this is not JSON: {error}") from None
     if not isinstance(said, dict):
@@ -150,6 +161,8 @@ class _Reader:
         short = self._get("type", _text, None)
         if short is None:
             raise MisunderstoodError('"type" is missing: clusters, endpoints, listeners, ..., or a type URL')
+        if len(short) > MAX_TYPE:
+            raise MisunderstoodError(f'"type" should be a text of up to {MAX_TYPE} characters')
         try:
             type_url = by_short_name(short).url
         except ValueError as error:

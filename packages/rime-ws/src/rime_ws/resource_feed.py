@@ -51,7 +51,9 @@ class ResourceFeed:
         self._wake: Final = wake
         self._time: Final = time
         self._described: Final = describe(request.type_url)
-        self._subscriber: Final = server.subscribe(request.type_url, request.names, wake=wake, max_bytes=MOST_BYTES)
+        self._subscriber: Final = server.subscribe(
+            request.type_url, request.names, wake=wake, max_bytes=MOST_BYTES, is_client=False
+        )
         self._all_by_name: Final = request.names is None and not self._described.star
         self._versions: Final = dict(request.known) if self._all_by_name else {}
         """Name → version of what was told, where "*" gives nothing."""

@@ -24,7 +24,7 @@ from rime_core.address import Address, read_address
 from rime_ws.access import SUBPROTOCOL, Access, Refusal
 from rime_ws.config import Config
 from rime_ws.connection import Connection
-from rime_ws.errors import cannot_listen, not_encrypted, open_to_all
+from rime_ws.errors import cannot_listen, no_opentelemetry, not_encrypted, open_to_all
 from rime_ws.merged_metrics import merge
 from rime_ws.metrics import CONTENT_TYPE
 from rime_ws.pages import Pages, response, text_response
@@ -76,7 +76,7 @@ async def serve(
 
     Raises:
         UsageError: the address is none, is in use, or can be reached from other machines, and what goes there would not
-            be encrypted, or given to anybody; or a file cannot be used.
+            be encrypted, or given to anybody; or a file cannot be used, or OpenTelemetry is not installed.
     """
     config = config or Config()
     where = parse(address)
@@ -87,6 +87,7 @@ async def serve(
             raise open_to_all(str(where))
     access = Access(config)
     desk = _Desk(server, config, access, shared)
+    traced = _traced(server) if config.traces else nullcontext()
     try:
         listening = await serve_websockets(
             desk.serve,
@@ -110,7 +111,7 @@ async def serve(
         raise cannot_listen(str(where), error) from error
     try:
         port = listening.sockets[0].getsockname()[1]
-        async with _shown_to_siblings(server, shared) if shared is not None else nullcontext():
+        async with traced, _shown_to_siblings(server, shared) if shared is not None else nullcontext():
             yield Bound(str(Address(where.host, port)))
     finally:
         # also when the surrounding scope was cancelled: clients are told to come back
@@ -232,3 +233,11 @@ def _quiet() -> logging.Logger:
     quiet = logging.getLogger("rime_ws.websockets")
     quiet.setLevel(logging.CRITICAL)
     return quiet
+
+
+def _traced(server: Server) -> AbstractAsyncContextManager[None]:
+    try:
+        from rime_ws.tracing import traced  # noqa: PLC0415 - loads OpenTelemetry, which need not be installed
+    except ImportError as error:
+        raise no_opentelemetry(error) from error
+    return traced(server, Times(time.time, asyncio.get_running_loop().time))

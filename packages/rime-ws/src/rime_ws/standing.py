@@ -63,6 +63,7 @@ def _of_type(
         "all": subscriber.wildcard,
         "names": subscriber.named,
         "sent": max(subscriber.cursor, 0),
+        "acknowledged": max(subscriber.answered, 0),
         "behind": stream.is_behind(channel.described.url),
         "unacknowledged": len(channel.flights),
     }

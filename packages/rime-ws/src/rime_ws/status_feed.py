@@ -1,4 +1,7 @@
-"""What there is in each group, and what is waited for: looked at now and then, and told when it differs."""
+"""What there is in each group, and what is waited for: looked at now and then, and told when it differs.
+
+A source is called as it is configured, and its place may be a URL with a password.
+"""
 
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
@@ -64,7 +67,7 @@ class StatusFeed:
             "resources": counts,
             "sources": [
                 {
-                    "name": writer.name,
+                    "name": redact_text(writer.name),
                     "ready": writer.ready,
                     "resources": writer.resources,
                     "incomplete": [redact_text(line) for line in writer.incomplete[:LISTED]],
@@ -84,12 +87,17 @@ def _waiting(status: "PlaneStatus") -> dict[str, Any]:
     kinds = Counter(each.waits_for for each in status.held)
     return {
         "held": [
-            {"type": describe(each.type_url).plural, "name": each.name, "source": each.writer, "why": each.why}
+            {
+                "type": describe(each.type_url).plural,
+                "name": each.name,
+                "source": redact_text(each.writer),
+                "why": redact_text(each.why),
+            }
             for each in status.held[:LISTED]
         ],
         "held_by_reason": dict(kinds),
         "contested": [
-            {"type": describe(url).plural, "name": name, "sources": list(writers)}
+            {"type": describe(url).plural, "name": name, "sources": [redact_text(writer) for writer in writers]}
             for (url, name), writers in list(status.contested.items())[:LISTED]
         ],
         "debounced": [

@@ -37,13 +37,8 @@ class _Renewed:
         self._cert: Final = cert
         self._key: Final = key
         self._seen = self._look()
-        self.context: Final = _load(cert, key)
-        if client_ca is not None:
-            try:
-                self.context.load_verify_locations(client_ca)
-            except (ssl.SSLError, OSError) as error:
-                raise cannot_use("client_ca", client_ca, _reason(error)) from error
-            self.context.verify_mode = ssl.CERT_REQUIRED
+        self._authorities: Final = _read_authorities(client_ca) if client_ca is not None else None
+        self.context: Final = self._load()
         self._present = self.context
         self.context.sni_callback = self._choose
 
@@ -53,7 +48,7 @@ class _Renewed:
         if seen != self._seen:
             self._seen = seen
             try:
-                self._present = _load(self._cert, self._key)
+                self._present = self._load()
             except UsageError as error:
                 log.warning("%s; the certificate in use stays", error, extra={"event": "certificates"})
             else:
@@ -61,9 +56,28 @@ class _Renewed:
         if self._present is not self.context:
             socket.context = self._present
 
+    def _load(self) -> ssl.SSLContext:
+        context = _load(self._cert, self._key)
+        if self._authorities is not None:
+            context.load_verify_locations(cadata=self._authorities)
+            context.verify_mode = ssl.CERT_REQUIRED
+        return context
+
     def _look(self) -> tuple[object, ...]:
         """What differs when a file does."""
         return tuple(_identity(path) for path in (self._cert, self._key))
+
+
+def _read_authorities(client_ca: Path) -> str:
+    """The certificates in a file, which can be used."""
+    try:
+        text = client_ca.read_text(encoding="ascii", errors="ignore")  # names in comments
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(cadata=text)
+    except ValueError as error:
+        raise cannot_use("client_ca", client_ca, "there is no certificate in it") from error
+    except (ssl.SSLError, OSError) as error:
+        raise cannot_use("client_ca", client_ca, _reason(error)) from error
+    return text
 
 
 def _identity(path: Path) -> object:

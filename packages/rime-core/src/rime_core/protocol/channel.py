@@ -64,6 +64,8 @@ class Flight(NamedTuple):
     number: int
     renews: Mapping[str, str | None] | None = None
     """The names and versions of a heartbeat; it carries nothing else."""
+    since: float | None = None
+    """When the oldest change in it was made; None where nobody wants to know."""
 
 
 class Channel(ABC, Generic[Request, Response]):
@@ -79,6 +81,7 @@ class Channel(ABC, Generic[Request, Response]):
         "healing",
         "heartbeats",
         "knows",
+        "since",
         "stream",
         "subscriber",
     )
@@ -101,6 +104,8 @@ class Channel(ABC, Generic[Request, Response]):
         """What is sent once more because of a rejection."""
         self.heartbeats: Heartbeats | None = None
         """What keeps the lifetimes of what the client has from ending; None where it is not told any."""
+        self.since: float | None = None
+        """When the first of the changes was made that its client was not sent yet; None where nobody wants to know."""
         self._place = _NOWHERE
         """(ordinal, part) of the last shared response."""
 
@@ -158,6 +163,8 @@ class Channel(ABC, Generic[Request, Response]):
 
     def wake(self) -> None:
         """There may be something to send."""
+        if self.since is None:
+            self.since = self.stream.moment()
         self.stream.changed(self)
 
     def settle(self, nonce: str, error: str | None) -> None:
@@ -172,11 +179,12 @@ class Channel(ABC, Generic[Request, Response]):
             named = culprits(error, versions)
             if flight is not None:
                 self._reject(flight.manifest, nonce, error, named)
-            self.stream.tell(RejectedResponse(self.described.url, nonce, versions, error[:MAX_MESSAGE], named))
+            since = flight.since if flight is not None else None
+            self.stream.tell(RejectedResponse(self.described.url, nonce, versions, error[:MAX_MESSAGE], named, since))
         elif flight is not None:
             self.subscriber.acknowledge_update(flight.manifest)
             self.healing.accepted(flight.manifest)
-            self.stream.tell(Acknowledged(self.described.url, nonce))
+            self.stream.tell(Acknowledged(self.described.url, nonce, flight.since))
         if flight is not None:
             self.stream.order.settled(self, flight, accepted=error is None)
             if heartbeats is not None and heartbeats.settled(flight.manifest.versions):
@@ -223,6 +231,7 @@ class Channel(ABC, Generic[Request, Response]):
 
     def collect(self, batch: list[Response]) -> None:
         """Add what there is to send to the batch."""
+        before = self.stream.number
         if not self.answered:
             self.answered = True
             first = self.first()
@@ -238,6 +247,8 @@ class Channel(ABC, Generic[Request, Response]):
             again = self.subscriber.repeat(self.healing.next())
             if again is not None:  # in one part, as what it is of was
                 self.send(again, batch)
+        if self.since is not None and (self.stream.number > before or not self.subscriber.held):
+            self.since = None
 
     def _updates(self) -> Iterator[Update]:
         """What its subscriber has to send, and that what was refused is missing."""
@@ -296,7 +307,7 @@ class Channel(ABC, Generic[Request, Response]):
         if shared:
             self._place = place
             nonce = f"{self.described.plural}.{update.ordinal}.{update.part}"
-        self._fly(nonce, Flight(news.manifest, self.stream.number))
+        self._fly(nonce, Flight(news.manifest, self.stream.number, None, self.since))
         return nonce, shared
 
     def _own_nonce(self) -> str:

@@ -9,10 +9,15 @@ from rime_core.protocol.hold import Hold
 
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
-    """The client has applied a response."""
+    """The client has applied a response.
+
+    `since` is when the oldest change that it told was made, by the stream's clock; None where it told no change but
+    what the client asked for, and where nobody observes (`rime_core.clients`).
+    """
 
     type_url: str
     nonce: str
+    since: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +25,7 @@ class RejectedResponse:
     """The client refused a response; `versions` are those it carried, none where it was too long ago to be known.
 
     `message` is the client's, redacted and cut; `culprits` are the names that it gives as the reason, none where it
-    gives none.
+    gives none. `since`: as of `Acknowledged`.
     """
 
     type_url: str
@@ -28,6 +33,7 @@ class RejectedResponse:
     versions: Mapping[str, str | None]
     message: str
     culprits: tuple[str, ...] = ()
+    since: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

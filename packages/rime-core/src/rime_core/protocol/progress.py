@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from rime_core.resource import Bodiless
+from rime_core.resource import Bodiless, Resource
 
 if TYPE_CHECKING:
     from rime_core.protocol.channel import Channel
@@ -27,7 +27,7 @@ State = Literal["synced", "sent", "rejected", "not sent", "missing"]
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One client and one resource. `version` is the present one, None where there is none.
+    """One client and one resource, None where there is none now; `version` is the present one.
 
     `rejection` is what the client refused last, of this version or of the removal; None where it accepted since.
     """
@@ -37,6 +37,7 @@ class Progress:
     version: str | None
     state: State
     rejection: "Rejection | None" = None
+    resource: Resource | None = None
 
 
 def progress(stream: "Stream[Any, Any]") -> Iterator[Progress]:
@@ -67,7 +68,7 @@ def _of_type(channel: "Channel[Any, Any]", rejections: "dict[tuple[str, str], Re
             state = "sent"
         elif name not in on_its_way and subscriber.acknowledged(name) == version:
             state = "synced"
-        yield Progress(type_url, name, version, state, rejection)
+        yield Progress(type_url, name, version, state, rejection, resource)
     for name in (each for each in (*subscriber.held, *subscriber.kept) if each not in answered):
         answered.add(name)
         yield Progress(type_url, name, None, "not sent", rejections.get((type_url, name)))

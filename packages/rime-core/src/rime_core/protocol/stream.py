@@ -85,6 +85,7 @@ class Stream(ABC, Generic[Request, Response]):
         self.order: Final = Order(self.channel, self.tell, clock, patience or Patience())
         """What is held back from this client."""
         self._server = server
+        self._clients: Final = server.clients
         self._clock: Final = clock
         self._wake = wake
         self._type_url: Final = type_url
@@ -98,6 +99,8 @@ class Stream(ABC, Generic[Request, Response]):
         self._woken = False
         self._puts_off = False
         """Whether there are types that it is told of later than they change."""
+        self._called: bool
+        """Whether it is in `receive` or in `responses`; known from the first request on."""
         self._closed = False
         self._events: deque[Event] = deque(maxlen=_EVENTS)
         self._awaited: dict[str, list[tuple[str, ...]]] = {}
@@ -113,11 +116,13 @@ class Stream(ABC, Generic[Request, Response]):
         """
         if self._closed:
             raise ClosedError("this stream is closed")
+        self._called = True
         try:
             self._receive(request)
         except BaseException:
             self.close()
             raise
+        self._called = False
 
     def responses(self) -> list[Response]:
         """The next batch: what all types have to send at this moment, in the order to write it.
@@ -131,6 +136,7 @@ class Stream(ABC, Generic[Request, Response]):
         batch: list[Response] = []
         if self._closed:
             return batch
+        self._called = True
         due = self.order.due
         if due is not None and self._clock is not None and self._clock() >= due:
             self.order.tick()
@@ -149,7 +155,7 @@ class Stream(ABC, Generic[Request, Response]):
                         channel.watch()
             if self.tells_ttl:
                 self._renew(since, batch)
-        self._woken = False
+        self._called = self._woken = False
         if self._changed and self._server.ready:
             self._signal()
         return batch
@@ -210,6 +216,12 @@ class Stream(ABC, Generic[Request, Response]):
     def channel(self, type_url: str) -> "Channel[Request, Response] | None":
         """The channel of a type; None where the client has not asked for it."""
         return self._channels.get(type_url)
+
+    def moment(self) -> float | None:
+        """When what wakes one of its types now was made; None for what its client has brought about itself, and where
+        nobody observes.
+        """
+        return None if self._called or not self._clients.observers else self.now
 
     def changed(self, channel: Channel[Request, Response]) -> None:
         """A type may have something to send."""

@@ -1,0 +1,124 @@
+"""What `status` of an `XdsResources` says: the entry of a replica, and the sums over all entries. No I/O.
+
+Each replica has an entry of its own in `status.replicas`. The sums are written with it, by whoever writes, and only
+if the object is still the one that they were counted from (`metadata.resourceVersion`): so in every version of the
+object they are the sums of the entries that are in it, but for those whose replica has gone, which are taken out next,
+and those that speak of an older generation of the spec. None of the sums is ever left out, since a field that one
+replica leaves out stays as another has applied it.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from rime_core.type_urls import describe
+from rime_k8s_source.errors import one_line
+from rime_k8s_source.kinds import XDS_RESOURCES
+from rime_k8s_source.reflector import Key, Object
+
+if TYPE_CHECKING:
+    from rime_core import Reception
+
+LISTED: Final = 50
+"""How many resources an entry lists, and how many faults: an object of etcd has 1.5 MB, for all replicas together."""
+
+SUMMED: Final = ("resources", "clients", "acknowledged", "rejected")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One resource of an object, and what clients made of it; None where that of `holder` is served in its place."""
+
+    type_url: str
+    name: str
+    reception: "Reception | None"
+    holder: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What of an object its status is written from: what the API server has."""
+
+    version: str
+    generation: int
+    replicas: Mapping[str, Any]
+    sums: Mapping[str, Any]
+
+
+def keep(body: Object) -> Seen:
+    """What is remembered of an object."""
+    metadata, status = body["metadata"], body.get("status") or {}
+    return Seen(
+        str(metadata.get("resourceVersion") or ""),
+        metadata.get("generation") or 0,
+        status.get("replicas") or {},
+        {name: value for name, value in status.items() if name != "replicas"},
+    )
+
+
+def entry(generation: int, faults: Sequence[str], standings: Iterable[Standing]) -> dict[str, Any]:
+    """What one replica says; of very many resources, those that were rejected are listed first."""
+    listed = [_line(each) for each in standings]
+    rejections = [line["rejection"] for line in listed if "rejection" in line]
+    hidden = [f"{line['type']} {line['name']!r} is served from {line['holder']}" for line in listed if "holder" in line]
+    shown = sorted(listed, key=lambda line: not line["rejected"])[:LISTED]
+    return {
+        "observedGeneration": generation,
+        "valid": not faults,
+        "resources": len(listed),
+        **{name: sum(line[name] for line in listed) for name in SUMMED[1:]},
+        **({"faults": [one_line(fault) for fault in faults[:LISTED]]} if faults else {}),
+        **({"rejection": rejections[0]} if rejections else {}),
+        **({"hidden": one_line(hidden[0])} if hidden else {}),
+        **({"listed": shown} if shown else {}),
+    }
+
+
+def sums(generation: int, entries: Mapping[str, Any]) -> dict[str, Any]:
+    """What all replicas say together of a generation of the spec; `resources` is what most of them have."""
+    current = [each for _, each in sorted(entries.items()) if each.get("observedGeneration") == generation]
+    if not current:
+        return {}
+    wrong = [(*each.get("faults", ())[:1], each.get("rejection"), each.get("hidden")) for each in current]
+    message = next((text for texts in wrong for text in texts if text), "")
+    return {
+        "observedGeneration": generation,
+        "valid": all(each.get("valid") for each in current),
+        "resources": max(each.get("resources", 0) for each in current),
+        **{name: sum(each.get(name, 0) for each in current) for name in SUMMED[1:]},
+        "message": message,
+    }
+
+
+def applied(key: Key, seen: Seen, replica: str, own: Mapping[str, Any], stale: Collection[str] = ()) -> Object | None:
+    """What `replica` applies to say `own`; None where the object says it already, and its sums are right.
+
+    The entries of `stale` replicas do not count.
+    """
+    entries = {name: each for name, each in seen.replicas.items() if name not in stale} | {replica: own}
+    total = sums(seen.generation, entries)
+    if seen.replicas.get(replica) == own and seen.sums == total:
+        return None
+    return {**withdrawn(key, seen), "status": {**total, "replicas": {replica: own}}}
+
+
+def withdrawn(key: Key, seen: Seen) -> Object:
+    """What is applied in the name of a replica that has gone: nothing, and so its entry goes, and its name among the
+    managers of the object's fields.
+    """
+    return {
+        "apiVersion": XDS_RESOURCES.api_version,
+        "kind": "XdsResources",
+        "metadata": {"namespace": key[0], "name": key[1], "resourceVersion": seen.version},
+    }
+
+
+def _line(standing: Standing) -> dict[str, Any]:
+    """One resource, as it is listed."""
+    reception = standing.reception
+    line: dict[str, Any] = {"type": describe(standing.type_url).plural, "name": standing.name}
+    if reception is None:
+        return {**line, "clients": 0, "acknowledged": 0, "rejected": 0, "holder": standing.holder}
+    line["version"] = reception.version
+    line |= {name: getattr(reception, name) for name in SUMMED[1:]}
+    return {**line, "rejection": one_line(reception.reason)} if reception.rejected else line

@@ -1,0 +1,273 @@
+"""Telling in `status` what became of the `XdsResources` that a source serves.
+
+Nothing of this is on the way of a change. Every `status` seconds each object is looked at: what clients made of its
+resources by now is counted (`Writer.reception`), and where its status does not say so yet, it is written, a few a
+second. So what happens meanwhile is written once, and looking never takes more than a small share of the time.
+
+It begins with the first object, and stands by itself: what it is told of statuses and Leases comes by watches of its
+own, and its troubles are its own: they are said, and keep nothing from being served.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import anyio.lowlevel
+
+from rime_core.errors import SourceError
+from rime_k8s_source import report
+from rime_k8s_source.backoff import Backoff
+from rime_k8s_source.errors import AbsentError, ApiError, ForbiddenError, UnreachableError
+from rime_k8s_source.follow import Follower, Timing
+from rime_k8s_source.kinds import LEASES, XDS_RESOURCES, Selection
+from rime_k8s_source.replicas import PATIENCE, RENEW, Replicas
+from rime_k8s_source.report import Seen, Standing
+from rime_k8s_source.units import Unit
+from rime_k8s_source.xds_resources import shown
+
+if TYPE_CHECKING:
+    from rime_core.writer import Writer
+    from rime_k8s_source.api import ApiServer
+    from rime_k8s_source.ledger import Ledger, Name
+    from rime_k8s_source.mapping import Made
+    from rime_k8s_source.reflector import Change, Key, Object
+
+logger = logging.getLogger("rime_k8s_source")
+
+WRITES: Final = 10.0
+"""How many statuses are written in a second, at most; client-go's own limit is 20 requests."""
+
+SHARE: Final = 20.0
+"""How many times as long as it took to count is rested after it."""
+
+FAREWELL: Final = 2.0
+"""Seconds that taking the Lease away may take at the end; whoever stays notices anyway."""
+
+CONFLICT: Final = 409
+
+LABEL: Final = "rime.dev/replica"
+"""By which Leases are known to be those of replicas."""
+
+
+class Reporter:
+    """Writes the status of the objects of one mapper, of rank `rank`, every `interval` seconds where it differs.
+
+    The replica is called `name`, and has its Lease in `namespace`.
+    """
+
+    def __init__(
+        self,
+        api: "ApiServer",
+        writer: "Writer",
+        ledger: "Ledger",
+        *,
+        rank: int,
+        selections: Sequence[Selection],
+        namespace: str,
+        interval: float,
+        name: str,
+    ) -> None:
+        self._api: Final = api
+        self._writer: Final = writer
+        self._ledger: Final = ledger
+        self._rank: Final = rank
+        self._interval: Final = interval
+        self._name: Final = name
+        self._namespace: Final = namespace
+        self._replicas: Final = Replicas(f"{namespace}/{self._name}")
+        self._made: Final[dict[Key, Made]] = {}
+        self._begin: Final = anyio.Event()
+        self._said: Final[dict[str, str]] = {}
+        """What is amiss, by what it keeps from happening."""
+        self._tried: Final[dict[Key, Object]] = {}
+        """What was written last of each object; whatever came of it, the same is not written twice."""
+        self._statuses: Final = [
+            Follower(
+                api,
+                each,
+                report.keep,
+                tell=_nothing,
+                stirred=_nothing,
+                timing=Timing(),
+                shown=f"status of {each}",
+            )
+            for each in selections
+        ]
+        self._leases: Final = Follower(
+            api,
+            Selection(LEASES, namespace, LABEL),
+            _renewed,
+            tell=self._heard,
+            stirred=_nothing,
+            timing=Timing(),
+        )
+
+    def note(self, made: "Mapping[Unit, Made]") -> None:
+        """Take in what units have become."""
+        for unit, what in made.items():
+            if unit.rank == self._rank:
+                if what.generation is None:
+                    self._made.pop(unit.key, None)
+                    self._tried.pop(unit.key, None)
+                else:
+                    self._made[unit.key] = what
+        if self._made:
+            self._begin.set()
+
+    async def run(self) -> None:
+        """Go on until cancelled; a fault of its own ends it, and nothing else."""
+        try:
+            await self._tell()
+        except Exception:
+            logger.exception("the status of xdsresources is not told any more")
+
+    async def _tell(self) -> None:
+        await self._begin.wait()
+        logger.info("this is the replica %s", self._replicas.own)
+        async with anyio.create_task_group() as tasks:
+            for status in self._statuses:
+                tasks.start_soon(status.run)
+            tasks.start_soon(self._leases.run)
+            tasks.start_soon(self._renew)
+            backoff = Backoff()
+            while True:
+                counted = 0.0
+                try:
+                    if self._replicas.is_heard:
+                        counted = await self._round()
+                except SourceError as error:
+                    self._say("status", error)
+                    await anyio.sleep(backoff.pause())
+                else:
+                    backoff.reset()
+                await anyio.sleep(max(self._interval, SHARE * counted))
+
+    async def _round(self) -> float:
+        """Write what is not written yet of each object; how many seconds it took to count.
+
+        Raises:
+            SourceError: nothing can be written now.
+        """
+        counted = 0.0
+        for key in sorted(self._made):
+            made, seen = self._made.get(key), self._seen(key)
+            if made is None or seen is None:
+                continue
+            stale = [each for each in seen.replicas if self._replicas.is_stale(each, anyio.current_time())]
+            standings = []
+            for standing in self._standings(key):
+                began = anyio.current_time()
+                standings.append(standing())
+                counted += anyio.current_time() - began
+                await anyio.lowlevel.checkpoint()
+            faults = [trouble.text.removeprefix(f"{shown(key)}: ") for trouble in made.troubles]
+            own = report.entry(made.generation or 0, faults, standings)
+            body, manager = report.applied(key, seen, self._replicas.own, own, stale), self._replicas.own
+            if body is None and stale:
+                body, manager = report.withdrawn(key, seen), stale[0]
+            if body is not None and self._tried.get(key) != body:
+                await self._write(key, body, manager)
+                await anyio.sleep(1 / WRITES)
+        return counted
+
+    def _seen(self, key: "Key") -> Seen | None:
+        for follower in self._statuses:
+            seen = follower.reflector.objects.get(key)
+            if seen is not None:
+                return seen
+        return None
+
+    def _standings(self, key: "Key") -> "list[Callable[[], Standing]]":
+        """What counts the clients of each resource of an object."""
+        unit = Unit(self._rank, key)
+        return [partial(self._standing, unit, name) for name in self._ledger.names(unit)]
+
+    def _standing(self, unit: Unit, name: "Name") -> Standing:
+        holder = self._ledger.serving.get(name)
+        if holder is not None and holder != unit:
+            return Standing(*name, None, "/".join(filter(None, holder.key)))
+        return Standing(*name, self._writer.reception(*name), "another source")
+
+    async def _write(self, key: "Key", body: "Object", manager: str) -> None:
+        try:
+            await self._api.apply(XDS_RESOURCES, body, manager=manager, subresource="status")
+        except ForbiddenError:
+            raise
+        except ApiError as error:
+            if error.code == CONFLICT:
+                logger.debug("%s was changed by somebody else; its status is written later", shown(key))
+                return
+            self._tried[key] = body
+            if isinstance(error, AbsentError):
+                logger.debug("%s has gone", shown(key))
+                return
+            logger.warning("the status of %s is not written: %s", shown(key), error)
+        else:
+            self._tried[key] = body
+            self._say("status", None)
+
+    async def _renew(self) -> None:
+        """Renew the Lease, and take away those of others that do not."""
+        backoff = Backoff()
+        try:
+            while True:
+                pause = RENEW
+                try:
+                    await self._api.apply(LEASES, self._lease(), manager=self._replicas.own)
+                    for replica in self._replicas.stale(anyio.current_time()):
+                        await self._end(replica)
+                except SourceError as error:
+                    self._say("lease", error)
+                    pause = backoff.pause()
+                else:
+                    self._say("lease", None)
+                    backoff.reset()
+                await anyio.sleep(pause)
+        finally:
+            with anyio.move_on_after(FAREWELL, shield=True), suppress(SourceError):
+                await self._end(self._replicas.own)
+
+    async def _end(self, replica: str) -> None:
+        namespace, _, name = replica.partition("/")
+        with suppress(AbsentError):
+            await self._api.delete(LEASES, namespace, name)
+
+    def _lease(self) -> "Object":
+        return {
+            "apiVersion": LEASES.api_version,
+            "kind": "Lease",
+            "metadata": {"namespace": self._namespace, "name": self._name, "labels": {LABEL: "true"}},
+            "spec": {
+                "holderIdentity": self._replicas.own,
+                "leaseDurationSeconds": round(PATIENCE),
+                "renewTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            },
+        }
+
+    def _heard(self, changes: "Sequence[Change[str]]") -> None:
+        self._replicas.take(changes, anyio.current_time())
+
+    def _say(self, what: str, error: SourceError | None) -> None:
+        """Log once what keeps status from being told, and once that nothing does any more."""
+        text = str(error or "")
+        if text == self._said.get(what, ""):
+            return
+        if error is None:
+            logger.info("no longer: the status of xdsresources cannot be told: %s", self._said[what])
+        else:
+            level = logging.WARNING if isinstance(error, UnreachableError) else logging.ERROR
+            logger.log(level, "the status of xdsresources cannot be told: %s", text)
+        self._said[what] = text
+
+
+def _renewed(body: "Object") -> str:
+    """What is remembered of a Lease: when it was renewed, by the clock of who did."""
+    return str((body.get("spec") or {}).get("renewTime"))
+
+
+def _nothing(*_: object) -> None:
+    """Who looks when it wants to need not be told."""

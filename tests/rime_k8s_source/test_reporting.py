@@ -1,0 +1,509 @@
+"""What a source tells in the status of XdsResources, when, and how little it writes. Time is virtual.
+
+The API server is a model that keeps objects as a real one does where it matters here: an apply of an old version is a
+conflict, and each change is an event. What a real one makes of it is in tests/integration/kube/test_xds_resources.py.
+"""
+
+import asyncio
+import copy
+import logging
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+
+import pytest
+
+from rime_core import CLUSTER, Plane
+from rime_k8s_source.errors import AbsentError, ApiError, ForbiddenError, UnreachableError
+from rime_k8s_source.kinds import LEASES, XDS_RESOURCES, Selection
+from rime_k8s_source.ledger import Ledger
+from rime_k8s_source.mapping import Claim, Made, Trouble
+from rime_k8s_source.reporting import WRITES, Reporter
+from rime_k8s_source.units import Unit
+from tests.rime_grpc.virtual_loop import VirtualLoop
+
+from .api_model import bookmark
+
+FORBIDDEN = ForbiddenError("no", verb="patch", resource="xdsresources.rime.dev/status", namespace="shop")
+
+
+class Api:
+    """XdsResources and Leases, by (kind, namespace, name)."""
+
+    def __init__(self):
+        self.version = 10
+        self.objects = {}
+        self.writes = []
+        """(time, how, kind, body)"""
+        self.refuses = lambda _kind, _body: None
+        """The error in place of a write."""
+        self._watches = []
+
+    def put(self, kind, body):
+        self.version += 1
+        metadata = body["metadata"] | {"resourceVersion": str(self.version)}
+        key = (kind, metadata["namespace"], metadata["name"])
+        what = "MODIFIED" if key in self.objects else "ADDED"
+        self.objects[key] = copy.deepcopy(body | {"metadata": metadata})
+        self._tell(kind, what, self.objects[key])
+
+    def create(self, name, generation=1):
+        self.put(XDS_RESOURCES, {"metadata": {"namespace": "shop", "name": name, "generation": generation}})
+
+    def status(self, name="edge"):
+        return self.objects[XDS_RESOURCES, "shop", name].get("status", {})
+
+    def patches(self, name="edge"):
+        """When the status of an object was written, and how."""
+        written = [(at, how, body["metadata"]["name"]) for at, how, kind, body in self.writes if kind is XDS_RESOURCES]
+        return [(at, how) for at, how, of in written if of == name]
+
+    async def has(self, _kind):
+        return True
+
+    @asynccontextmanager
+    async def events(self, selection, _request, *, seconds):
+        queue: asyncio.Queue[list[object]] = asyncio.Queue()
+        listed = [
+            {"type": "ADDED", "object": body} for (kind, *_), body in self.objects.items() if kind is selection.kind
+        ]
+        queue.put_nowait([*listed, bookmark(self.version, ends_initial=True)])
+        self._watches.append((selection.kind, queue))
+
+        async def events():
+            while True:
+                yield await queue.get()
+
+        yield events()
+
+    async def apply(self, kind, body, *, manager, subresource=""):
+        self._write("apply", kind, body)
+        key = (kind, body["metadata"]["namespace"], body["metadata"]["name"])
+        before = self.objects.get(key, {"metadata": {}})
+        if kind is LEASES:
+            assert (subresource, manager) == ("", body["spec"]["holderIdentity"])
+            self.put(kind, body)
+            return
+        assert subresource == "status"
+        status = body.get("status", {})
+        kept = {name: each for name, each in before.get("status", {}).get("replicas", {}).items() if name != manager}
+        sums = status or before.get("status", {})  # who applies nothing leaves what others have applied as well
+        self.put(kind, before | {"status": sums | {"replicas": kept | status.get("replicas", {})}})
+
+    async def delete(self, kind, namespace, name):
+        self._write("delete", kind, {"metadata": {"namespace": namespace, "name": name}})
+        body = self.objects.pop((kind, namespace, name), None)
+        if body is None:
+            raise AbsentError(404, "not found")
+        self.version += 1
+        self._tell(kind, "DELETED", body | {"metadata": body["metadata"] | {"resourceVersion": str(self.version)}})
+
+    def _write(self, how, kind, body):
+        self.writes.append((asyncio.get_running_loop().time() - 1000, how, kind, copy.deepcopy(body)))
+        error = self.refuses(kind, body)
+        if error is not None:
+            raise error
+        key = (kind, body["metadata"]["namespace"], body["metadata"]["name"])
+        version = body["metadata"].get("resourceVersion")
+        if version is not None and key not in self.objects:
+            raise AbsentError(404, "not found")
+        if version is not None and version != self.objects[key]["metadata"]["resourceVersion"]:
+            raise ApiError(409, "the object has been modified")
+
+    def _tell(self, kind, what, body):
+        for watched, queue in self._watches:
+            if watched is kind:
+                queue.put_nowait([{"type": what, "object": copy.deepcopy(body)}])
+
+
+class Replica:
+    """A reporter that runs, with a Plane and what it serves."""
+
+    def __init__(self, api, name):
+        self.plane = Plane()
+        self.writer = self.plane.writer("kubernetes:", allow_empty=True)
+        self.ledger = Ledger(0.0)
+        self.told = SimpleNamespace(reception=self.writer.reception)
+        """What the reporter has of the writer."""
+        self.reporter = Reporter(
+            api,
+            self.told,  # type: ignore[arg-type] # all that it needs of a Writer
+            self.ledger,
+            rank=0,
+            selections=[Selection(XDS_RESOURCES)],
+            namespace="rime",
+            interval=2.0,
+            name=name,
+        )
+        self.id = f"rime/{name}"
+
+    def serve(self, name, *claims, generation=1, troubles=(), rank=0):
+        """What an object became: a cluster of each name, with its name as its content."""
+        made = Made([Claim(CLUSTER, each, each.encode()) for each in claims], troubles, generation=generation)
+        unit = Unit(rank, ("shop", name))
+        self.ledger.observe({unit: made}, 0.0)
+        for claim in self.ledger.take(0.0).apply:
+            self.writer.apply(claim.type_url, claim.name, claim.body)
+        self.reporter.note({unit: made})
+
+    def client(self, why=None):
+        """One who takes everything, and accepts it or refuses it."""
+        subscriber = self.plane.server().subscribe(CLUSTER)
+        update = subscriber.initial()
+        if why is None:
+            subscriber.acknowledge_update(update)
+        else:
+            subscriber.reject(update, why)
+        return subscriber
+
+
+@pytest.fixture
+def api():
+    return Api()
+
+
+def play(scene):
+    """Run what a test tells on an event loop of its own."""
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(scene())
+
+
+@asynccontextmanager
+async def running(api, name="own"):
+    replica = Replica(api, name)
+    task = asyncio.ensure_future(replica.reporter.run())
+    try:
+        yield replica
+        assert not task.done(), task.exception()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def cut_off(api, replica):
+    """From now on nothing of what this replica writes arrives."""
+
+    def refuses(_, body):
+        entry = body.get("status", {}).get("replicas", {}).get(replica.id)
+        is_its_own = entry or body.get("spec", {}).get("holderIdentity") == replica.id
+        return UnreachableError("https://h: Connection refused") if is_its_own else None
+
+    api.refuses = refuses
+
+
+def warnings(caplog):
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def counts(status):
+    return status["clients"], status["acknowledged"], status["rejected"]
+
+
+def test_nothing_is_asked_or_written_before_there_is_an_object(api):
+    async def scene():
+        async with running(api) as replica:
+            replica.serve("a-service", "a", rank=1)
+            await asyncio.sleep(100)
+            assert (api.writes, api._watches) == ([], [])
+
+    play(scene)
+
+
+def test_what_clients_made_of_it_is_told_and_then_only_what_differs(api):
+    async def scene():
+        api.create("edge")
+        async with running(api) as replica:
+            replica.serve("edge", "a")
+            replica.client()
+            replica.client("no such filter")
+            await asyncio.sleep(5)
+            assert counts(api.status()) == (2, 1, 1)
+            assert api.status()["message"] == "no such filter"
+            assert list(api.status()["replicas"]) == [replica.id]
+            await asyncio.sleep(100)
+            assert len(api.patches()) == 1
+            replica.client()
+            await asyncio.sleep(5)
+            assert counts(api.status()) == (3, 2, 1)
+            assert len(api.patches()) == 2
+
+    play(scene)
+
+
+def test_however_much_happens_it_is_written_once_in_an_interval(api):
+    async def scene():
+        api.create("edge")
+        async with running(api) as replica:
+            replica.serve("edge", "a")
+            for _ in range(100):
+                replica.client()
+                await asyncio.sleep(0.1)
+            assert len(api.patches()) <= 6
+
+    play(scene)
+
+
+def test_many_objects_are_written_a_few_a_second(api):
+    async def scene():
+        for number in range(50):
+            api.create(f"e{number}")
+        async with running(api) as replica:
+            for number in range(50):
+                replica.serve(f"e{number}", f"c{number}")
+            await asyncio.sleep(30)
+            times = [at for at, _, kind, _ in api.writes if kind is XDS_RESOURCES]
+            assert len(times) == 50
+            assert times[-1] - times[0] == pytest.approx(49 / WRITES)
+
+    play(scene)
+
+
+def test_counting_takes_a_small_share_of_the_time(api):
+    async def scene():
+        api.create("edge")
+        async with running(api) as replica:
+            loop = asyncio.get_running_loop()
+            assert isinstance(loop, VirtualLoop)
+            counted = []
+
+            def slow(type_url, name):
+                counted.append(loop.time())
+                loop.now += 0.5
+                return replica.writer.reception(type_url, name)
+
+            replica.told.reception = slow
+            replica.serve("edge", "a")
+            await asyncio.sleep(100)
+            assert 5 < len(counted) < 12
+
+    play(scene)
+
+
+def test_what_cannot_be_read_is_told_without_the_objects_own_name(api):
+    async def scene():
+        api.create("edge", generation=2)
+        async with running(api) as replica:
+            replica.serve("edge", "a", generation=2, troubles=[Trouble("xdsresources shop/edge: clusters 'b': wrong")])
+            await asyncio.sleep(5)
+            assert api.status()["valid"] is False
+            assert api.status()["observedGeneration"] == 2
+            assert api.status()["replicas"][replica.id]["faults"] == ["clusters 'b': wrong"]
+
+    play(scene)
+
+
+def test_a_resource_that_is_served_from_elsewhere_says_from_where(api):
+    async def scene():
+        api.create("first")
+        api.create("second")
+        async with running(api) as replica:
+            replica.plane.apply(CLUSTER, "b", b"of the program, which comes first")
+            replica.serve("first", "a", "b")
+            replica.serve("second", "a")
+            await asyncio.sleep(5)
+            assert api.status("second")["message"] == "clusters 'a' is served from shop/first"
+            assert api.status("first")["message"] == "clusters 'b' is served from another source"
+            versions = ["version" in line for line in api.status("first")["replicas"][replica.id]["listed"]]
+            assert versions == [True, False]
+
+    play(scene)
+
+
+def test_the_sums_are_right_with_several_replicas_and_when_one_ends(api):
+    async def scene():
+        api.create("edge")
+        async with running(api, "one") as one:
+            async with running(api, "two") as two:
+                for replica in (one, two):
+                    replica.serve("edge", "a")
+                one.client()
+                two.client()
+                two.client("no")
+                await asyncio.sleep(20)
+                assert counts(api.status()) == (3, 2, 1)
+                assert set(api.status()["replicas"]) == {one.id, two.id}
+            await asyncio.sleep(5)
+            assert counts(api.status()) == (1, 1, 0)
+            assert set(api.status()["replicas"]) == {one.id}
+            assert api.status()["message"] == ""
+
+    play(scene)
+
+
+def test_one_that_dies_is_pruned_with_its_lease_after_a_minute(api):
+    async def scene():
+        api.create("edge")
+        async with running(api, "one") as one, running(api, "two") as two:
+            for replica in (one, two):
+                replica.serve("edge", "a")
+                replica.client()
+            await asyncio.sleep(20)
+            cut_off(api, two)
+            await asyncio.sleep(55)
+            assert set(api.status()["replicas"]) == {one.id, two.id}
+            await asyncio.sleep(35)
+            assert set(api.status()["replicas"]) == {one.id}
+            assert counts(api.status()) == (1, 1, 0)
+            await asyncio.sleep(30)
+            assert (LEASES, "rime", "two") not in api.objects
+            api.refuses = lambda *_: None
+            await asyncio.sleep(60)
+            assert set(api.status()["replicas"]) == {one.id, two.id}, "it was only cut off"
+            assert counts(api.status()) == (2, 2, 0)
+
+    play(scene)
+
+
+def test_what_a_replica_left_that_has_no_lease_any_more_is_pruned(api):
+    async def scene():
+        left = {"observedGeneration": 1, "valid": True, "resources": 1, "clients": 9, "acknowledged": 9, "rejected": 0}
+        metadata = {"namespace": "shop", "name": "edge", "generation": 1}
+        api.put(XDS_RESOURCES, {"metadata": metadata, "status": {"clients": 9, "replicas": {"rime/old": left}}})
+        async with running(api) as replica:
+            replica.serve("edge", "a")
+            await asyncio.sleep(40)
+            assert set(api.status()["replicas"]) == {replica.id}
+            assert counts(api.status()) == (0, 0, 0)
+
+    play(scene)
+
+
+def test_an_object_that_somebody_else_changes_is_written_later(api):
+    async def scene():
+        api.create("edge")
+        conflicts = [ApiError(409, "the object has been modified")] * 2
+        api.refuses = lambda kind, _: conflicts.pop() if kind is XDS_RESOURCES and conflicts else None
+        async with running(api) as replica:
+            replica.serve("edge", "a")
+            await asyncio.sleep(10)
+            assert counts(api.status()) == (0, 0, 0)
+
+    play(scene)
+
+
+def test_what_the_api_server_does_not_take_is_said_and_not_tried_again_before_it_differs(api, caplog):
+    refusal = ApiError(422, "status.valid: Invalid value")
+
+    async def scene():
+        for name in ("edge", "other"):
+            api.create(name)
+        api.refuses = lambda _, body: refusal if body["metadata"]["name"] == "edge" else None
+        async with running(api) as replica:
+            replica.serve("edge", "a")
+            replica.serve("other", "b")
+            await asyncio.sleep(60)
+            assert len(api.patches("edge")) == 1
+            assert len(api.patches("other")) == 1
+            replica.client()
+            await asyncio.sleep(10)
+            assert len(api.patches("edge")) == 2
+
+    play(scene)
+    said = (
+        "the status of xdsresources shop/edge is not written: the API server answers 422: status.valid: Invalid value"
+    )
+    assert warnings(caplog) == [said] * 2
+
+
+def test_without_a_permission_it_is_said_once_and_tried_again_with_pauses(api, caplog):
+    caplog.set_level(logging.INFO)
+
+    async def scene():
+        api.create("edge")
+        api.refuses = lambda kind, _: FORBIDDEN if kind is XDS_RESOURCES else None
+        async with running(api) as replica:
+            replica.serve("edge", "a")
+            await asyncio.sleep(300)
+            assert 5 < len(api.patches()) < 20
+            api.refuses = lambda *_: None
+            await asyncio.sleep(60)
+            assert counts(api.status()) == (0, 0, 0)
+
+    play(scene)
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("INFO", "this is the replica rime/own"),
+        ("ERROR", f"the status of xdsresources cannot be told: {FORBIDDEN}"),
+        ("INFO", f"no longer: the status of xdsresources cannot be told: {FORBIDDEN}"),
+    ]
+
+
+def test_while_its_lease_cannot_be_written_nothing_is_for_others_would_take_it_out(api, caplog):
+    async def scene():
+        api.create("edge")
+        api.refuses = lambda kind, _: UnreachableError("https://h: Connection refused") if kind is LEASES else None
+        async with running(api) as replica:
+            replica.serve("edge", "a")
+            await asyncio.sleep(200)
+            assert api.patches() == []
+            api.refuses = lambda *_: None
+            await asyncio.sleep(40)
+            assert counts(api.status()) == (0, 0, 0)
+
+    play(scene)
+    assert warnings(caplog) == ["the status of xdsresources cannot be told: https://h: Connection refused"]
+
+
+def test_a_fault_of_its_own_ends_it_and_nothing_else(api, caplog):
+    async def scene():
+        api.create("edge")
+        replica = Replica(api, "own")
+        replica.told.reception = lambda *_: 1 / 0
+        replica.serve("edge", "a")
+        await replica.reporter.run()
+        assert (LEASES, "rime", "own") not in api.objects
+
+    play(scene)
+    [record] = [each for each in caplog.records if each.levelno >= logging.WARNING]
+    assert (record.getMessage(), bool(record.exc_info)) == ("the status of xdsresources is not told any more", True)
+
+
+def test_an_object_that_goes_is_forgotten(api):
+    async def scene():
+        api.create("edge")
+        async with running(api) as replica:
+            replica.serve("edge", "a")
+            await asyncio.sleep(5)
+            replica.reporter.note({Unit(0, ("shop", "edge")): Made()})
+            replica.client()
+            await asyncio.sleep(60)
+            assert len(api.patches()) == 1
+            replica.serve("gone", "b")  # the API server has it no more, or not yet
+            await asyncio.sleep(60)
+            assert api.patches("gone") == []
+
+    play(scene)
+
+
+def test_one_that_is_deleted_while_its_status_is_written_is_nothing_to_speak_of(api, caplog):
+    async def scene():
+        api.create("edge")
+        api.refuses = lambda kind, _: AbsentError(404, "not found") if kind is XDS_RESOURCES else None
+        async with running(api) as replica:
+            replica.serve("edge", "a")
+            await asyncio.sleep(10)
+
+    play(scene)
+    assert warnings(caplog) == []
+
+
+def test_at_the_end_it_takes_its_lease_away_and_does_not_wait_for_that(api):
+    async def scene():
+        api.create("edge")
+        async with running(api) as replica:
+            replica.serve("edge", "a")
+            await asyncio.sleep(1)
+            lease = api.objects[LEASES, "rime", "own"]
+            assert lease["metadata"]["labels"] == {"rime.dev/replica": "true"}
+            assert lease["spec"]["leaseDurationSeconds"] == 60
+        assert (LEASES, "rime", "own") not in api.objects
+
+        async def never(*_):
+            await asyncio.sleep(1000)
+
+        api.delete = never
+        began = asyncio.get_running_loop().time()
+        async with running(api) as replica:
+            replica.serve("edge", "a")
+            await asyncio.sleep(1)
+        assert asyncio.get_running_loop().time() - began == pytest.approx(3, abs=0.1)
+
+    play(scene)
