@@ -23,9 +23,11 @@ def line():
 
 @pytest.fixture(autouse=True)
 def told(monkeypatch):
-    """What would be signalled to this process."""
+    """What would be done to this process."""
     sent = []
     monkeypatch.setattr(os, "kill", lambda process, number: sent.append((process, number)))
+    monkeypatch.setattr(os, "_exit", lambda status: sent.append(("exit", status)))
+    monkeypatch.setattr("rime_app.siblings.END_WITHIN", 0.0)
     return sent
 
 
@@ -78,13 +80,13 @@ def test_who_waits_no_longer_is_not_called(siblings, line):
     assert called == []
 
 
-def test_the_end_of_the_line_ends_it_as_a_signal_does_and_leaves_no_sockets(siblings, line, told, tmp_path):
+def test_the_end_of_the_line_ends_it_by_signal_or_at_last_without_and_leaves_no_sockets(siblings, line, told, tmp_path):
     (tmp_path / "rime").mkdir()
     siblings.folder(0)
     line[0].close()
     hear(siblings)
 
-    assert told == [(os.getpid(), signal.SIGTERM)]
+    assert told == [(os.getpid(), signal.SIGTERM), ("exit", 1)]
     assert not siblings.ready
     assert not Path(tmp_path / "rime").exists()
 
@@ -97,7 +99,7 @@ def test_it_is_heard_in_a_thread_that_keeps_nothing_from_ending(siblings, line, 
     while not called:
         pass
     line[0].close()
-    while not told:
+    while len(told) < 2:
         pass
 
     assert not siblings.ready  # what is to be called in the loop was not called here

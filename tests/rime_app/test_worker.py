@@ -13,6 +13,7 @@ import pytest
 
 PLUGIN = """
     import os
+    import signal
     import subprocess
     import sys
     import time
@@ -47,6 +48,11 @@ PLUGIN = """
             if self.place == "with-child":
                 child = subprocess.Popen(["sleep", "60"], close_fds=False)
                 print("child", child.pid, file=sys.stderr, flush=True)
+            if self.place == "deaf":
+                await anyio.sleep(0.3)
+                print("deaf", file=sys.stderr, flush=True)
+                signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+                time.sleep(60)
             if self.place == "blocking":
                 await anyio.sleep(0.3)
                 print("blocking", file=sys.stderr, flush=True)
@@ -123,8 +129,8 @@ def lives(process):
 
 
 def gone(*processes):
-    """Whether all have ended within two seconds."""
-    deadline = time.monotonic() + 2
+    """Whether all have ended within four seconds: they take two at most."""
+    deadline = time.monotonic() + 4
     while any(map(lives, processes)):
         if time.monotonic() > deadline:
             return False
@@ -198,10 +204,10 @@ def test_a_worker_that_blocks_ends_too(serve):
     assert gone(*workers)
 
 
-@pytest.mark.parametrize("place", ["well", "blocking"])
-def test_no_worker_is_left_behind_where_the_first_process_is_killed(serve, rime, place):
+@pytest.mark.parametrize(("place", "said"), [("well", "pid "), ("blocking", "blocking"), ("deaf", "deaf")])
+def test_no_worker_is_left_behind_where_the_first_process_is_killed(serve, rime, place, said):
     process = serve(place)
-    workers = pids(until(process.stderr, "blocking" if place == "blocking" else "pid ", times=2))
+    workers = pids(until(process.stderr, said, times=2))
 
     process.kill()
     process.wait()

@@ -2,13 +2,15 @@
 
 A worker that is left alone must end, however the process that started it went, and also while a plugin blocks the event
 loop. So a thread waits for what the line brings; its end is as a SIGTERM, which does not depend on the loop
-(`rime_app.process`).
+(`rime_app.process`). A plugin may also be somewhere where Python handles no signal, and nobody is there to notice: then
+the thread ends it.
 """
 
 import os
 import shutil
 import signal
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
     from rime_app.worker_process import Task
+
+END_WITHIN: Final = 2.0
+"""Seconds from the end of the line to that of the process, which ends by itself in less than one."""
 
 
 class Siblings:
@@ -60,6 +65,8 @@ class Siblings:
         except (EOFError, OSError):
             shutil.rmtree(self._folder, ignore_errors=True)  # of which nobody else takes care any more
             os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(END_WITHIN)
+            os._exit(1)
 
     def _all_ready(self) -> None:
         self.ready = True
