@@ -5,7 +5,7 @@ import pytest
 import rime_grpc
 from rime_core import CLUSTER, Plane
 from tests.rime_grpc.clients import connect
-from tests.rime_grpc.test_fetch import connected
+from tests.rime_grpc.test_fetch import connected, until
 
 pytestmark = pytest.mark.asyncio
 
@@ -31,6 +31,7 @@ async def test_what_a_stream_is_sent_and_says_is_counted():
         await client.receive()
         plane.apply(CLUSTER, "b", b"3")
         data += await client.call.read()
+        await until(lambda: sums(traffic)[2] == 2)
     assert sums(traffic) == (4, 4, 2, 1)
     flow = traffic.flows["grpc", CLUSTER]
     assert len(data) < flow.bytes < len(data) + 200
