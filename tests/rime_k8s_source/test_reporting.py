@@ -466,6 +466,7 @@ def test_an_object_that_goes_is_forgotten(api):
             replica.client()
             await asyncio.sleep(60)
             assert len(api.patches()) == 1
+            assert not replica.reporter._tried, "nothing is remembered of it"
             replica.serve("gone", "b")  # the API server has it no more, or not yet
             await asyncio.sleep(60)
             assert api.patches("gone") == []

@@ -54,7 +54,6 @@ class Replicas:
                 del self._heard[replica]
                 self._gone.add(replica)
                 continue
-            self._missing.pop(replica, None)
             if replica == self.own and now - self._heard.get(replica, 0.0) > _SILENCE:
                 self._since = now
             self._heard[replica] = now
