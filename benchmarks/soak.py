@@ -93,9 +93,18 @@ class Soak:
             load.drop(client)
 
     def state(self) -> State:
-        """What the server has once it has noticed who has gone."""
-        self._load.quiet(0.5)
+        """What the server has once it has noticed who has gone.
+
+        Raises:
+            LoadError: streams of clients that have gone are still there.
+        """
+        deadline = time.monotonic() + 10
         counts = self._server.ask("collect")
+        while counts["streams"] > STAYING:
+            if time.monotonic() > deadline:
+                raise LoadError(f"{counts['streams']} streams are in memory, and {STAYING} clients are there")
+            self._load.quiet(0.3)
+            counts = self._server.ask("collect")
         return State(self._server.memory_bytes(), counts["objects"], counts["blocks"])
 
     def _received(self, client: Client, received: Received) -> None:

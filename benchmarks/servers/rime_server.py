@@ -4,7 +4,8 @@ It takes the commands of process.py, and one more:
 
     {"do": "rename", "name": "resource-7", "to": "b", "stamp": 9}    one resource goes, and another comes in its place
 
-To "collect" it answers with what Python has then: how many `objects` that can hold others, how many `blocks` of memory.
+To "collect" it answers with what Python has then: how many `streams`, how many `objects` of any kind that can hold
+others, and how many `blocks` of memory.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from rime_app.config import read_config
 from rime_app.plugins import Plugin, Plugins, installed_plugins, make_registry
 from rime_app.process import run_process
 from rime_core import Source, Writer
+from rime_grpc.stream import Stream
 
 BURST: Final = 0.005
 """Seconds between two looks at the clock while changes are made: what is due by then is made in one go."""
@@ -57,7 +59,9 @@ class CommandedSource:
         elif command["do"] == "collect":
             gc.collect()
             ctypes.CDLL(None).malloc_trim(0)  # as a Go server's FreeOSMemory
-            return {"done": True, "objects": len(gc.get_objects()), "blocks": sys.getallocatedblocks()}
+            objects = gc.get_objects()
+            streams = sum(isinstance(each, Stream) for each in objects)
+            return {"done": True, "streams": streams, "objects": len(objects), "blocks": sys.getallocatedblocks()}
         elif command["do"] == "rename":
             self._rename(writer, command["name"], command["to"], command["stamp"])
         return {"done": True}

@@ -40,8 +40,8 @@ async def test_a_source_is_anything_of_its_shape():
 
 
 def test_no_plugin_need_inherit():
-    protocols = (Source, Transport, Started, Dated, Listening, Siblings, SharedTransport)
-    assert all(getattr(each, "_is_protocol", False) for each in protocols)
+    plugins = (Source, Transport, Started, Dated, Listening, Siblings, SharedTransport)
+    assert all(getattr(each, "_is_protocol", False) for each in plugins)
 
 
 def test_a_source_need_not_tell_how_old_what_it_delivered_is():

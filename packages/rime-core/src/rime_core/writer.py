@@ -201,7 +201,8 @@ class Writer:
         entry = index.entries.get(name) if index is not None else None
         if index is None or entry is None or entry.resource is None or entry.owner is not self:
             return None
-        return reception_of(entry.resource, (each for each, is_client in index.subscribers.items() if is_client))
+        clients = [subscriber for subscriber, is_client in index.subscribers.items() if is_client]
+        return reception_of(entry.resource, clients)
 
     # --- saying how complete it is -----------------------------------------------------------------------------------
 
