@@ -129,6 +129,7 @@ def test_a_wrong_option_says_where_to_read_on(status):
 # --- in a process of its own
 
 
+@pytest.mark.interpreted  # the process has no path of ours
 def test_the_version(rime):
     assert rime.run("--version")[:2] == (0, VERSION)
 
