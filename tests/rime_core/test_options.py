@@ -1,5 +1,7 @@
 """Options are text; what they mean is written the same way for every plugin, and what is wrong is named."""
 
+from pathlib import Path
+
 import pytest
 
 from rime_core import OptionReader, UsageError
@@ -17,12 +19,19 @@ def test_what_is_not_given_is_the_default():
     assert read.size("key", default=7) == 7
     assert read.number("key", default=8) == 8
     assert read.share("key", default=0.5) == 0.5
+    assert read.path("key") is None
     read.finish()
 
 
 def test_text_is_taken_as_it_stands():
     assert reader(" as is ").text("key", default="") == " as is "
     assert reader("").text("key", default="x") == ""
+
+
+def test_a_path_is_taken_as_it_stands_and_an_empty_one_refused():
+    assert reader("a/b").path("key") == Path("a/b")
+    with pytest.raises(UsageError, match=r"^file: key is empty; write key=FILE, or leave it out$"):
+        reader("").path("key")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from rime_grpc.errors import (
     cannot_use,
     incomplete,
     insecure_with,
-    no_path,
     not_loopback,
 )
 
@@ -20,7 +19,6 @@ def test_each_is_one_line_that_says_what_to_do():
         not_loopback("0.0.0.0:1"),
         incomplete("cert", Path("a"), "key", "its private key"),
         insecure_with(Path("a")),
-        no_path("cert"),
         cannot_read("cert", Path("a"), "Permission denied"),
         cannot_use("cert", Path("a"), "it has expired; renew it"),
     ]

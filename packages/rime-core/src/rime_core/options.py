@@ -7,6 +7,7 @@ Options reach a plugin as a `Mapping[str, str]`, from `kind:place?key=value` or 
 import difflib
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final, Never
 
 from rime_core.errors import UsageError
@@ -54,6 +55,16 @@ class OptionReader:
         """The value as it stands."""
         value = self._value(key)
         return default if value is None else value
+
+    def path(self, key: str) -> Path | None:
+        """A file or a folder; None where it is not given.
+
+        An empty one is refused: it is more often a variable that was not set than a wish to do without.
+        """
+        value = self._value(key)
+        if value == "":
+            raise UsageError(f"{self._kind}: {key} is empty; write {key}=FILE, or leave it out")
+        return None if value is None else Path(value)
 
     def flag(self, key: str, *, default: bool) -> bool:
         """True or false; a key without a value is true."""

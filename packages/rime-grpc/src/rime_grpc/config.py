@@ -9,7 +9,7 @@ from rime_core import OptionReader
 from rime_core.protocol.allowance import MAX_NAMES
 from rime_core.protocol.order import Patience
 from rime_core.protocol.stream import MAX_RESPONSE_BYTES
-from rime_grpc.errors import incomplete, insecure_with, no_path
+from rime_grpc.errors import incomplete, insecure_with
 
 MAX_REQUEST_BYTES: Final = 64 << 20
 """A client that reconnects lists what it knows: 100,000 names of 100 bytes with their versions are 12 MB."""
@@ -106,9 +106,9 @@ def read(options: Mapping[str, str]) -> Config:
             silence=reader.duration("silence", default=PATIENCE.silence),
             returning=reader.duration("returning", default=PATIENCE.returning),
         ),
-        cert=_path(reader, "cert"),
-        key=_path(reader, "key"),
-        client_ca=_path(reader, "client_ca"),
+        cert=reader.path("cert"),
+        key=reader.path("key"),
+        client_ca=reader.path("client_ca"),
         max_streams=reader.number("max_streams", default=MAX_STREAMS),
         max_streams_per_address=reader.number("max_streams_per_address", default=MAX_STREAMS_PER_ADDRESS),
         max_names=reader.number("max_names", default=MAX_NAMES),
@@ -119,14 +119,3 @@ def read(options: Mapping[str, str]) -> Config:
     )
     reader.finish()
     return config
-
-
-_ABSENT: Final = "\0"
-"""No path: not even an empty one, which is a variable that was not set more often than a wish for no encryption."""
-
-
-def _path(reader: OptionReader, option: str) -> Path | None:
-    text = reader.text(option, default=_ABSENT)
-    if not text:
-        raise no_path(option)
-    return None if text == _ABSENT else Path(text)

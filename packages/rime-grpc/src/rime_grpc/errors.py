@@ -55,11 +55,6 @@ def insecure_with(cert: Path) -> UsageError:
     return UsageError(f"grpc: cert={cert} encrypts, and insecure says not to; leave one of them out")
 
 
-def no_path(option: str) -> UsageError:
-    """The error for an option that should name a file and names none."""
-    return UsageError(f"grpc: {option} is empty; write {option}=FILE, or leave it out")
-
-
 def cannot_read(option: str, path: Path, reason: str) -> UsageError:
     """The error for a file that cannot be read; a relative path is shown with where it starts."""
     where = "" if path.is_absolute() else f" (a relative path starts where rime was started, {Path.cwd()})"

@@ -78,10 +78,10 @@ def read(options: Mapping[str, str]) -> Config:
     """
     reader = OptionReader("ws", options)
     config = Config(
-        cert=_path(reader, "cert"),
-        key=_path(reader, "key"),
-        client_ca=_path(reader, "client_ca"),
-        token_file=_path(reader, "token_file"),
+        cert=reader.path("cert"),
+        key=reader.path("key"),
+        client_ca=reader.path("client_ca"),
+        token_file=reader.path("token_file"),
         insecure=reader.flag("insecure", default=False),
         origins=tuple(filter(None, reader.text("origins", default="").split(","))),
         max_connections=reader.number("max_connections", default=MAX_CONNECTIONS, least=1),
@@ -96,12 +96,3 @@ def read(options: Mapping[str, str]) -> Config:
     )
     reader.finish()
     return config
-
-
-_ABSENT: Final = "\0"
-"""No path: not even an empty one, which is a variable that was not set more often than a wish for no protection."""
-
-
-def _path(reader: OptionReader, option: str) -> Path | None:
-    text = reader.text(option, default=_ABSENT)
-    return None if text == _ABSENT else Path(text)
