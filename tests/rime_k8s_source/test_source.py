@@ -12,7 +12,7 @@ import anyio
 import pytest
 import yaml
 
-from rime_core import CLUSTER, ENDPOINT, Plane, UsageError
+from rime_core import CLUSTER, ENDPOINT, Dated, Plane, UsageError
 from rime_core.testing import check_source
 from rime_k8s_source import KubernetesSource
 from rime_k8s_source.source import find_access
@@ -210,7 +210,9 @@ async def test_how_old_it_may_be_is_that_of_the_oldest_selection(cluster, kubeco
 @pytest.mark.asyncio
 async def test_how_old_it_is_nobody_knows_before_it_has_run(kubeconfig):
     kubeconfig("http://127.0.0.1:1")
-    assert KubernetesSource("", {}).staleness() is None
+    source = KubernetesSource("", {})
+    assert isinstance(source, Dated), "so that metrics ask for it"
+    assert source.staleness() is None
 
 
 @pytest.mark.asyncio
