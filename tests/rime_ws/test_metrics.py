@@ -3,8 +3,9 @@
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from rime_core import CLUSTER, ENDPOINT, Node, Plane
+from rime_core import CLUSTER, ENDPOINT, Debounce, Node, Plane
 from rime_ws.metrics import Metrics
+from tests.rime_core.timer import VirtualTimer
 from tests.rime_ws.talk import Clock, FakeEnvoy
 from tests.rime_ws.test_pages import Running
 
@@ -47,6 +48,16 @@ def test_how_old_what_a_source_wrote_may_be_where_it_can_tell(plane):
     assert samples(plane.server(), "rime_source_staleness_seconds") == {}
     writer.staleness = lambda: 2.5
     assert samples(plane.server(), "rime_source_staleness_seconds") == {("default", "file:conf"): 2.5}
+
+
+def test_how_long_changes_were_put_off():
+    timer = VirtualTimer()
+    plane = Plane(debounce=Debounce(quiet=0.5, max_wait=2.0), timer=timer)
+    plane.server().subscribe(CLUSTER, wake=lambda: None).initial()
+    plane.apply(CLUSTER, "a", b"")
+    timer.pass_by(1)
+    assert samples(plane.server(), "rime_debounce_seconds_count") == {("default", "clusters"): 1}
+    assert samples(plane.server(), "rime_debounce_seconds_sum") == {("default", "clusters"): 0.5}
 
 
 def test_whether_each_transport_listens(plane):

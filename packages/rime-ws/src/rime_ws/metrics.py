@@ -9,7 +9,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry, ProcessCollector
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, SummaryMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
@@ -69,6 +69,9 @@ class _Planes(Collector):
         staleness = GaugeMetricFamily(
             "rime_source_staleness_seconds", "Since what a source delivered was last known to be true.", labels=labels
         )
+        debounced = SummaryMetricFamily(
+            "rime_debounce_seconds", "How long changes were put off, to be told together.", labels=["group", "type"]
+        )
         listening = GaugeMetricFamily("rime_transport_listening", "Whether clients can connect.", labels=["transport"])
         for transport in self._server.transports:
             listening.add_metric([redact_text(transport.name)], transport.listens_at is not None)
@@ -79,6 +82,8 @@ class _Planes(Collector):
             changes.add_metric([group], status.sequence)
             ready.add_metric([group], status.ready)
             held.add_metric([group], len(status.held))
+            for delay in status.delays:
+                debounced.add_metric([group, describe(delay.type_url).plural], delay.waits, delay.seconds)
             for writer in status.writers:
                 source = [group, redact_text(writer.name)]
                 source_ready.add_metric(source, writer.ready)
@@ -87,7 +92,8 @@ class _Planes(Collector):
                 if writer.staleness is not None:
                     staleness.add_metric(source, writer.staleness)
         return [
-            resources, changes, ready, held, source_ready, incomplete, source_resources, staleness, listening,
+            resources, changes, ready, held, debounced,
+            source_ready, incomplete, source_resources, staleness, listening,
         ]  # fmt: skip
 
 
