@@ -58,7 +58,7 @@ from rime_core.update import Update
 from rime_core.writer import Transaction, Writer
 
 COMPILED: Final = not isinstance(Writer.apply, FunctionType)
-"""Whether this core is compiled: about twice as fast, and the same otherwise."""
+"""Whether this core is compiled: faster, and the same otherwise."""
 
 __all__ = [
     "CLUSTER",
