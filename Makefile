@@ -68,7 +68,8 @@ test: setup
 # What is beside the core's own tests is what drives it hardest.
 test-compiled: $(COMPILED)
 	PYTHONPATH=$(COMPILED) $(BIN)/python -c "import rime_core; assert rime_core.COMPILED"
-	PYTHONPATH=$(COMPILED) $(BIN)/python -m pytest $(or $(ARGS),tests/rime_core tests/conformance tests/fuzz tests/rime_grpc tests/rime_app tests/rime_ws)
+	PYTHONPATH=$(COMPILED) $(BIN)/python -m pytest $(or $(ARGS),tests/rime_core tests/conformance tests/fuzz tests/rime_grpc tests/rime_app tests/rime_ws \
+	  tests/test_compiled.py)
 
 # The compiled core, unpacked, for who has it before the sources on Python's path. Compiling takes a minute.
 $(COMPILED): $(READY) packages/rime-core/pyproject.toml packages/rime-core/hatch_build.py $(CORE)
