@@ -59,6 +59,22 @@ def test_a_specification_is_called_by_kind_and_place():
     assert parse_spec("file:conf?quiet=1s", origin="").name == "file:conf"
 
 
+@pytest.mark.parametrize(
+    ("place", "shown"),
+    [
+        ("postgres://rime:hunter2@db/shop", "postgres://rime:***@db/shop"),
+        ("postgres://:hunter2@db/shop", "postgres://:***@db/shop"),
+        ("postgres://db:5432/shop@v2", "postgres://db:5432/shop@v2"),
+        ("/etc/a:b@c", "/etc/a:b@c"),
+    ],
+)
+def test_a_password_in_a_place_is_for_the_plugin_alone(place, shown):
+    spec = parse_spec(f"database:{place}", origin=f"--source database:{place}")
+    assert spec.place == place
+    assert spec.name == f"database:{shown}"
+    assert spec.origin == f"--source database:{shown}"
+
+
 def test_rimes_own_options_do_not_reach_the_plugin():
     source = as_source(parse_spec("file:conf?group=edge&allow_empty&quiet=1s", origin=""))
 

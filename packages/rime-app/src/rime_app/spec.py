@@ -19,6 +19,8 @@ DEFAULT_GROUP: Final = "default"
 KIND: Final = re.compile(r"[a-z][a-z0-9_-]*")
 """What a kind looks like; in capitals nothing, so that C:\\conf is not taken for one."""
 
+_PASSWORD: Final = re.compile(r"(://[^/?#@\s:]*):[^/?#@\s]*@")
+
 
 @dataclass(frozen=True, slots=True)
 class Spec:
@@ -34,8 +36,8 @@ class Spec:
 
     @property
     def name(self) -> str:
-        """What people call it: `file:conf`."""
-        return f"{self.kind}:{self.place}"
+        """What people call it: `file:conf`; without the password that a URL may hold."""
+        return _shown(f"{self.kind}:{self.place}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ def parse_spec(text: str, *, origin: str) -> Spec:
     Raises:
         UsageError: it is not `kind:place?key=value`.
     """
+    origin = _shown(origin)
     kind, colon, rest = text.partition(":")
     if not colon or not KIND.fullmatch(kind):
         raise UsageError(f"{origin}: should be kind:place?key=value, such as file:conf or grpc:127.0.0.1:18000")
@@ -88,6 +91,11 @@ def as_source(spec: Spec) -> SourceSpec:
         raise UsageError(f"{spec.origin}: {error}") from error
     rest = {key: value for key, value in spec.options.items() if key not in {"group", "allow_empty"}}
     return SourceSpec(spec.kind, spec.place, rest, spec.origin, group, allow_empty)
+
+
+def _shown(text: str) -> str:
+    """`text` as it may stand in a log: `db:postgres://rime:***@host/routes`."""
+    return _PASSWORD.sub(r"\1:***@", text)
 
 
 def _decode(text: str, origin: str) -> str:
