@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rime_core.type_urls import CLUSTER, ENDPOINT, LISTENER, ROUTE, RUNTIME, SECRET, VIRTUAL_HOST
-from rime_envoy_api import Fault, message_class, parse
+from rime_envoy_api import Fault, message_class, parse, redact_text
 from rime_envoy_api.document import show_path
 
 
@@ -301,7 +301,7 @@ def test_a_name_can_be_taken_once_in_a_file_even_on_one_line():
             "2: neither a list of resources nor a bootstrap: it has none of `resources`, `static_resources`, `@type`",
         ),
         ("- a", "1: a list where a mapping belongs, such as `resources:` with a list"),
-        ("text", "1: the text 'text' where a mapping belongs, such as `resources:` with a list"),
+        ("text", "1: text of 4 characters where a mapping belongs, such as `resources:` with a list"),
         ("resources: [\n", "2: not YAML: while parsing a flow node did not find expected node content"),
         ("a: 1\nb: \0", "2: not YAML: the character 0x00 is not allowed"),
         (b"a: 1\nb: \xff", "2: not UTF-8: the byte 0xff has no place there"),
@@ -369,3 +369,42 @@ def test_whatever_the_text_is_it_gives_resources_and_faults_of_one_line(text, or
 def test_paths_are_shown_as_people_write_them():
     assert show_path(("a", 0, "b_c", "d.e", 1)) == "a[0].b_c['d.e'][1]"
     assert show_path(()) == ""
+
+
+CANARY = "CANARY"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        f"tls_certificate: {CANARY}",
+        f"tls_certificate: {{private_key: {CANARY}}}",
+        "tls_certificate: {private_key: {inline_string: 123456789}}",
+        f"generic_secret: {CANARY}",
+        f"session_ticket_keys: {{keys: [{CANARY}]}}",
+    ],
+)
+def test_a_fault_in_a_secret_does_not_quote_the_value_and_stays_readable(content):
+    faults = parse(f"static_resources: {{secrets: [{{name: k1, {content}}}]}}", origin="a.yaml").faults
+    said = "\n".join(map(str, faults))
+    assert "wants a" in said
+    assert CANARY not in said
+    assert "123456789" not in said
+    assert redact_text(said) == said
+
+
+@pytest.mark.parametrize(
+    "text", [f"'{CANARY}'", f"-----BEGIN PRIVATE KEY-----\n{CANARY}\n", f"resources: ['-----BEGIN {CANARY}']"]
+)
+def test_a_document_that_may_be_a_key_is_not_quoted(text):
+    faults = parse(text, origin="a.yaml").faults
+    assert faults
+    assert CANARY not in "".join(map(str, faults))
+
+
+def test_a_value_beside_a_key_that_sounds_secret_is_not_quoted():
+    node = "request_headers_to_add: [{header: {key: authorization, value: 123456789}}]"
+    (fault,) = parse(
+        f'{{"@type": type.googleapis.com/envoy.config.route.v3.RouteConfiguration, name: r, {node}}}', origin="a.yaml"
+    ).faults
+    assert fault.message == "wants a text, not a number"

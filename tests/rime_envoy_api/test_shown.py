@@ -177,3 +177,13 @@ def test_no_text_of_a_key_gets_through(key):
     made.tls_certificate.private_key.inline_bytes = f"<{key}>".encode()
 
     assert json.dumps(f"<{key}>")[1:-1] not in json.dumps(to_shown(SECRET, made.SerializeToString()))
+
+
+def test_the_value_beside_a_name_that_sounds_secret_in_metadata():
+    made = message_class("envoy.config.bootstrap.v3.Bootstrap")()
+    made.node.metadata.update({"env": [{"name": "DB_PASSWORD", "value": KEY}, {"name": "MODE", "value": "fast"}]})
+    shown = to_shown(f"{AUTHORITY}envoy.config.bootstrap.v3.Bootstrap", made.SerializeToString())
+    assert shown["node"]["metadata"]["env"] == [
+        {"name": "DB_PASSWORD", "value": "[redacted]"},
+        {"name": "MODE", "value": "fast"},
+    ]

@@ -15,7 +15,9 @@ from typing import Final, TypeAlias
 
 from rime_envoy_api import scalars
 from rime_envoy_api.pool import Dynamic, class_of_type_url, message_class
+from rime_envoy_api.redaction import sounds_secret
 from rime_envoy_api.rules import Path
+from rime_envoy_api.shown import facts_of, is_secret, label_of
 from rime_envoy_api.tree import Node
 
 
@@ -62,6 +64,7 @@ class _Field:
     accepts_null: bool
     oneof: str | None
     key: scalars.Reader | None  # of a map
+    secret: bool
 
 
 @cache
@@ -87,6 +90,7 @@ def _describe(descriptor: Dynamic) -> _Field:
         accepts_null=(of_message or content.enum_type or content.containing_type).full_name in _NULLABLE,
         oneof=oneof.name if oneof else None,
         key=scalars.reader_of(entry.fields_by_name["key"]) if is_map else None,
+        secret=facts_of(descriptor).is_secret,
     )
 
 
@@ -94,13 +98,23 @@ class _Converter:
     def __init__(self) -> None:
         self.faults: list[FieldFault] = []
         self._path: list[str | int] = []
+        self._secret = False
 
     def _fault(self, node: Node, message: str, *further: str) -> None:
         self.faults.append(FieldFault((*self._path, *further), node.line, message))
 
+    def _unfit(self, node: Node, error: scalars.UnfitError) -> None:
+        secret = self._secret or any(isinstance(step, str) and sounds_secret(step) for step in self._path)
+        self._fault(node, error.unquoted if secret else str(error))
+
     def message(self, message: Dynamic, node: Node) -> None:
         """Fill `message` with what `node` says."""
         full_name = message.DESCRIPTOR.full_name
+        outside, self._secret = self._secret, self._secret or is_secret(full_name)
+        self._fill(message, node, full_name)
+        self._secret = outside
+
+    def _fill(self, message: Dynamic, node: Node, full_name: str) -> None:
         special = _SPECIAL.get(full_name)
         try:
             if special is not None and (not isinstance(node.value, dict) or full_name in _MAPPING_FORMS):
@@ -108,11 +122,12 @@ class _Converter:
             else:
                 self._entries(message, _mapping(node))
         except scalars.UnfitError as error:
-            self._fault(node, str(error))
+            self._unfit(node, error)
 
     def _entries(self, message: Dynamic, entries: dict[str, Node]) -> None:
         full_name = message.DESCRIPTOR.full_name
         fields = _fields(full_name)
+        secret = self._secret or is_secret(full_name) or _is_labelled_secret(full_name, entries)
         given: dict[str, str] = {}
         for key, value in entries.items():
             field = fields.get(key)
@@ -126,10 +141,12 @@ class _Converter:
                 self._fault(value, f"is given together with `{before}`: only one of the two can be", key)
                 continue
             self._path.append(field.name)
+            outside, self._secret = self._secret, secret or field.secret
             try:
                 self._field(message, field, value)
             except scalars.UnfitError as error:
-                self._fault(value, str(error))
+                self._unfit(value, error)
+            self._secret = outside
             self._path.pop()
 
     def _field(self, message: Dynamic, field: _Field, node: Node) -> None:
@@ -156,7 +173,7 @@ class _Converter:
                 else:
                     items.append(field.read(item.value))
             except scalars.UnfitError as error:
-                self._fault(item, str(error))
+                self._unfit(item, error)
             self._path.pop()
 
     def _map(self, entries: Dynamic, field: _Field, node: Node) -> None:
@@ -172,7 +189,7 @@ class _Converter:
                 else:
                     self.message(entries.get_or_create(read_key), value)
             except scalars.UnfitError as error:
-                self._fault(value, str(error))
+                self._unfit(value, error)
             self._path.pop()
 
     def any(self, message: Dynamic, node: Node) -> None:
@@ -218,7 +235,7 @@ class _Converter:
 
     def list_value(self, message: Dynamic, node: Node) -> None:
         if not isinstance(node.value, list):
-            raise scalars.UnfitError(f"wants a list, not {scalars.describe_value(node.value)}")
+            raise scalars.unfit("wants a list, not", node.value)
         for item in node.value:
             self.value(message.values.add(), item)
 
@@ -268,10 +285,15 @@ def unknown_type(type_url: str) -> str:
     return f"Envoy's v3 API has no message {type_url.rpartition('/')[2]!r}"
 
 
+def _is_labelled_secret(full_name: str, entries: dict[str, Node]) -> bool:
+    label = entries.get(label_of(full_name))
+    return label is not None and isinstance(label.value, str) and sounds_secret(label.value)
+
+
 def _mapping(node: Node) -> dict[str, Node]:
     if isinstance(node.value, dict):
         return node.value
-    raise scalars.UnfitError(f"wants a mapping, not {scalars.describe_value(node.value)}")
+    raise scalars.unfit("wants a mapping, not", node.value)
 
 
 def field_names(full_name: str) -> frozenset[str]:

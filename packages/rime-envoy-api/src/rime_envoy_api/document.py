@@ -139,7 +139,7 @@ class _Reading:
 
     def document(self, node: Node) -> None:
         if not isinstance(node.value, dict):
-            found = scalars.describe_value(node.value)
+            found = scalars.describe_kind(node.value)
             raise UnreadableError(node.line, f"{found} where a mapping belongs, such as `resources:` with a list")
         if "@type" in node.value:
             self._resource(node, ())
@@ -249,7 +249,7 @@ def _typed(node: Node) -> tuple[str, Node]:
         scalars.UnfitError: there is none, or Envoy's API has no such message.
     """
     if not isinstance(node.value, dict):
-        raise scalars.UnfitError(f"wants a mapping, not {scalars.describe_value(node.value)}")
+        raise scalars.unfit("wants a mapping, not", node.value)
     given = node.value.get("@type")
     if given is None:
         raise scalars.UnfitError('wants an "@type", such as type.googleapis.com/envoy.config.cluster.v3.Cluster')

@@ -21,7 +21,8 @@ _WEB_TOKEN = re.compile(r"\beyJ[\w-]++\.[\w-]++(?:\.[\w-]*+)?")
 _WORD = re.compile(r"[\w-]++")
 _SUSPECT: Final = (
     r"passw(?:or)?d|passphrase|secret|token|credential|hmac|psk|authorization|cookie"
-    r"|(?:private|api|access|json)[_-]?key"
+    r"|(?:private|api|access|json|signing)[_-]?key"
+    r"|(?<![a-z])(?:pwd|salt)(?![a-z])|\Aauth\Z"
 )
 _NAME = re.compile(_SUSPECT, re.IGNORECASE)
 _SECRET = re.compile(rf"inline[_-]?(?:bytes|string)|{_SUSPECT}", re.IGNORECASE)
@@ -29,6 +30,13 @@ _SECRET = re.compile(rf"inline[_-]?(?:bytes|string)|{_SUSPECT}", re.IGNORECASE)
 _VALUE = re.compile(
     r"""(?P<before>\\*["']?\s*[:=]\s*)(?:(?P<quote>\\*["']).*?(?:(?<!\\)(?P=quote)|\Z)|[^\s"'{}\[\],;\\]+)""", re.DOTALL
 )
+# What this package's own faults say after a field's path.
+_FAULT = re.compile(
+    r"wants (?:an? |true or false|bytes in )|is required\b|must (?:be|have|not|match|begin|end) "
+    r"|is given together with `|one of `|\w+ has no such (?:field|value)\b"
+)
+_KNOWN_TOKEN = re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}+|(?:AKIA|ASIA)[A-Z0-9]{16}\b)")
+_SIGNATURE = re.compile(r"(?P<before>[?&]sig=)[^\s&\"'#]++")
 _RUN = re.compile(r"[A-Za-z0-9+/]{40,}={0,2}")
 
 
@@ -38,6 +46,8 @@ def redact_text(text: str) -> str:
     text = _CREDENTIALS.sub(rf"\g<scheme> {REDACTED}", text)
     text = _USER_IN_URL.sub(rf"\g<scheme>{REDACTED}@", text)
     text = _without_secret_fields(text)
+    text = _SIGNATURE.sub(rf"\g<before>{REDACTED}", text)
+    text = _KNOWN_TOKEN.sub(REDACTED, text)
     text = _WEB_TOKEN.sub(REDACTED, text)
     return _RUN.sub(lambda run: REDACTED if _looks_encoded(run[0]) else run[0], text)
 
@@ -54,7 +64,7 @@ def _without_secret_fields(text: str) -> str:
         if word.start() < done or _SECRET.search(word[0]) is None:
             continue
         value = _VALUE.match(text, word.end())
-        if value is not None:
+        if value is not None and (value["quote"] or _FAULT.match(text, value.end("before")) is None):
             parts += text[done : value.end("before")], REDACTED
             done = value.end()
     return "".join((*parts, text[done:]))

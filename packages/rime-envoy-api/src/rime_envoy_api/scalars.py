@@ -23,7 +23,19 @@ Reader: TypeAlias = Callable[[Value], Any]
 
 
 class UnfitError(Exception):
-    """A value does not fit the field it is given for; the text says what the field wants."""
+    """A value does not fit the field it is given for; the text says what the field wants.
+
+    `unquoted` is the text for a field that may hold a secret: it tells the value by kind and size only.
+    """
+
+    def __init__(self, text: str, unquoted: str | None = None) -> None:
+        super().__init__(text)
+        self.unquoted = text if unquoted is None else unquoted
+
+
+def unfit(wants: str, value: Value, hint: str = "") -> UnfitError:
+    """That `value` does not fit; `wants` ends before what was found instead, and `hint` says what to write."""
+    return UnfitError(f"{wants} {describe_value(value)}{hint}", f"{wants} {describe_kind(value)}")
 
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?", re.ASCII)
@@ -57,8 +69,23 @@ def describe_value(value: Value) -> str:
             return f"the boolean {str(value).lower()}"
         case int() | float():
             return f"the number {_shown(value)}"
-        case str():
+        case str() if "-----BEGIN" not in value:
             return f"the text {_shown(value)!r}"
+        case _:
+            return describe_kind(value)
+
+
+def describe_kind(value: Value) -> str:
+    """What a value is without quoting it, for where it may be a secret."""
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return "a boolean"
+        case int() | float():
+            return "a number"
+        case str():
+            return f"text of {len(value)} characters"
         case list():
             return "a list"
         case Twice():
@@ -74,27 +101,27 @@ def read_duration(value: Value) -> tuple[int, int]:
         hint = (
             f"write {value}s" if isinstance(value, int) and not isinstance(value, bool) else "write it as 5s or 0.25s"
         )
-        raise UnfitError(f"wants a duration, not {describe_value(value)}: {hint}")
+        raise unfit("wants a duration, not", value, f": {hint}")
     sign = -1 if match[1] else 1
     seconds = int(match[2])
     if seconds > _LONGEST_DURATION:
-        raise UnfitError(f"wants a duration of at most {_LONGEST_DURATION}s, not {describe_value(value)}")
+        raise unfit(f"wants a duration of at most {_LONGEST_DURATION}s, not", value)
     return sign * seconds, sign * int((match[3] or "").ljust(9, "0"))
 
 
 def read_timestamp(value: Value) -> tuple[int, int]:
     """Seconds since 1970 and nanoseconds of a text such as "2026-01-31T12:00:00Z"."""
     match = _TIMESTAMP.fullmatch(value) if isinstance(value, str) else None
-    unfit = UnfitError(f"wants a point in time, not {describe_value(value)}: write it as 2026-01-31T12:00:00Z")
+    misfit = unfit("wants a point in time, not", value, ": write it as 2026-01-31T12:00:00Z")
     if match is None:
-        raise unfit
+        raise misfit
     try:
         moment = datetime.fromisoformat(f"{match[1]}T{match[2]}{match[4] or '+00:00'}")
         seconds = int(moment.timestamp())
     except (ValueError, OverflowError):
-        raise unfit from None
+        raise misfit from None
     if seconds < _FIRST_SECOND:
-        raise unfit
+        raise misfit
     return seconds, int((match[3] or "").ljust(9, "0"))
 
 
@@ -103,7 +130,7 @@ def read_text(value: Value) -> str:
     if isinstance(value, str):
         return value
     hint = ": put it in quotes" if isinstance(value, bool | int | float) else ""
-    raise UnfitError(f"wants a text, not {describe_value(value)}{hint}")
+    raise unfit("wants a text, not", value, f"{hint}")
 
 
 def _shown(value: float | str) -> str:
@@ -121,11 +148,11 @@ def _whole(lowest: int, highest: int) -> Reader:
         elif isinstance(value, int | float) and not isinstance(value, bool):
             number = value
         else:
-            raise UnfitError(f"wants a whole number, not {describe_value(value)}")
+            raise unfit("wants a whole number, not", value)
         if isinstance(number, float) and not number.is_integer() and math.isfinite(number):
-            raise UnfitError(f"wants a whole number, not {describe_value(value)}")
+            raise unfit("wants a whole number, not", value)
         if not lowest <= number <= highest:
-            raise UnfitError(f"wants a whole number from {lowest} to {highest}, not {describe_value(value)}")
+            raise unfit(f"wants a whole number from {lowest} to {highest}, not", value)
         return int(number)
 
     return read
@@ -140,13 +167,13 @@ def _real(largest: float) -> Reader:
             if _NUMBER.fullmatch(value):
                 number = float(value)
             else:
-                raise UnfitError(f"wants a number, not {describe_value(value)}")
+                raise unfit("wants a number, not", value)
         elif isinstance(value, int | float) and not isinstance(value, bool):
             number = float(value) if abs(value) < 1e308 else math.inf
         else:
-            raise UnfitError(f"wants a number, not {describe_value(value)}")
+            raise unfit("wants a number, not", value)
         if abs(number) > largest:
-            raise UnfitError(f"wants a number up to {largest:.2g}, not {describe_value(value)}")
+            raise unfit(f"wants a number up to {largest:.2g}, not", value)
         return number
 
     return read
@@ -159,7 +186,7 @@ def _read_boolean(value: Value) -> bool:
         return True
     if isinstance(value, str) and value.lower() in _FALSE:
         return False
-    raise UnfitError(f"wants true or false, not {describe_value(value)}")
+    raise unfit("wants true or false, not", value)
 
 
 def _read_bytes(value: Value) -> bytes:
@@ -187,7 +214,7 @@ def _enum_reader(enum: Dynamic) -> Reader:
             return value
         near = get_close_matches(value.upper(), folded, n=1) if isinstance(value, str) else []
         hint = f"did you mean {near[0]}?" if near else f"one of {', '.join(list(numbers)[:12])}"
-        raise UnfitError(f"{enum.name} has no such value as {describe_value(value)}: {hint}")
+        raise unfit(f"{enum.name} has no such value as", value, f": {hint}")
 
     return read
 

@@ -95,11 +95,21 @@ def facts_of(field: Dynamic) -> _Facts:
     )
 
 
+def is_secret(full_name: str) -> bool:
+    """Whether all text in a message called so is secret."""
+    return full_name == _SECRETS
+
+
+def label_of(full_name: str) -> str:
+    """The field of a message that says what its others are about."""
+    return _LABELS.get(full_name, "key")
+
+
 def fields_of(message: Dynamic, *, secret: bool) -> Iterator[tuple[Dynamic, Any, bool]]:
     """Each field of a message that is set, what it holds, and whether all text in that is secret."""
     described = message.DESCRIPTOR
-    secret = secret or described.full_name == _SECRETS
-    label = _LABELS.get(described.full_name, "key")
+    secret = secret or is_secret(described.full_name)
+    label = label_of(described.full_name)
     labelled = label in described.fields_by_name and sounds_secret(str(getattr(message, label)))
     for field, value in message.ListFields():
         yield field, value, secret or facts_of(field).is_secret or (labelled and field.name != label)
@@ -194,7 +204,11 @@ def struct_of(message: Dynamic, *, secret: bool) -> Any:  # noqa: ANN401 - as ab
 def _struct(value: Any, *, secret: bool) -> Any:  # noqa: ANN401 - whatever JSON has
     match value:
         case dict():
-            return {key: _struct(each, secret=secret or sounds_secret(key)) for key, each in value.items()}
+            named = sounds_secret(str(value.get("name", "")))
+            return {
+                key: _struct(each, secret=secret or sounds_secret(key) or (named and key == "value"))
+                for key, each in value.items()
+            }
         case list():
             return [_struct(each, secret=secret) for each in value]
         case str() | float() if secret:
