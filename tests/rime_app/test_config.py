@@ -243,3 +243,8 @@ def test_what_a_file_says_is_known_to_come_from_it(rime_toml):
 
     assert config.sources[1].origin == f"{path} [[sources]] no. 2"
     assert config.transports[0].origin == f"{path} [[transports]] no. 1"
+
+
+def test_an_unknown_setting_is_told_with_all_that_there_are(rime_toml):
+    with pytest.raises(UsageError, match="its options: base, debounce, debounce_max, log, "):
+        read_config(rime_toml("[serve]\nbogus = 2"))

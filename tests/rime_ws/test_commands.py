@@ -303,3 +303,14 @@ def test_the_place_may_come_from_the_environment(rime, monkeypatch):
 def test_where_nobody_is_the_command_ends_with_1(registered, capsys):
     assert run(["clients", "--at", "ws://127.0.0.1:1"], registered) == 1
     assert "cannot reach rime at ws://127.0.0.1:1" in capsys.readouterr().err
+
+
+def test_a_time_out_that_is_no_number_is_refused(type_in):
+    status, _, err = type_in("status", "--wait", "--timeout", "nan")
+    assert status == 2
+    assert "'nan' is not a number of seconds" in err
+
+
+def test_the_type_to_watch_is_shown_as_optional():
+    found = CliRunner().invoke(COMMANDS["watch"], ["--help"])
+    assert "[TYPE]" in found.output

@@ -155,7 +155,7 @@ def _tables(path: Path, document: Mapping[str, Any], key: str) -> Iterator[tuple
 
 def _read_settings(origin: str, values: Mapping[str, str], default: Settings) -> Settings:
     debounce = read_debounce(origin, values, default.debounce)
-    read = OptionReader(origin, {key: value for key, value in values.items() if key not in KEYS})
+    read = OptionReader(origin, values)
     settings = Settings(
         ready_timeout=read.duration("ready_timeout", default=default.ready_timeout),
         max_removal=read.share("max_removal", default=default.max_removal),
@@ -166,7 +166,8 @@ def _read_settings(origin: str, values: Mapping[str, str], default: Settings) ->
         debounce=debounce,
         workers=_workers(origin, values["workers"]) if "workers" in values else default.workers,
     )
-    read.text("workers", default="")
+    for key in (*KEYS, "workers"):  # read above, by their own readers
+        read.text(key, default="")
     read.finish()
     return settings
 

@@ -5,6 +5,7 @@ one line on stderr and exit status 1.
 """
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -56,10 +57,23 @@ def _looking(*, several: bool = False) -> Callable[[Callable[..., Any]], Callabl
     return decorate
 
 
+def _seconds(_context: click.Context, _parameter: click.Parameter, value: float) -> float:
+    """`value`, if it is a number: no comparison refuses one that is none, and no wait for it ends."""
+    if math.isnan(value):
+        raise click.BadParameter("'nan' is not a number of seconds.")
+    return value
+
+
 @click.command(short_help="How rime and its clients are; with --wait, until all have what there is.")
 @click.option("--wait", is_flag=True, help="Wait until every client has acknowledged what there is now.")
 @click.option(
-    "--timeout", type=click.FloatRange(0), default=30.0, show_default=True, metavar="SECONDS", help="For how long."
+    "--timeout",
+    type=click.FloatRange(0),
+    callback=_seconds,
+    default=30.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="For how long.",
 )
 @click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", help="How to print it.")
 @_looking(several=True)
@@ -266,7 +280,7 @@ def get(place: "Place", *, type_: str, name: str | None, output: str | None, gro
 
 
 @click.command(short_help="Changes as they happen, with what differs.")
-@click.argument("type_", metavar="TYPE", required=False)
+@click.argument("type_", metavar="[TYPE]", required=False)
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="How to print them.")
 @click.option("--group", metavar="GROUP", help="As the clients of this group see them.")
 @_looking()
