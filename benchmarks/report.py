@@ -11,8 +11,11 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import matplotlib as mpl
-from matplotlib.figure import Figure as Drawing
+try:
+    import matplotlib as mpl
+    from matplotlib.figure import Figure as Drawing
+except ImportError:
+    sys.exit("the plots need matplotlib: pip install --group bench, as make bench-peers does")
 
 from benchmarks.figures import Figure
 

@@ -156,7 +156,7 @@ class _Traffic(Collector):
         acknowledged = CounterMetricFamily("rime_acknowledgements", "Responses that were accepted.", labels=labels)
         rejected = CounterMetricFamily("rime_rejections", "Responses that were refused.", labels=labels)
         delays = HistogramMetricFamily(
-            "rime_propagation_seconds", "From a change to a client's acknowledgement of it.", labels=labels
+            "rime_propagation_seconds", "From when a change is told to a client's acknowledgement of it.", labels=labels
         )
         for (transport, type_url), flow in self._traffic.flows.items():
             each = [transport, describe(type_url).plural]
