@@ -14,6 +14,7 @@ import asyncio
 import logging
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 from collections.abc import Callable, Coroutine, Iterator
@@ -198,7 +199,11 @@ async def _run(workers: Workers) -> None:
 
 @contextmanager
 def _folder() -> Iterator[Path]:
-    """A folder that only this user can enter, for as long as the workers run."""
+    """A folder that only this user can enter, for as long as the workers run.
+
+    Raises:
+        UsageError: there is no place for it, or no socket can be there: a socket's path has 107 bytes at most on Linux.
+    """
     try:
         folder = Path(tempfile.mkdtemp(prefix="rime-"))
     except OSError as error:
@@ -206,6 +211,19 @@ def _folder() -> Iterator[Path]:
             f"workers: cannot make a folder for their sockets: {error.strerror}; TMPDIR names another place"
         ) from error
     try:
+        _try_socket(folder / "longest")  # as long as 99/9999: transport, worker
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _try_socket(path: Path) -> None:
+    try:
+        with socket.socket(socket.AF_UNIX) as tried:
+            tried.bind(str(path))
+        path.unlink()
+    except OSError as error:
+        raise UsageError(
+            f"workers: cannot have sockets in {path.parent}: {error.strerror or error}; "
+            "set TMPDIR to another place, with a short path"
+        ) from error
