@@ -30,7 +30,7 @@ import anyio
 from rime_app.config import Config
 from rime_app.errors import root_error
 from rime_app.log import configure_log
-from rime_app.main import USAGE
+from rime_app.main import USAGE, told
 from rime_app.ports import held
 from rime_app.signals import ignore, overlook
 from rime_app.supervise import keep_running
@@ -138,7 +138,10 @@ class Workers:
                     self._all_ready = True
                     for process in self._alive.values():
                         process.all_ready()
-                    self._announce(f"{line}, {self._count} workers")
+                    try:
+                        self._announce(f"{line}, {self._count} workers")
+                    except OSError as error:  # the worker is well: it is not to be started again
+                        raise StartError(told(error)[1]) from error
             case Failed(status, line) if self._all_ready:
                 raise WorkerEndedError(line)
             case Failed(status, line):
