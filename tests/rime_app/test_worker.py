@@ -269,6 +269,20 @@ def test_what_cannot_be_served_is_said_once_with_the_status_that_one_process_has
     assert "Traceback" not in err
 
 
+def test_where_the_path_of_a_socket_would_be_too_long_one_line_says_so_before_a_worker_starts(serve, rime, monkeypatch):
+    long = rime.site / ("x" * 104)
+    long.mkdir()
+    monkeypatch.setenv("TMPDIR", str(long))
+    process = serve()
+    out, err = process.communicate(timeout=20)
+
+    assert (process.returncode, out) == (2, "")
+    assert err.startswith(f"rime: workers: cannot have sockets in {long}/rime-")
+    assert err.endswith(": AF_UNIX path too long; set TMPDIR to another place, with a short path\n")
+    assert err.count("\n") == 1
+    assert list(long.iterdir()) == []
+
+
 def test_what_lies_in_the_working_directory_is_not_imported(rime):
     (rime.site / "anyio.py").write_text("raise SystemExit('the wrong one')")
     program = Path(sys.executable).with_name("rime")

@@ -232,6 +232,25 @@ async def test_what_breaks_at_the_start_ends_them_with_the_status_of_that():
     assert text == "broke on KeyError: 'x'"
 
 
+async def test_where_it_cannot_be_announced_it_is_over_as_with_one_process():
+    stage = Stage(1)
+
+    def announce(_line):
+        raise OSError(28, "No space left on device")
+
+    with pytest.RaisesGroup(
+        pytest.RaisesExc(StartError, match=r"broke on OSError: \[Errno 28\] No space left on device")
+    ):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(Workers(1, stage._start, announce, keep=stage._keep).run)
+            await stage.settle()
+            stage.processes[0].ready()
+            await stage.settle()
+            tasks.cancel_scope.cancel()
+
+    assert len(stage.processes) == 1
+
+
 async def test_where_each_has_ended_without_a_word_before_all_were_ready_it_is_over():
     def act(stage):
         for process in stage.processes:

@@ -14,6 +14,7 @@ import asyncio
 import logging
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 from collections.abc import Callable, Coroutine, Iterator
@@ -29,7 +30,7 @@ import anyio
 from rime_app.config import Config
 from rime_app.errors import root_error
 from rime_app.log import configure_log
-from rime_app.main import USAGE
+from rime_app.main import USAGE, told
 from rime_app.ports import held
 from rime_app.signals import ignore, overlook
 from rime_app.supervise import keep_running
@@ -137,7 +138,10 @@ class Workers:
                     self._all_ready = True
                     for process in self._alive.values():
                         process.all_ready()
-                    self._announce(f"{line}, {self._count} workers")
+                    try:
+                        self._announce(f"{line}, {self._count} workers")
+                    except OSError as error:  # the worker is well: it is not to be started again
+                        raise StartError(told(error)[1]) from error
             case Failed(status, line) if self._all_ready:
                 raise WorkerEndedError(line)
             case Failed(status, line):
@@ -198,7 +202,11 @@ async def _run(workers: Workers) -> None:
 
 @contextmanager
 def _folder() -> Iterator[Path]:
-    """A folder that only this user can enter, for as long as the workers run."""
+    """A folder that only this user can enter, for as long as the workers run.
+
+    Raises:
+        UsageError: there is no place for it, or no socket can be there: a socket's path has 107 bytes at most on Linux.
+    """
     try:
         folder = Path(tempfile.mkdtemp(prefix="rime-"))
     except OSError as error:
@@ -206,6 +214,19 @@ def _folder() -> Iterator[Path]:
             f"workers: cannot make a folder for their sockets: {error.strerror}; TMPDIR names another place"
         ) from error
     try:
+        _try_socket(folder / "longest")  # as long as 99/9999: transport, worker
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _try_socket(path: Path) -> None:
+    try:
+        with socket.socket(socket.AF_UNIX) as tried:
+            tried.bind(str(path))
+        path.unlink()
+    except OSError as error:
+        raise UsageError(
+            f"workers: cannot have sockets in {path.parent}: {error.strerror or error}; "
+            "set TMPDIR to another place, with a short path"
+        ) from error
