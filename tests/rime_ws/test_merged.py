@@ -214,7 +214,7 @@ def test_what_one_worker_waits_for_all_wait_for(workers, talk):
     (told,) = talk.ask(feed="status", id="s")
 
     group = told["groups"]["default"]
-    (_, of_file) = group["sources"]
+    (of_file,) = group["sources"]
     assert (group["ready"], group["complete"]) == (False, False)
     assert (of_file["name"], of_file["ready"]) == ("file:conf", False)
     assert "a.yaml: not YAML" in of_file["incomplete"]
@@ -232,7 +232,7 @@ def test_a_line_that_all_workers_say_is_there_once(workers, talk):
 
     (told,) = talk.ask(feed="status", id="s")
 
-    assert told["groups"]["default"]["sources"][1]["incomplete"] == ["a.yaml: not YAML"]
+    assert told["groups"]["default"]["sources"][0]["incomplete"] == ["a.yaml: not YAML"]
 
 
 def test_a_worker_that_does_not_run_is_said_so(workers, talk):

@@ -47,7 +47,6 @@ def test_whether_it_is_ready_and_which_source_is_not(plane):
     assert found.status_code == 503
     assert found.body.decode().splitlines() == [
         "not ready",
-        "the program is ready",
         "file:conf has not delivered its first state",
         "vault:secrets lacks something",
     ]
@@ -81,7 +80,6 @@ def test_every_transport_has_to_listen(plane):
         503,
         [
             "not ready",
-            "the program is ready",
             "grpc:127.0.0.1:18000 listens at 127.0.0.1:18000",
             "ws:127.0.0.1:0 does not listen",
         ],

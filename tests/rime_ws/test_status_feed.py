@@ -27,7 +27,7 @@ def test_it_is_told_at_once_and_again_when_it_differs(plane, talk):
     (message,) = talk.ask(id="s", feed="status")
     group = {
         "ready": True, "complete": True, "sequence": 0, "resources": {},
-        "sources": [{"name": "the program", "ready": True, "resources": 0, "incomplete": []}],
+        "sources": [],
         "held": [], "held_by_reason": {}, "contested": [], "debounced": [],
     }  # fmt: skip
     assert (message["first"], message["groups"]) == (True, {"default": group})
@@ -43,14 +43,14 @@ def test_it_is_told_before_the_plane_is_ready_and_says_who_is_waited_for(plane, 
     writer = plane.writer("file:conf")
     (message,) = talk.ask(id="s", feed="status")
     group = message["groups"]["default"]
-    assert (group["ready"], group["sources"][1]["ready"]) == (False, False)
+    assert (group["ready"], group["sources"][0]["ready"]) == (False, False)
     writer.apply(CLUSTER, "a", b"1")
     writer.ready()
     writer.incomplete(["conf/a.yaml:3: password: hush"])
     (message,) = changes(talk)
     group = message["groups"]["default"]
     assert (group["ready"], group["complete"]) == (True, False)
-    assert group["sources"][1] == {
+    assert group["sources"][0] == {
         "name": "file:conf",
         "ready": True,
         "resources": 1,

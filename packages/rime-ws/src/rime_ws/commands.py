@@ -181,8 +181,7 @@ def _print_status(told: "Mapping[Looker, dict[str, Any]]", clients: Mapping[str,
                         name,
                         "[green]ready[/]" if group["ready"] else "[yellow]not ready[/]",
                         ", ".join(f"{count} {plural}" for plural, count in group["resources"].items()) or "none",
-                        ", ".join(_source(source) for source in group["sources"] if source["name"] != "the program")
-                        or "none",
+                        ", ".join(map(_source, group["sources"])) or "none",
                     )
                     for name, group in each["groups"].items()
                 ],

@@ -18,7 +18,7 @@ from rime_core.traffic import DELAYS
 from rime_envoy_api import redact_text
 from rime_ws.client_feeds import key_of
 from rime_ws.standing import STATES, standing, worst
-from rime_ws.status_feed import groups_of
+from rime_ws.status_feed import groups_of, sources_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -84,7 +84,7 @@ class _Planes(Collector):
             held.add_metric([group], len(status.held))
             for delay in status.delays:
                 debounced.add_metric([group, describe(delay.type_url).plural], delay.waits, delay.seconds)
-            for writer in status.writers:
+            for writer in sources_of(status):
                 source = [group, redact_text(writer.name)]
                 source_ready.add_metric(source, writer.ready)
                 incomplete.add_metric(source, len(writer.incomplete))

@@ -18,7 +18,7 @@ from websockets.http11 import Response
 
 from rime_envoy_api import redact_text
 from rime_ws.metrics import CONTENT_TYPE, Metrics
-from rime_ws.status_feed import groups_of
+from rime_ws.status_feed import groups_of, sources_of
 
 if TYPE_CHECKING:
     from rime_core import Server, Siblings
@@ -72,7 +72,7 @@ class Pages:
         lines = [
             f"{'' if len(groups) == 1 else f'{name}: '}{writer.name} {_state(writer.ready, bool(writer.incomplete))}"
             for name, server in groups.items()
-            for writer in server.status().writers
+            for writer in sources_of(server.status())
         ]
         lines += [f"{each.name} {_listens(each.listens_at)}" for each in transports]
         is_ready = all(server.ready for server in groups.values()) and all(each.listens_at for each in transports)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rime_core import PlaneStatus, Server
+    from rime_core.status import WriterStatus
     from rime_ws.times import Times
 
 EVERY: Final = 0.25
@@ -72,7 +73,7 @@ class StatusFeed:
                     "resources": writer.resources,
                     "incomplete": [redact_text(line) for line in writer.incomplete[:LISTED]],
                 }
-                for writer in status.writers
+                for writer in sources_of(status)
             ],
             **_waiting(status),
         }
@@ -81,6 +82,11 @@ class StatusFeed:
 def groups_of(server: "Server") -> "Mapping[str, Server]":
     """The groups that there are, by name."""
     return server.groups or {DEFAULT: server}
+
+
+def sources_of(status: "PlaneStatus") -> "list[WriterStatus]":
+    """Who writes: the sources, and the program that has the Plane where it has written something itself."""
+    return [writer for writer in status.writers if writer.name != "the program" or writer.resources]
 
 
 def _waiting(status: "PlaneStatus") -> dict[str, Any]:
