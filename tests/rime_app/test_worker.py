@@ -15,7 +15,6 @@ PLUGIN = """
     import os
     import signal
     import subprocess
-    import sys
     import time
     from pathlib import Path
 
@@ -23,6 +22,10 @@ PLUGIN = """
 
     from rime_app import hookimpl
     from rime_core import CLUSTER, UsageError
+
+
+    def tell(line):
+        os.write(2, f"{line}\\n".encode())  # at once: two processes write here, and print has several writes for a line
 
 
     class Source:
@@ -36,7 +39,7 @@ PLUGIN = """
                 raise SystemExit(3)
 
         async def run(self, writer):
-            print("pid", os.getpid(), file=sys.stderr, flush=True)
+            tell(f"pid {os.getpid()}")
             with writer.transaction() as change:
                 for name in "abcd":
                     change.apply(CLUSTER, name, b"")
@@ -47,15 +50,15 @@ PLUGIN = """
             writer.ready()
             if self.place == "with-child":
                 child = subprocess.Popen(["sleep", "60"], close_fds=False)
-                print("child", child.pid, file=sys.stderr, flush=True)
+                tell(f"child {child.pid}")
             if self.place == "deaf":
                 await anyio.sleep(0.3)
-                print("deaf", file=sys.stderr, flush=True)
+                tell("deaf")
                 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
                 time.sleep(60)
             if self.place == "blocking":
                 await anyio.sleep(0.3)
-                print("blocking", file=sys.stderr, flush=True)
+                tell("blocking")
                 time.sleep(60)
             if self.place == "emptied":
                 await anyio.sleep(0.1)
@@ -70,7 +73,7 @@ PLUGIN = """
         def share(self, siblings, folder):
             self.siblings = siblings
             folder.joinpath(str(siblings.number)).touch()
-            siblings.when_ready(lambda: print(f"{siblings.number} of {siblings.count}", file=sys.stderr, flush=True))
+            siblings.when_ready(lambda: tell(f"{siblings.number} of {siblings.count}"))
             assert not siblings.ready
 
         async def run(self, server, *, task_status):
