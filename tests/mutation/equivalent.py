@@ -231,6 +231,13 @@ EQUIVALENT: tuple[Known, ...] = (
     ),
     Known(
         "protocol/stream",
+        "Stream.__init__",
+        "self._puts_off = False",
+        "self._puts_off = True",
+        "before its first request, which says, a stream has no types that could be taken along",
+    ),
+    Known(
+        "protocol/stream",
         "Stream.warm",
         "if len(awaited) > IN_FLIGHT:  # a client that never asks: names, not their history",
         "if len(awaited) >= IN_FLIGHT:  # a client that never asks: names, not their history",
@@ -375,12 +382,5 @@ EQUIVALENT: tuple[Known, ...] = (
         "if self._max_bytes is not None and not update.full and len(update.parts(self._max_bytes)) > 1:",
         "if self._max_bytes is not None and not update.full and len(update.parts(self._max_bytes)) >= 1:",
         "the one part of what is not split is the whole",
-    ),
-    Known(
-        "writer",
-        "Writer.apply",
-        "if store.references is None and not aliases and ttl is None:",
-        "if store.references is None and aliases and ttl is None:",
-        "the straight way is the other one made shorter: with the same result",
     ),
 )

@@ -164,6 +164,8 @@ def test_a_commit_that_changes_nothing_is_not_told(observed):
     with plane.transaction() as change:
         change.apply(CLUSTER, "a", b"1")
         change.apply(LISTENER, "l", b"1")
+    with plane.transaction() as change:
+        change.apply(CLUSTER, "a", b"1")
     assert noted.told == [("the program", {CLUSTER: ["a"]}, None), ("the program", {LISTENER: ["l"]}, None)]
 
 

@@ -995,7 +995,7 @@ def returning(request):
     plane = Plane(policies={ENDPOINT: Policy(missing=request.param)})
     plane.replace(ENDPOINT, {"a": b"1", "b": b"1"})
     server = plane.server()
-    others = [server.subscribe(ENDPOINT, ["a", "b", "missing"]) for _ in range(2)]
+    other = server.subscribe(ENDPOINT, ["a", "b", "missing"])
 
     def come(known: dict[str, str]) -> tuple[set[str], set[str]]:
         update = server.subscribe(ENDPOINT, ["a", "b", "missing"]).initial(known)
@@ -1003,7 +1003,7 @@ def returning(request):
 
     version = plane.snapshot()[ENDPOINT]["a"].version
     yield SimpleNamespace(come=come, version=version, told={"missing"} if request.param == "removed" else set())
-    assert len(others) == 2
+    other.close()
 
 
 def test_it_is_sent_what_differs_and_told_what_is_gone_of_what_it_brings(returning):
@@ -1031,3 +1031,28 @@ def test_names_that_others_have_too_are_looked_up_once_for_all_who_come_back(ret
     monkeypatch.setattr(Index, "matches", noting)
     returning.come({"a": returning.version, "b": "old"})
     assert looked_up == []
+
+
+def test_who_is_alone_in_asking_for_names_leaves_nothing_that_is_kept_for_others():
+    plane = Plane()
+    plane.apply(ENDPOINT, "a", b"1")
+    alone = plane.server().subscribe(ENDPOINT, ["a"])
+    alone.initial({"a": "old"})
+    assert not alone._names.shared
+
+
+def test_what_is_on_demand_and_named_is_not_gone_because_star_does_not_give_it(plane):
+    plane.apply(CLUSTER, "rare", b"1", on_demand=True)
+    known = {"rare": plane.snapshot()[CLUSTER]["rare"].version, "gone": "v"}
+    assert Client(plane, ["*", "rare"]).begin(known) == ({}, {"gone"})
+
+
+def test_what_went_before_others_asked_for_these_names_too_is_told_as_removed():
+    plane = Plane()
+    plane.replace(ENDPOINT, {"a": b"1", "b": b"1"})
+    one, other = (plane.server().subscribe(ENDPOINT, ["a", "b"]) for _ in range(2))
+    one.initial()
+    other.initial()
+    plane.remove(ENDPOINT, "b")
+    one.add(["c"])
+    assert set(one.poll().removed) == {"b", "c"}

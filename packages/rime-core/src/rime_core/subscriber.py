@@ -45,7 +45,7 @@ class Subscriber(Selection):
         gate: "Gate | None" = None,
         absent: Callable[[str], Resource] | None = None,
         *,
-        is_client: bool = True,
+        is_client: bool,
     ) -> None:
         super().__init__(store, view, gate, absent)
         self._wake = wake
