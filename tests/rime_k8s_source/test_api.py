@@ -194,6 +194,15 @@ async def test_a_proxy_is_the_accesss_own_or_the_environments(monkeypatch):
     assert len(direct.requests) == 1
 
 
+async def test_the_password_of_a_proxy_or_a_server_is_in_no_message():
+    async with FakeApi(lambda _: (407, "")) as proxy:
+        with_password = proxy.url.replace("//", "//me:hunter2@")
+        for api in (at("https://api.example", proxy=with_password), at(with_password), at("https://me:hunter2@h:1")):
+            with pytest.raises(UnreachableError) as caught:
+                await page(api)
+            assert "hunter2" not in str(caught.value)
+
+
 AUTHORITY = trustme.CA()
 PEM = AUTHORITY.cert_pem.bytes()
 

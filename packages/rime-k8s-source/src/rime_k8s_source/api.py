@@ -204,7 +204,7 @@ class ApiServer:
         try:
             yield
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise UnreachableError(f"{self._access.server}: {_why(error)}") from error
+            raise UnreachableError(f"{one_line(self._access.server)}: {_why(error)}") from error
 
     async def _events(self, answer: aiohttp.ClientResponse) -> AsyncIterator[list[Object]]:
         lines = Lines()
