@@ -1,6 +1,7 @@
 """What a Follower does with what it is answered: when it asks again, and what it says. Time is virtual."""
 
 import asyncio
+import itertools
 import logging
 from collections import deque
 from contextlib import asynccontextmanager
@@ -205,6 +206,32 @@ def test_it_is_not_settled_before_the_first_list_is_whole():
 
     assert seen.stirred == [(False, str(LOST), False), (True, "", False)]
     assert [(change.old, change.new) for change in seen.told] == [(None, 1)]
+
+
+HALF = "the watch ended before the list was whole"
+
+
+@pytest.mark.parametrize(("end", "said"), [([LOST], str(LOST)), ([], HALF), ([5, LOST], str(LOST)), ([5], HALF)])
+def test_a_list_that_ends_half_way_is_trouble_and_waited_for_longer_and_longer(end, said):
+    half = [event("ADDED", A, 1, 4), *end]
+    seen = run(half, half, half, half, [*LISTED, 1])
+
+    lasted = sum(what for what in end if what is not LOST)
+    assert [round(after - before - lasted, 3) for before, after in itertools.pairwise(seen.at)][:4] == [
+        0.8,
+        1.6,
+        3.2,
+        6.4,
+    ]
+    assert list(dict.fromkeys(seen.stirred)) == [(False, said, False), (True, "", False)]
+
+
+def test_pages_that_break_half_way_are_waited_for_longer_and_longer():
+    page = {"metadata": {"resourceVersion": "5", "continue": "next"}, "items": []}
+    seen = run(ApiError(422, "sendInitialEvents is forbidden"), [page], LOST, [page], LOST, [page], LOST)
+
+    assert seen.at == [0, 0, 0, 0.8, 0.8, 2.4, 2.4, 5.6]
+    assert seen.stirred == [(False, str(LOST), False)]
 
 
 def test_an_answer_begins_the_pauses_anew():

@@ -1,7 +1,8 @@
 """Following one selection: asking what the reflector wants asked, waiting where there is trouble, telling what differs.
 
 A connection that breaks is nothing to speak of: the next watch goes on where it was. Trouble is when the next one does
-not come about either; then what is there stays, trouble says so, and it is tried again after a pause.
+not come about either, or a list ends before it is whole; then what is there stays, trouble says so, and it is tried
+again after pauses that grow until a list is whole, or a watch that goes on from one brings an event.
 
 That the API server has no such kind is no trouble. It answers 404 then, or 403 where nothing is granted for the kind
 either; so whether there is one is what its discovery says, which everybody may ask. A kind that is not there counts as
@@ -134,7 +135,7 @@ class Follower(Generic[T]):
                 again = at_once
             else:
                 again = False
-                if self._was_short():
+                if self._opened is not None and not self._went_on():
                     pause = self._backoff.pause()
             if self._timing.relist and self.reflector.is_following and self._is_due():
                 self.reflector.relist()
@@ -149,7 +150,8 @@ class Follower(Generic[T]):
             if isinstance(request, List):
                 page = await self._api.page(self.selection, request)
                 self._heard()
-                self._take(self.reflector.page(page))
+                self._absent_since = None
+                self._take(self.reflector.page(page), is_known=self.reflector.is_following)
             else:
                 await self._watch(request)
         except (AbsentError, ForbiddenError):
@@ -174,20 +176,27 @@ class Follower(Generic[T]):
         seconds = max(1, round(self._timing.renew * (1 + self._chance())))
         async with self._api.events(self.selection, request, seconds=seconds) as events:
             self._opened = self._clock()
+            self._absent_since = None
             self._heard()
             self._fine()
             async for several in events:
                 self._heard()
                 changes: list[Change[T]] = []
+                is_known = False
                 try:
                     for event in several:
                         changes += self.reflector.event(event)
+                        is_known = is_known or self.reflector.is_following
                 finally:
-                    self._take(changes)
+                    self._take(changes, is_known=is_known)
+        if not self.reflector.is_following:
+            raise UnreachableError("the watch ended before the list was whole")
 
-    def _take(self, changes: Sequence[Change[T]]) -> None:
+    def _take(self, changes: Sequence[Change[T]], *, is_known: bool) -> None:
+        """Take in what came; `is_known`: it made a list whole, or was an event after one."""
+        if not is_known:
+            return
         self._brought = True
-        self._absent_since = None
         self._backoff.reset()
         if self.reflector.lists != self._lists:
             self._lists, self._listed = self.reflector.lists, self._clock()
@@ -228,7 +237,7 @@ class Follower(Generic[T]):
     def _failed(self, error: SourceError) -> float:
         """Something went wrong; how long to wait, in seconds."""
         self._absent_since = None
-        if self._opened is not None and not self._was_short() and isinstance(error, UnreachableError):
+        if self._went_on() and isinstance(error, UnreachableError):
             logger.debug("%s: the watch is over: %s", self._shown, error)
             return 0.0
         if not isinstance(error, ExpiredError):
@@ -249,8 +258,11 @@ class Follower(Generic[T]):
         if was != (self._was_settled, trouble):
             self._stirred()
 
-    def _was_short(self) -> bool:
-        return self._opened is not None and not self._brought and self._clock() - self._opened < SHORT
+    def _went_on(self) -> bool:
+        """Whether the last request was a watch that brought something, or went on from a whole list for a while."""
+        if self._opened is None:
+            return False
+        return self._brought or (self.reflector.is_following and self._clock() - self._opened >= SHORT)
 
     def _is_due(self) -> bool:
         """Whether the last list is so old that there should be a new one; each replica at a time of its own."""
