@@ -265,6 +265,26 @@ def test_one_that_forgets_again_and_again_is_not_asked_without_pause():
     assert seen.at[:4] == [0, 300, 300, 300.8]
 
 
+@pytest.mark.parametrize("expired", [[gone()], [event("ADDED", A, 1, 4), gone()], ExpiredError(410, "too old")])
+def test_one_that_forgets_without_end_is_trouble_with_pauses_that_grow(expired):
+    seen = run([*LISTED, 300], *[expired] * 5, [*LISTED, 1])
+
+    assert seen.at[:7] == [0, 300, 300, 300.8, 302.4, 305.6, 312]
+    settled, (is_settled, trouble, _), *_, over = seen.stirred
+    assert (is_settled, "410" in trouble) == (True, True)
+    assert settled == over == (True, "", False)
+
+
+def test_one_that_forgets_after_each_whole_list_is_no_trouble_and_not_asked_without_pause():
+    page = {"metadata": {"resourceVersion": "5", "continue": ""}, "items": []}
+    streamed = run(*[[*LISTED, gone()]] * 4)
+    paged = run(ApiError(422, "sendInitialEvents is forbidden"), *[[page], [gone()]] * 4)
+
+    for seen in (streamed, paged):
+        assert seen.stirred == [(True, "", False)]
+        assert seen.at[-1] > 1.5
+
+
 def test_a_server_without_streaming_lists_is_asked_for_pages_at_once():
     page = {"metadata": {"resourceVersion": "5", "continue": ""}, "items": [event("ADDED", A, 1, 4)["object"]]}
     seen = run(ApiError(422, "sendInitialEvents is forbidden"), [page], [1])

@@ -2,7 +2,8 @@
 
 A connection that breaks is nothing to speak of: the next watch goes on where it was. Trouble is when the next one does
 not come about either, or a list ends before it is whole; then what is there stays, trouble says so, and it is tried
-again after pauses that grow until a list is whole, or a watch that goes on from one brings an event.
+again after pauses that grow until a list is whole, or a watch that goes on from one brings an event. A server that does
+not remember a version is asked for a list at once; that it does not remember that one either is trouble.
 
 That the API server has no such kind is no trouble. It answers 404 then, or 403 where nothing is granted for the kind
 either; so whether there is one is what its discovery says, which everybody may ask. A kind that is not there counts as
@@ -112,6 +113,8 @@ class Follower(Generic[T]):
         self._absent_since: float | None = None
         self._opened: float | None = None
         self._brought = False
+        self._is_forgotten = False
+        """The server did not remember a version, and nothing has been known since."""
 
     @property
     def is_settled(self) -> bool:
@@ -133,9 +136,11 @@ class Follower(Generic[T]):
                 if not at_once or again:
                     pause = self._failed(error)
                 again = at_once
+                self._is_forgotten = isinstance(error, ExpiredError)
             else:
-                again = False
-                if self._opened is not None and not self._went_on():
+                if self._went_on():
+                    again = False
+                elif self._opened is not None:
                     pause = self._backoff.pause()
             if self._timing.relist and self.reflector.is_following and self._is_due():
                 self.reflector.relist()
@@ -197,6 +202,7 @@ class Follower(Generic[T]):
         if not is_known:
             return
         self._brought = True
+        self._is_forgotten = False
         self._backoff.reset()
         if self.reflector.lists != self._lists:
             self._lists, self._listed = self.reflector.lists, self._clock()
@@ -240,7 +246,7 @@ class Follower(Generic[T]):
         if self._went_on() and isinstance(error, UnreachableError):
             logger.debug("%s: the watch is over: %s", self._shown, error)
             return 0.0
-        if not isinstance(error, ExpiredError):
+        if self._is_forgotten or not isinstance(error, ExpiredError):
             self._in_trouble(error)
         return self._backoff.pause()
 
