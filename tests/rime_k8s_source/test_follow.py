@@ -234,6 +234,30 @@ def test_pages_that_break_half_way_are_waited_for_longer_and_longer():
     assert seen.stirred == [(False, str(LOST), False)]
 
 
+def test_a_watch_that_is_opened_and_then_refused_is_one_trouble_that_lasts(caplog):
+    caplog.set_level(logging.INFO)
+    refusal = {"type": "ERROR", "object": {"code": 500, "message": "etcdserver: request timed out"}}
+    seen = run([*LISTED, 7], *[[refusal]] * 4, [bookmark(6), 300])
+
+    assert seen.at[:6] == [0, 7, 7.8, 9.4, 12.6, 19]
+    assert len(caplog.messages) == 2
+    assert {trouble for _, trouble, _ in seen.stirred[1:-1]} == {
+        "the API server answers 500: etcdserver: request timed out"
+    }
+    assert seen.stirred[-1] == (True, "", False)
+    assert known(run([*LISTED, 7], *[[refusal]] * 4)) == 7, "a watch that is refused brings nothing to know"
+
+
+def test_trouble_is_over_with_an_event_or_once_a_watch_went_on_for_a_while():
+    def over(*watch):
+        return run([*LISTED, 300], LOST, [*watch], LOST).stirred
+
+    told, silent = [(True, "", False), (True, str(LOST), False)], [9, LOST]
+    assert over(bookmark(6), LOST)[:3] == [*told, (True, "", False)]
+    assert over(*silent)[:3] == [*told, (True, "", False)]
+    assert all(trouble for _, trouble, _ in over(0.5)[1:])
+
+
 def test_an_answer_begins_the_pauses_anew():
     seen = run([*LISTED, 300], LOST, LOST, [bookmark(6), 300], LOST, [1])
 

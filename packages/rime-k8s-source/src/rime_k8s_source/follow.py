@@ -5,6 +5,9 @@ not come about either, or a list ends before it is whole; then what is there sta
 again after pauses that grow until a list is whole, or a watch that goes on from one brings an event. A server that does
 not remember a version is asked for a list at once; that it does not remember that one either is trouble.
 
+That a watch is opened does not end a trouble, as it may be refused in its first event: an event does, and a watch that
+was over without one, but not soon.
+
 That the API server has no such kind is no trouble. It answers 404 then, or 403 where nothing is granted for the kind
 either; so whether there is one is what its discovery says, which everybody may ask. A kind that is not there counts as
 empty, and its discovery is asked until it is. One that goes has its objects deleted before, which the watch brings.
@@ -139,6 +142,7 @@ class Follower(Generic[T]):
                 self._is_forgotten = isinstance(error, ExpiredError)
             else:
                 if self._went_on():
+                    self._fine()
                     again = False
                 elif self._opened is not None:
                     pause = self._backoff.pause()
@@ -183,7 +187,6 @@ class Follower(Generic[T]):
             self._opened = self._clock()
             self._absent_since = None
             self._heard()
-            self._fine()
             async for several in events:
                 self._heard()
                 changes: list[Change[T]] = []
@@ -212,11 +215,11 @@ class Follower(Generic[T]):
 
     def _heard(self) -> None:
         self.heard = self._clock()
-        if self.reflector.is_following:
+        if self.reflector.is_following and self.trouble is None:
             self.known = self.heard
 
     def _fine(self) -> None:
-        """Something was answered. Once a watch goes on from a whole list, there is no trouble any more."""
+        """A watch went on. Once it does from a whole list, there is no trouble any more."""
         if self.reflector.is_following:
             self.known = self.heard
             if self.trouble is not None or self.is_absent:
@@ -245,6 +248,7 @@ class Follower(Generic[T]):
         self._absent_since = None
         if self._went_on() and isinstance(error, UnreachableError):
             logger.debug("%s: the watch is over: %s", self._shown, error)
+            self._fine()
             return 0.0
         if self._is_forgotten or not isinstance(error, ExpiredError):
             self._in_trouble(error)
