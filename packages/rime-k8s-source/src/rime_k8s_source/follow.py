@@ -12,7 +12,8 @@ That the API server has no such kind is no trouble. It answers 404 then, or 403 
 either; so whether there is one is what its discovery says, which everybody may ask. A kind that is not there counts as
 empty, and its discovery is asked until it is. One that goes has its objects deleted before, which the watch brings.
 Where it went while nobody watched, its objects are kept until it has been away for `GONE`: an API server that has just
-been started, or is one of several, may not know of it yet.
+been started, or is one of several, may not know of it yet. At the start there is nothing to keep, and it is not waited
+for: most clusters do not have every kind that is looked for.
 """
 
 import logging
@@ -129,7 +130,6 @@ class Follower(Generic[T]):
         again = False
         while True:
             pause = 0.0
-            self._opened, self._brought = None, False
             try:
                 await self._ask()
             except NoKindError as error:
@@ -152,6 +152,7 @@ class Follower(Generic[T]):
 
     async def _ask(self) -> None:
         """One request, to its end; of a kind that is not there only whether it is by now."""
+        self._opened, self._brought = None, False
         if self._absent_since is not None:
             await self._look()
         request = self.reflector.request()
