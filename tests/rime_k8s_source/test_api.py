@@ -6,7 +6,7 @@ import pytest
 import trustme
 
 from rime_k8s_source.access import Access, ExecPlugin, User
-from rime_k8s_source.api import ApiServer
+from rime_k8s_source.api import ApiServer, proxy_of
 from rime_k8s_source.errors import (
     AbsentError,
     ApiError,
@@ -192,6 +192,34 @@ async def test_a_proxy_is_the_accesss_own_or_the_environments(monkeypatch):
 
     assert [request.host for request in proxy.requests] == ["api.example"] * 2
     assert len(direct.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("server", "is_direct"),
+    [
+        ("http://10.96.0.1:443", True),
+        ("http://me:pw@10.96.0.1:443", True),
+        ("http://[fd00::1]:443", True),
+        ("http://[fe80::1]:443", False),
+        ("http://11.0.0.1:443", False),
+        ("http://api.example", False),
+        ("http://api.svc", True),
+    ],
+)
+async def test_no_proxy_may_name_networks_as_for_kubectl(server, is_direct, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://proxy:3128")
+    monkeypatch.setenv("no_proxy", "10.0.0.0/8, fd00::/8,.svc,172.16.0.0/99")
+
+    assert (proxy_of(Access("context dev", server)) is None) == is_direct
+
+
+async def test_the_password_of_a_proxy_or_a_server_is_in_no_message():
+    async with FakeApi(lambda _: (407, "")) as proxy:
+        with_password = proxy.url.replace("//", "//me:hunter2@")
+        for api in (at("https://api.example", proxy=with_password), at(with_password), at("https://me:hunter2@h:1")):
+            with pytest.raises(UnreachableError) as caught:
+                await page(api)
+            assert "hunter2" not in str(caught.value)
 
 
 AUTHORITY = trustme.CA()

@@ -72,6 +72,10 @@ def test_services_can_be_left_out_where_there_is_something_else():
             "kubernetes: secrets= needs a label selector, such as secrets=rime.dev/xds: never all of them",
         ),
         (
+            {"secrets": " "},
+            "kubernetes: secrets= needs a label selector, such as secrets=rime.dev/xds: never all of them",
+        ),
+        (
             {"configmaps": ""},
             "kubernetes: configmaps= needs a label selector, such as configmaps=rime.dev/xds: never all of them",
         ),

@@ -45,5 +45,12 @@ def test_a_text_of_others_is_one_line_that_can_be_shown():
     assert one_line("x" * 400) == f"{'x' * 300}… (400 characters)"
 
 
+def test_a_text_of_others_tells_no_password_of_a_url():
+    assert (
+        one_line("407, url='http://me:hunter2@proxy:1/' at https://h/a@b")
+        == "407, url='http://proxy:1/' at https://h/a@b"
+    )
+
+
 def test_counts_are_written_as_people_say_them():
     assert [counted(number, "object") for number in (0, 1, 2)] == ["0 objects", "1 object", "2 objects"]

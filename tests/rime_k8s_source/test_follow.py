@@ -1,6 +1,7 @@
 """What a Follower does with what it is answered: when it asks again, and what it says. Time is virtual."""
 
 import asyncio
+import itertools
 import logging
 from collections import deque
 from contextlib import asynccontextmanager
@@ -207,6 +208,56 @@ def test_it_is_not_settled_before_the_first_list_is_whole():
     assert [(change.old, change.new) for change in seen.told] == [(None, 1)]
 
 
+HALF = "the watch ended before the list was whole"
+
+
+@pytest.mark.parametrize(("end", "said"), [([LOST], str(LOST)), ([], HALF), ([5, LOST], str(LOST)), ([5], HALF)])
+def test_a_list_that_ends_half_way_is_trouble_and_waited_for_longer_and_longer(end, said):
+    half = [event("ADDED", A, 1, 4), *end]
+    seen = run(half, half, half, half, [*LISTED, 1])
+
+    lasted = sum(what for what in end if what is not LOST)
+    assert [round(after - before - lasted, 3) for before, after in itertools.pairwise(seen.at)][:4] == [
+        0.8,
+        1.6,
+        3.2,
+        6.4,
+    ]
+    assert list(dict.fromkeys(seen.stirred)) == [(False, said, False), (True, "", False)]
+
+
+def test_pages_that_break_half_way_are_waited_for_longer_and_longer():
+    page = {"metadata": {"resourceVersion": "5", "continue": "next"}, "items": []}
+    seen = run(ApiError(422, "sendInitialEvents is forbidden"), [page], LOST, [page], LOST, [page], LOST)
+
+    assert seen.at == [0, 0, 0, 0.8, 0.8, 2.4, 2.4, 5.6]
+    assert seen.stirred == [(False, str(LOST), False)]
+
+
+def test_a_watch_that_is_opened_and_then_refused_is_one_trouble_that_lasts(caplog):
+    caplog.set_level(logging.INFO)
+    refusal = {"type": "ERROR", "object": {"code": 500, "message": "etcdserver: request timed out"}}
+    seen = run([*LISTED, 7], *[[refusal]] * 4, [bookmark(6), 300])
+
+    assert seen.at[:6] == [0, 7, 7.8, 9.4, 12.6, 19]
+    assert len(caplog.messages) == 2
+    assert {trouble for _, trouble, _ in seen.stirred[1:-1]} == {
+        "the API server answers 500: etcdserver: request timed out"
+    }
+    assert seen.stirred[-1] == (True, "", False)
+    assert known(run([*LISTED, 7], *[[refusal]] * 4)) == 7, "a watch that is refused brings nothing to know"
+
+
+def test_trouble_is_over_with_an_event_or_once_a_watch_went_on_for_a_while():
+    def over(*watch):
+        return run([*LISTED, 300], LOST, [*watch], LOST).stirred
+
+    told, silent = [(True, "", False), (True, str(LOST), False)], [9, LOST]
+    assert over(bookmark(6), LOST)[:3] == [*told, (True, "", False)]
+    assert over(*silent)[:3] == [*told, (True, "", False)]
+    assert all(trouble for _, trouble, _ in over(0.5)[1:])
+
+
 def test_an_answer_begins_the_pauses_anew():
     seen = run([*LISTED, 300], LOST, LOST, [bookmark(6), 300], LOST, [1])
 
@@ -236,6 +287,26 @@ def test_one_that_forgets_again_and_again_is_not_asked_without_pause():
     seen = run([*LISTED, 300], expired, expired, expired, [*LISTED, 1])
 
     assert seen.at[:4] == [0, 300, 300, 300.8]
+
+
+@pytest.mark.parametrize("expired", [[gone()], [event("ADDED", A, 1, 4), gone()], ExpiredError(410, "too old")])
+def test_one_that_forgets_without_end_is_trouble_with_pauses_that_grow(expired):
+    seen = run([*LISTED, 300], *[expired] * 5, [*LISTED, 1])
+
+    assert seen.at[:7] == [0, 300, 300, 300.8, 302.4, 305.6, 312]
+    settled, (is_settled, trouble, _), *_, over = seen.stirred
+    assert (is_settled, "410" in trouble) == (True, True)
+    assert settled == over == (True, "", False)
+
+
+def test_one_that_forgets_after_each_whole_list_is_no_trouble_and_not_asked_without_pause():
+    page = {"metadata": {"resourceVersion": "5", "continue": ""}, "items": []}
+    streamed = run(*[[*LISTED, gone()]] * 4)
+    paged = run(ApiError(422, "sendInitialEvents is forbidden"), *[[page], [gone()]] * 4)
+
+    for seen in (streamed, paged):
+        assert seen.stirred == [(True, "", False)]
+        assert seen.at[-1] > 1.5
 
 
 def test_a_server_without_streaming_lists_is_asked_for_pages_at_once():

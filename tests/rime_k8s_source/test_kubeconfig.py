@@ -180,6 +180,7 @@ def test_a_plugin_is_called_as_it_says(of_user, tmp_path):
             "username is not supported: no API server takes passwords since Kubernetes 1.19",
         ),
         ({"as-groups": ["a"]}, "as-groups is not supported: give the groups to a user"),
+        ({"as-user-extra": {"scopes": ["view"]}}, "as-user-extra is not supported"),
         ({"exec": []}, None),
         ({"exec": "x"}, "exec should be a mapping"),
         ({"exec": EXEC | {"command": ""}}, "exec: command is missing"),

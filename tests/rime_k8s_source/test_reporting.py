@@ -426,6 +426,34 @@ def test_without_a_permission_it_is_said_once_and_tried_again_with_pauses(api, c
     ]
 
 
+def test_an_object_whose_status_may_not_be_written_keeps_no_other_from_its_own(api, caplog):
+    caplog.set_level(logging.INFO)
+
+    async def scene():
+        for name in ("a", "b"):
+            api.create(name)
+        api.refuses = lambda kind, body: FORBIDDEN if (kind, body["metadata"]["name"]) == (XDS_RESOURCES, "a") else None
+        async with running(api) as replica:
+            replica.serve("a", "x")
+            replica.serve("b", "y")
+            for clients in range(5):
+                await asyncio.sleep(60)
+                assert counts(api.status("b")) == (clients, clients, 0)
+                replica.client()
+                await asyncio.sleep(3)
+                assert counts(api.status("b")) == (clients + 1, clients + 1, 0), "as soon as without the other"
+            assert 5 < len(api.patches("a")) < 20
+            replica.reporter.note({Unit(0, ("shop", "a")): Made()})
+            await asyncio.sleep(60)
+
+    play(scene)
+    assert caplog.messages == [
+        "this is the replica rime/own",
+        f"the status of xdsresources cannot be told: {FORBIDDEN}",
+        f"no longer: the status of xdsresources cannot be told: {FORBIDDEN}",
+    ]
+
+
 def test_while_its_lease_cannot_be_written_nothing_is_for_others_would_take_it_out(api, caplog):
     async def scene():
         api.create("edge")

@@ -209,6 +209,16 @@ def test_a_protocol_that_envoy_has_not_is_left_out_with_a_warning():
     assert (names(found), found.warnings) == ([], ["service prod/shop: port 36412: Envoy has no SCTP; it is left out"])
 
 
+def test_of_two_ports_with_one_name_the_first_counts_with_a_warning():
+    numbers = Template("{service}/{number}", option="names", known=("service", "number"), needed=())
+    ports = ({"port": 53, "name": "dns"}, {"port": 53, "name": "dns-udp", "protocol": "UDP"})
+    found = made(service(*ports), mapper=ServiceMapper(numbers))
+
+    assert names(found) == [(CLUSTER, "shop/53"), (ENDPOINT, "shop/53")]
+    assert found.claims == made(service(ports[0]), mapper=ServiceMapper(numbers)).claims
+    assert found.warnings == ["service prod/shop: port dns-udp: 'shop/53' is of a port before this one; it is left out"]
+
+
 def test_what_envoy_would_refuse_is_a_trouble_that_hides_that_resource():
     body = service(80, type="ExternalName", externalName="shop.example")
     found = made(body, mapper=ServiceMapper(Template("{service}", option="names", known=("service",), needed=())))

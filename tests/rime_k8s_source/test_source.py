@@ -124,6 +124,21 @@ async def test_it_is_ready_when_every_kind_was_listed_once(cluster, kubeconfig):
 
 
 @pytest.mark.asyncio
+async def test_an_object_that_a_mapper_does_not_understand_is_a_line_and_keeps_nothing_from_being_served(
+    cluster, kubeconfig, caplog
+):
+    bad = service(80, name="bad")
+    bad["spec"]["ports"][0]["port"] = "eighty"
+    cluster.objects["services"].append(bad)
+    async with serving(kubeconfig, cluster) as (plane, writer, _, _):
+        await until(lambda: writer.is_ready)
+        assert list(plane.snapshot()[CLUSTER]) == ["prod/shop/80"]
+        [line] = writer.lacks
+        assert line.startswith("service: services prod/bad: ValueError: invalid literal")
+        assert line in caplog.messages
+
+
+@pytest.mark.asyncio
 async def test_each_namespace_is_watched_by_itself(cluster, kubeconfig):
     async with serving(kubeconfig, cluster, namespace="prod,test", services="xds=yes") as (_, writer, fake, _):
         await until(lambda: writer.is_ready)

@@ -1,5 +1,7 @@
 """Objects make up units, and a change makes only its own anew."""
 
+import pytest
+
 from rime_k8s_source.kinds import ENDPOINT_SLICES, SERVICES
 from rime_k8s_source.mapping import Claim, Made, Trouble
 from rime_k8s_source.reflector import Change
@@ -82,6 +84,50 @@ def test_what_a_mapper_raises_is_a_trouble_that_hides_all_of_that_unit():
 
     assert made[Unit(0, ("", "!"))].troubles == [Trouble("letter !: it breaks")]
     assert of(made)["a"] == ["x"]
+
+
+class Hosts:
+    """A mapper whose objects are of the unit of their host; `keep` and `units` raise for what has none."""
+
+    name = "host"
+    wanted = ()
+
+    def keep(self, kind, body):
+        return body["spec"]
+
+    def units(self, kind, key, kept):
+        return [("", kept["host"])]
+
+    def make(self, unit, objects):
+        return Made([Claim("t", unit[1], ",".join(sorted(key[1] for key in objects[SERVICES])).encode())])
+
+
+@pytest.mark.parametrize(
+    ("body", "why"), [({}, "KeyError: 'spec'"), ({"spec": {"port": 1}}, "KeyError: 'host'")], ids=["keep", "units"]
+)
+def test_an_object_for_which_a_mapper_raises_is_a_trouble_and_stays_as_it_was(body, why):
+    units = Units([Letters(), Hosts()])
+    keep = units.keep(1, SERVICES)
+    kept = {"x": None, "y": None}
+
+    def become(name, body):
+        """What is made when an object is this, or is not there."""
+        metadata = {"metadata": {"namespace": "shop", "name": name}}
+        old, kept[name] = kept[name], None if body is None else keep(body | metadata)
+        units.change(1, SERVICES, [Change(("shop", name), old, kept[name])])
+        made = units.make()
+        return of(made), [trouble.text for what in made.values() for trouble in what.troubles]
+
+    line = f"host: services shop/x: {why}"
+    assert become("x", body) == ({"services/x": []}, [line])
+    assert become("y", {"spec": {"host": "h"}}) == ({"h": ["y"]}, [])
+    assert become("x", {"spec": {"host": "h"}}) == ({"services/x": [], "h": ["x,y"]}, [])
+    assert become("x", body) == ({"services/x": []}, [line])
+    assert become("x", body | {"kind": "still"}) == ({"services/x": []}, [line])
+    assert become("y", {"spec": {"host": "g"}}) == ({"h": ["x"], "g": ["y"]}, [])
+    assert become("x", {"spec": {"host": "g"}}) == ({"services/x": [], "h": [], "g": ["x,y"]}, [])
+    assert become("x", body)[1] == [line]
+    assert become("x", None) == ({"services/x": [], "g": ["y"]}, [])
 
 
 class Counting(ServiceMapper):

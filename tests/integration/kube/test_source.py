@@ -239,7 +239,7 @@ async def test_a_service_account_that_is_deleted_keeps_the_last_state_and_a_new_
     role(namespace, f"{namespace.name}/rime", *LEAST)
     namespace.create("services", service("shop"))
     name = f"{namespace.name}/shop/80"
-    async with sourced(kubeconfig, namespace=namespace.name, idle="1s") as source:
+    async with sourced(kubeconfig, namespace=namespace.name, idle="2s") as source:
         namespace.delete("serviceaccounts", "rime")
         await eventually(lambda: any("(401)" in line for line in source.writer.lacks))
         assert source.names(CLUSTER) == [name]
@@ -273,7 +273,7 @@ async def test_a_token_that_expires_is_trouble_until_the_file_has_another(kube, 
     # the API server allows for clocks that differ by a minute
     token.write_text(aged(kube, token.read_text(), 57))
     name = f"{namespace.name}/shop/80"
-    async with sourced(kubeconfig, namespace=namespace.name, idle="1s") as source:
+    async with sourced(kubeconfig, namespace=namespace.name, idle="2s") as source:
         assert source.names(CLUSTER) == [name]
         await eventually(lambda: any("(401)" in line for line in source.writer.lacks))
         assert source.names(CLUSTER) == [name]

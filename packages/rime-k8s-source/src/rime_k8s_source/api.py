@@ -1,11 +1,12 @@
 """The API server over HTTP: lists, watches, what is written of status, with aiohttp's errors as ours."""
 
+import ipaddress
 import json
 import os
 import ssl
 import urllib.request
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from types import TracebackType
 from typing import Final, Self
 from urllib.parse import urlsplit
@@ -46,7 +47,7 @@ class ApiServer:
         self._access: Final = access
         self._authenticator: Final = Authenticator(access)
         self._contexts: Final = Contexts(access)
-        self._proxy: Final = _proxy(access)
+        self._proxy: Final = proxy_of(access)
         self._patient: Final = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT, sock_read=ANSWER)
         self._watching: Final = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT, sock_read=idle)
         self._session: aiohttp.ClientSession | None = None
@@ -204,7 +205,7 @@ class ApiServer:
         try:
             yield
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise UnreachableError(f"{self._access.server}: {_why(error)}") from error
+            raise UnreachableError(f"{one_line(self._access.server)}: {_why(error)}") from error
 
     async def _events(self, answer: aiohttp.ClientResponse) -> AsyncIterator[list[Object]]:
         lines = Lines()
@@ -263,11 +264,25 @@ def _verification(error: Exception) -> str:
     return error.verify_message if isinstance(error, ssl.SSLCertVerificationError) else str(error)
 
 
-def _proxy(access: Access) -> str | None:
+def proxy_of(access: Access) -> str | None:
     """The access's own proxy, or the environment's (HTTPS_PROXY, NO_PROXY), as for kubectl."""
     if access.proxy is not None:
         return access.proxy
     url = urlsplit(access.server)
-    if urllib.request.proxy_bypass(url.netloc):
+    proxies = urllib.request.getproxies()
+    if urllib.request.proxy_bypass(url.netloc.rpartition("@")[2]) or _is_in(url.hostname, proxies.get("no", "")):
         return None
-    return urllib.request.getproxies().get(url.scheme)
+    return proxies.get(url.scheme)
+
+
+def _is_in(host: str | None, networks: str) -> bool:
+    """Whether a host is an address in one of the networks of NO_PROXY, which urllib does not know."""
+    try:
+        address = ipaddress.ip_address(host or "")
+    except ValueError:
+        return False
+    for each in networks.split(","):
+        with suppress(ValueError):
+            if address in ipaddress.ip_network(each.strip(), strict=False):
+                return True
+    return False

@@ -110,6 +110,7 @@ def _all_or_none(text: str) -> str | None:
 
 
 def _selector(option: str, text: str | None) -> str | None:
+    text = text.strip() if text is not None else None
     if text == "":
         raise UsageError(
             f"kubernetes: {option}= needs a label selector, such as {option}=rime.dev/xds: never all of them"

@@ -17,12 +17,16 @@ None of them reaches who runs a source: each is retried, said once when it begin
 it lasts the view is incomplete.
 """
 
+import re
 from typing import Final
 
 from rime_core.errors import SourceError
 
 _LONGEST: Final = 300
 """Characters of a server's own text in a message."""
+
+_USER_INFO: Final = re.compile(r"(?<=://)[^/?#\s]*@")
+"""The name and password in a URL."""
 
 
 class UnreachableError(SourceError):
@@ -86,8 +90,8 @@ class ExpiredError(ApiError):
 
 
 def one_line(text: str) -> str:
-    """A text of others as one line of a message can hold it."""
-    text = " ".join(text.split())
+    """A text of others as one line of a message can hold it; its URLs are without names and passwords."""
+    text = _USER_INFO.sub("", " ".join(text.split()))
     text = text if text.isprintable() else ascii(text)[1:-1]
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text)} characters)"
 

@@ -1,13 +1,19 @@
 """Following one selection: asking what the reflector wants asked, waiting where there is trouble, telling what differs.
 
 A connection that breaks is nothing to speak of: the next watch goes on where it was. Trouble is when the next one does
-not come about either; then what is there stays, trouble says so, and it is tried again after a pause.
+not come about either, or a list ends before it is whole; then what is there stays, trouble says so, and it is tried
+again after pauses that grow until a list is whole, or a watch that goes on from one brings an event. A server that does
+not remember a version is asked for a list at once; that it does not remember that one either is trouble.
+
+That a watch is opened does not end a trouble, as it may be refused in its first event: an event does, and a watch that
+was over without one, but not soon.
 
 That the API server has no such kind is no trouble. It answers 404 then, or 403 where nothing is granted for the kind
 either; so whether there is one is what its discovery says, which everybody may ask. A kind that is not there counts as
 empty, and its discovery is asked until it is. One that goes has its objects deleted before, which the watch brings.
 Where it went while nobody watched, its objects are kept until it has been away for `GONE`: an API server that has just
-been started, or is one of several, may not know of it yet.
+been started, or is one of several, may not know of it yet. At the start there is nothing to keep, and it is not waited
+for: most clusters do not have every kind that is looked for.
 """
 
 import logging
@@ -111,6 +117,8 @@ class Follower(Generic[T]):
         self._absent_since: float | None = None
         self._opened: float | None = None
         self._brought = False
+        self._is_forgotten = False
+        """The server did not remember a version, and nothing has been known since."""
 
     @property
     def is_settled(self) -> bool:
@@ -122,7 +130,6 @@ class Follower(Generic[T]):
         again = False
         while True:
             pause = 0.0
-            self._opened, self._brought = None, False
             try:
                 await self._ask()
             except NoKindError as error:
@@ -132,9 +139,12 @@ class Follower(Generic[T]):
                 if not at_once or again:
                     pause = self._failed(error)
                 again = at_once
+                self._is_forgotten = isinstance(error, ExpiredError)
             else:
-                again = False
-                if self._was_short():
+                if self._went_on():
+                    self._fine()
+                    again = False
+                elif self._opened is not None:
                     pause = self._backoff.pause()
             if self._timing.relist and self.reflector.is_following and self._is_due():
                 self.reflector.relist()
@@ -142,6 +152,7 @@ class Follower(Generic[T]):
 
     async def _ask(self) -> None:
         """One request, to its end; of a kind that is not there only whether it is by now."""
+        self._opened, self._brought = None, False
         if self._absent_since is not None:
             await self._look()
         request = self.reflector.request()
@@ -149,7 +160,8 @@ class Follower(Generic[T]):
             if isinstance(request, List):
                 page = await self._api.page(self.selection, request)
                 self._heard()
-                self._take(self.reflector.page(page))
+                self._absent_since = None
+                self._take(self.reflector.page(page), is_known=self.reflector.is_following)
             else:
                 await self._watch(request)
         except (AbsentError, ForbiddenError):
@@ -174,20 +186,27 @@ class Follower(Generic[T]):
         seconds = max(1, round(self._timing.renew * (1 + self._chance())))
         async with self._api.events(self.selection, request, seconds=seconds) as events:
             self._opened = self._clock()
+            self._absent_since = None
             self._heard()
-            self._fine()
             async for several in events:
                 self._heard()
                 changes: list[Change[T]] = []
+                is_known = False
                 try:
                     for event in several:
                         changes += self.reflector.event(event)
+                        is_known = is_known or self.reflector.is_following
                 finally:
-                    self._take(changes)
+                    self._take(changes, is_known=is_known)
+        if not self.reflector.is_following:
+            raise UnreachableError("the watch ended before the list was whole")
 
-    def _take(self, changes: Sequence[Change[T]]) -> None:
+    def _take(self, changes: Sequence[Change[T]], *, is_known: bool) -> None:
+        """Take in what came; `is_known`: it made a list whole, or was an event after one."""
+        if not is_known:
+            return
         self._brought = True
-        self._absent_since = None
+        self._is_forgotten = False
         self._backoff.reset()
         if self.reflector.lists != self._lists:
             self._lists, self._listed = self.reflector.lists, self._clock()
@@ -197,11 +216,11 @@ class Follower(Generic[T]):
 
     def _heard(self) -> None:
         self.heard = self._clock()
-        if self.reflector.is_following:
+        if self.reflector.is_following and self.trouble is None:
             self.known = self.heard
 
     def _fine(self) -> None:
-        """Something was answered. Once a watch goes on from a whole list, there is no trouble any more."""
+        """A watch went on. Once it does from a whole list, there is no trouble any more."""
         if self.reflector.is_following:
             self.known = self.heard
             if self.trouble is not None or self.is_absent:
@@ -228,10 +247,11 @@ class Follower(Generic[T]):
     def _failed(self, error: SourceError) -> float:
         """Something went wrong; how long to wait, in seconds."""
         self._absent_since = None
-        if self._opened is not None and not self._was_short() and isinstance(error, UnreachableError):
+        if self._went_on() and isinstance(error, UnreachableError):
             logger.debug("%s: the watch is over: %s", self._shown, error)
+            self._fine()
             return 0.0
-        if not isinstance(error, ExpiredError):
+        if self._is_forgotten or not isinstance(error, ExpiredError):
             self._in_trouble(error)
         return self._backoff.pause()
 
@@ -249,8 +269,11 @@ class Follower(Generic[T]):
         if was != (self._was_settled, trouble):
             self._stirred()
 
-    def _was_short(self) -> bool:
-        return self._opened is not None and not self._brought and self._clock() - self._opened < SHORT
+    def _went_on(self) -> bool:
+        """Whether the last request was a watch that brought something, or went on from a whole list for a while."""
+        if self._opened is None:
+            return False
+        return self._brought or (self.reflector.is_following and self._clock() - self._opened >= SHORT)
 
     def _is_due(self) -> bool:
         """Whether the last list is so old that there should be a new one; each replica at a time of its own."""

@@ -72,6 +72,8 @@ def _user(entry: "_Entry") -> User:
     impersonate = {header: entry.text(key) for key, header in _IMPERSONATE.items() if entry.text(key)}
     if entry.values.get("as-groups"):
         raise entry.fault("as-groups", "is not supported: give the groups to a user")
+    if entry.values.get("as-user-extra"):
+        raise entry.fault("as-user-extra", "is not supported")
     return User(
         token=token_file if token_file is not None else token.encode() or None,
         certificate=entry.content("client-certificate"),

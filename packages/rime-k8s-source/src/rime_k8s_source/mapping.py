@@ -72,11 +72,14 @@ class Mapper(Protocol):
         ...
 
     def keep(self, kind: Kind, body: Object) -> Any | None:  # noqa: ANN401 - the mapper's own
-        """What of an object is remembered; None where it is not of interest. Equal values are no change."""
+        """What of an object is remembered; None where it is not of interest. Equal values are no change.
+
+        What it raises counts as a trouble of that object, which stays what it was.
+        """
         ...
 
     def units(self, kind: Kind, key: Key, kept: Any) -> Iterable[Key]:  # noqa: ANN401 - what `keep` gave
-        """To which units an object belongs."""
+        """To which units an object belongs. What it raises counts as what `keep` raises."""
         ...
 
     def make(self, unit: Key, objects: Mapping[Kind, Mapping[Key, Any]]) -> Made:

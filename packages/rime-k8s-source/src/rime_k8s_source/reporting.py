@@ -85,6 +85,11 @@ class Reporter:
         """What is amiss, by what it keeps from happening."""
         self._tried: Final[dict[Key, Object]] = {}
         """What was written last of each object; whatever came of it, the same is not written twice."""
+        self._forbidden: Final[set[Key]] = set()
+        """The objects whose status may not be written."""
+        self._forbidden_until = 0.0
+        """When these are tried again, by the clock."""
+        self._patience: Final = Backoff()
         self._statuses: Final = [
             Follower(
                 api,
@@ -113,6 +118,7 @@ class Reporter:
                 if what.generation is None:
                     self._made.pop(unit.key, None)
                     self._tried.pop(unit.key, None)
+                    self._forbidden.discard(unit.key)
                 else:
                     self._made[unit.key] = what
         if self._made:
@@ -153,6 +159,8 @@ class Reporter:
             SourceError: nothing can be written now.
         """
         counted = 0.0
+        is_time = anyio.current_time() >= self._forbidden_until
+        refusal: ForbiddenError | None = None
         for key in sorted(self._made):
             made, seen = self._made.get(key), self._seen(key)
             if made is None or seen is None:
@@ -169,10 +177,27 @@ class Reporter:
             body, manager = report.applied(key, seen, self._replicas.own, own, stale), self._replicas.own
             if body is None and stale:
                 body, manager = report.withdrawn(key, seen), stale[0]
-            if body is not None and self._tried.get(key) != body:
-                await self._write(key, body, manager)
+            if body is None or self._tried.get(key) == body:
+                self._forbidden.discard(key)
+            elif is_time or key not in self._forbidden:
+                try:
+                    await self._write(key, body, manager)
+                    self._forbidden.discard(key)
+                except ForbiddenError as error:
+                    self._forbidden.add(key)
+                    refusal = refusal or error
                 await anyio.sleep(1 / WRITES)
+        self._settle(refusal)
         return counted
+
+    def _settle(self, refusal: ForbiddenError | None) -> None:
+        """After each object was looked at; `refusal`: why one may not be written."""
+        if refusal is not None:
+            self._say("status", refusal)
+            self._forbidden_until = anyio.current_time() + self._patience.pause()
+        elif not self._forbidden:
+            self._say("status", None)
+            self._patience.reset()
 
     def _seen(self, key: "Key") -> Seen | None:
         for follower in self._statuses:
@@ -208,7 +233,6 @@ class Reporter:
             logger.warning("the status of %s is not written: %s", shown(key), error)
         else:
             self._tried[key] = body
-            self._say("status", None)
 
     async def _renew(self) -> None:
         """Renew the Lease, and take away those of others that do not."""

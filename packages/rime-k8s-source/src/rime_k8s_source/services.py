@@ -177,11 +177,16 @@ class ServiceMapper:
         slices = [kept for _, kept in sorted(objects.get(ENDPOINT_SLICES, {}).items())]
         claims, troubles, warnings = [], [], []
         shown = f"service {unit[0]}/{unit[1]}"
+        names = set()
         for port in service.ports:
             name = self._names.fill(namespace=unit[0], service=unit[1], port=port.shown, number=str(port.number))
             if port.protocol not in {"TCP", "UDP"}:
                 warnings.append(f"{shown}: port {port.shown}: Envoy has no {port.protocol}; it is left out")
                 continue
+            if name in names:
+                warnings.append(f"{shown}: port {port.shown}: {name!r} is of a port before this one; it is left out")
+                continue
+            names.add(name)
             messages = [cluster(name, service, port)]
             if not service.external:
                 messages.append(assignment(name, service, port, slices))

@@ -125,7 +125,7 @@ class KubernetesSource:
                 Follower(
                     api,
                     selection,
-                    partial(mapper.keep, selection.kind),
+                    units.keep(rank, selection.kind),
                     tell=news.after(partial(units.change, rank, selection.kind)),
                     stirred=news.come,
                     timing=Timing(relist=self._options.relist),
