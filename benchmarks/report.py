@@ -144,6 +144,11 @@ def lines(
     drawing.savefig(path, metadata={"Date": None, "Creator": None})
 
 
+def most_streams(results: Results) -> int:
+    """How many streams one change goes to where it goes to the most."""
+    return max(each.streams for each in results.figures if each.figure == "one change, last stream has it")
+
+
 def plots(results: Results) -> None:
     """All plots, beside the results."""
     apply = "apply changed"
@@ -155,7 +160,7 @@ def plots(results: Results) -> None:
         ((of, [(each.n, each.median / 1e3) for each in results.all(apply, of)]) for of in results.contenders(apply)),
     )
     change = "one change, last stream has it"
-    most = max(each.streams for each in results.figures)
+    most = most_streams(results)
     lines(
         FOLDER / "change.svg",
         f"One resource changed: until the last of {most:,} streams has it",
@@ -206,7 +211,7 @@ def main() -> None:
         sys.exit(f"{RESULTS.relative_to(ROOT)} is not there: make bench-peers makes it")
     results = Results(json.loads(RESULTS.read_text(encoding="utf-8")))
     plots(results)
-    most = max(each.streams for each in results.figures)
+    most = most_streams(results)
     parts: dict[str, Callable[[], str]] = {"circumstances": lambda: circumstances(results)}
     for name in dict.fromkeys(each.figure for each in results.figures):
         parts[name] = lambda name=name: table(results, name, streams=None)  # type: ignore[misc]
