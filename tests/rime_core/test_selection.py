@@ -1038,6 +1038,7 @@ def test_who_is_alone_in_asking_for_names_leaves_nothing_that_is_kept_for_others
     plane.apply(ENDPOINT, "a", b"1")
     alone = plane.server().subscribe(ENDPOINT, ["a"])
     alone.initial({"a": "old"})
+    assert alone._names is not None
     assert not alone._names.shared
 
 
@@ -1055,4 +1056,6 @@ def test_what_went_before_others_asked_for_these_names_too_is_told_as_removed():
     other.initial()
     plane.remove(ENDPOINT, "b")
     one.add(["c"])
-    assert set(one.poll().removed) == {"b", "c"}
+    update = one.poll()
+    assert update is not None
+    assert set(update.removed) == {"b", "c"}
