@@ -91,7 +91,8 @@ class Writer:
                         index.label = None
                         store.commits += 1
                         if index.waiting or index.touched:
-                            store.clients.committed(self.name, {type_url: (name,)}, None)
+                            if store.clients.observers:
+                                store.clients.committed(self.name, {type_url: (name,)}, None)
                             call_all(index.woken())
                         return True
         resource = store.preparation.resource(type_url, name, body, aliases, on_demand, ttl)

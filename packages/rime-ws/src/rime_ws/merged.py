@@ -4,6 +4,7 @@ A client is one worker's, so what is told of clients is passed on, with the work
 worker has gone. The first state is whole when each worker has told its own, or cannot be reached.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -35,7 +36,7 @@ def merged(request: "Request", own: "Feed", number: int, others: Open, times: "T
 _SUBSCRIBE: Final = {"message": "subscribe", "id": "all"}
 
 
-class _Merged:
+class _Merged(ABC):
     """Asks its feeds in turn."""
 
     def __init__(self, id: str, feeds: "Mapping[int, Feed]", times: "Times") -> None:  # noqa: A002 - the message's own word
@@ -72,8 +73,9 @@ class _Merged:
         for feed in self._feeds.values():
             feed.close()
 
+    @abstractmethod
     def _merge(self, number: int, said: dict[str, Any]) -> dict[str, Any] | None:
-        raise NotImplementedError
+        """The message that what one worker said becomes; None where it brings nothing new."""
 
     def _envelope(self, message: str) -> dict[str, Any]:
         return {"message": message, "id": self._id, "time": self._times.now()}
