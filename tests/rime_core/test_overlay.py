@@ -5,9 +5,8 @@ once for all groups.
 import pytest
 
 from rime_core import CLUSTER, SECRET, Plane
-from rime_core.kept import SMALL
+from rime_core.kept import ANSWERS, SMALL
 from rime_core.resource import content_digest
-from rime_core.view import ANSWERS
 from tests.rime_core.client import Client, reading, said
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from rime_core import CLUSTER, SECRET, Plane
-from rime_core.view import ANSWERS
+from rime_core.kept import ANSWERS
 
 
 @pytest.fixture

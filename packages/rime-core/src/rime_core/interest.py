@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapp
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
+from rime_core.kept import ANSWERS
 from rime_core.parties import BEFORE_INITIAL
 
 if TYPE_CHECKING:
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from rime_core.update import Update
     from rime_core.view import View
     from rime_core.watches import Watch
-
-_ANSWERS: Final = 64
-"""For how many cursors answers are kept, of one set of names."""
 
 _STEPS: Final = 64
 """How many steps are remembered, from one set of names."""
@@ -94,7 +92,7 @@ class Names(Protocol):
         if cursor in shared:
             return shared[cursor]
         update = self._lacking(view, cursor)
-        if len(shared) >= _ANSWERS:  # of names among which nothing changes: not for ever
+        if len(shared) >= ANSWERS:  # of names among which nothing changes: not for ever
             shared.clear()
         shared[cursor] = update
         return update

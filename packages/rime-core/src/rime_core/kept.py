@@ -11,6 +11,9 @@ from weakref import WeakValueDictionary
 
 from rime_core.update import Update
 
+ANSWERS: Final = 64
+"""For how many cursors answers are kept, of one type or one set of names, while nothing changes there."""
+
 SMALL: Final = 64
 """Up to how many resources an answer is small."""
 

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Final
 from rime_core.entry import Entry, Known, Past
 from rime_core.group_interest import GroupInterest
 from rime_core.index import TOMBSTONES, Index
-from rime_core.kept import Kept
+from rime_core.kept import ANSWERS, Kept
 from rime_core.resource import Resource
 from rime_core.update import Update
-from rime_core.view import ANSWERS, View
+from rime_core.view import View
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping

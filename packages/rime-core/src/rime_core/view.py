@@ -12,6 +12,7 @@ from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final, Protocol
 
+from rime_core.kept import ANSWERS
 from rime_core.parties import BEFORE_INITIAL
 from rime_core.resource import Resource, heartbeat_of
 from rime_core.update import Update
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
 
 UNKNOWN: Final = ""
 """A version that no resource has: what the client had is forgotten."""
-
-
-ANSWERS: Final = 64
-"""For how many cursors answers are kept."""
 
 
 class View(Protocol):
