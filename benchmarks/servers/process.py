@@ -5,9 +5,10 @@ one of its own:
 
     {"do": "change", "name": "resource-7", "stamp": 123}   one resource, to this stamp
     {"do": "changes", "rate": 100, "seconds": 3, "among": 200}
-                                                           one resource after the other, of the first 200, stamped with
-                                                           the clock; with "together": true those that are due at once
-                                                           as one change, where that is what the server is best at
+                                                           one resource after the other, of the first 200, each stamped
+                                                           with the time of the clock at which it is due, in
+                                                           nanoseconds; with "together": true those that are due at
+                                                           once as one change. Made a second late, it gives up
     {"do": "collect"}                                      what is garbage is freed
 
 It ends at SIGTERM.

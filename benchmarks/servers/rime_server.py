@@ -16,6 +16,7 @@ import json
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from functools import partial
 from typing import Any, Final
 
@@ -29,6 +30,9 @@ from rime_grpc.stream import Stream
 
 BURST: Final = 0.005
 """Seconds between two looks at the clock while changes are made: what is due by then is made in one go."""
+
+GIVEN_UP: Final = 1.0
+"""Seconds that changes may be late before no more are made."""
 
 
 class CommandedSource:
@@ -55,7 +59,8 @@ class CommandedSource:
         if command["do"] == "change":
             self._change(writer, command["name"], command["stamp"])
         elif command["do"] == "changes":
-            return await self._changes(writer, command["rate"], command["seconds"], command["among"])
+            among, together = command["among"], command.get("together", False)
+            return await self._changes(writer, command["rate"], command["seconds"], among=among, together=together)
         elif command["do"] == "collect":
             gc.collect()
             ctypes.CDLL(None).malloc_trim(0)  # as a Go server's FreeOSMemory
@@ -76,18 +81,22 @@ class CommandedSource:
             change.remove(self._type_url, name)
             change.apply(self._type_url, to, template.body(stamp))
 
-    async def _changes(self, writer: Writer, rate: float, seconds: float, among: int) -> dict[str, int]:
+    async def _changes(
+        self, writer: Writer, rate: float, seconds: float, *, among: int, together: bool
+    ) -> dict[str, int]:
+        """What is due is made, however much that is; stamps say when it was due, so that being late counts."""
         names = list(self._templates)[:among]
-        begun = time.monotonic()
+        total = round(rate * seconds)
+        begun = time.monotonic_ns()
         made = stamp = 0
-        while (passed := time.monotonic() - begun) < seconds:
-            due = int(passed * rate) + 1
-            burst = min(due - made, max(1, int(rate * BURST)))
-            for number in range(made, made + burst):
-                stamp = time.monotonic_ns()
-                self._change(writer, names[number % len(names)], stamp)
-            made += burst
-            await asyncio.sleep(0 if made < due else min(BURST, max(0.0, made / rate - passed)))
+        while made < total and (passed := (time.monotonic_ns() - begun) / 1e9) < seconds + GIVEN_UP:
+            due = min(int(passed * rate) + 1, total)
+            with writer.transaction() if together else nullcontext(writer) as target:
+                for number in range(made, due):
+                    name, stamp = names[number % len(names)], begun + int(number / rate * 1e9)
+                    target.apply(self._type_url, name, self._templates[name].body(stamp))
+            made = max(made, due)
+            await asyncio.sleep(max(BURST, made / rate - passed))
         return {"made": made, "last": stamp}
 
 

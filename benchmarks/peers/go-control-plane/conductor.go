@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"runtime"
 	"runtime/debug"
 	"time"
@@ -15,8 +16,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// burst is the longest time whose changes are made without waiting in between.
-const burst = 5 * time.Millisecond
+const (
+	// burst is the time between two looks at the clock: what is due by then is made without a pause.
+	burst = 5 * time.Millisecond
+	// givenUp is how late changes may be before no more are made.
+	givenUp = time.Second
+)
 
 // A command is one line of the standard input; which fields it has depends on what it is to do.
 type command struct {
@@ -95,52 +100,50 @@ func (c *conductor) answer(line []byte) (any, error) {
 	return nil, fmt.Errorf("do %q: it is change, changes or collect", asked.Do)
 }
 
-// changes changes one resource after the other, of the first so many, at a rate and for as long as asked; where the cache is
-// slower it makes as many as it can. What has come due since it last looked is made without a pause.
+// changes changes one resource after the other, of the first so many, at a rate and for as long as asked. What is due is
+// made, however much that is; stamps say when it was due, so that being late counts.
 func (c *conductor) changes(asked command) (tally, error) {
 	var made tally
-	rate, lasting := asked.Rate, time.Duration(asked.Seconds*float64(time.Second))
-	total := int(rate * lasting.Seconds())
-	most := min(max(1, int(rate*burst.Seconds())), asked.Among)
-	begun := time.Now()
+	total := int(math.Round(asked.Rate * asked.Seconds))
+	begun, err := now()
+	if err != nil {
+		return made, err
+	}
 	for made.Made < total {
-		elapsed := time.Since(begun)
-		if elapsed >= lasting+burst {
+		at, err := now()
+		if err != nil {
+			return made, err
+		}
+		passed := float64(at-begun) / 1e9
+		if passed > asked.Seconds+givenUp.Seconds() {
 			break
 		}
-		due := int(rate*elapsed.Seconds()) + 1 - made.Made
+		due := min(int(asked.Rate*passed)+1, total) - made.Made
 		if due < 1 {
-			time.Sleep(time.Duration(float64(made.Made)/rate*float64(time.Second)) - elapsed)
+			wait := time.Duration((float64(made.Made)/asked.Rate - passed) * float64(time.Second))
+			time.Sleep(max(burst, wait))
 			continue
 		}
-		if err := c.next(min(due, most, total-made.Made), asked, &made); err != nil {
+		if !asked.Together {
+			due = 1
+		}
+		if err := c.next(due, begun, asked, &made); err != nil {
 			return made, err
 		}
 	}
 	return made, nil
 }
 
-// next changes as many resources as count says, from where made left off: together, as one change of the cache, or each
-// as one of its own.
-func (c *conductor) next(count int, asked command, made *tally) error {
-	changed := make(map[string]types.Resource, count)
+// next makes so many changes, from where made left off, as one change of the cache.
+func (c *conductor) next(count int, begun int64, asked command, made *tally) error {
+	changed := make(map[string]types.Resource, min(count, asked.Among))
 	for range count {
-		stamp, err := now()
-		if err != nil {
-			return err
-		}
+		stamp := begun + int64(float64(made.Made)/asked.Rate*1e9)
 		name := c.resources.names[made.Made%asked.Among]
 		changed[name], _ = c.resources.at(name, stamp)
 		*made = tally{made.Made + 1, stamp}
-		if asked.Together && len(changed) < count {
-			continue
-		}
-		if err := c.store.update(changed); err != nil {
-			return err
-		}
-		clear(changed)
 	}
-	return nil
+	return c.store.update(changed)
 }
 
 // now is CLOCK_MONOTONIC in nanoseconds, which other processes of this machine read alike.
