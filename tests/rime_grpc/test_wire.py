@@ -227,6 +227,49 @@ def test_the_node_is_read_from_the_first_request_only():
     assert decoder.decode(data).node is None
 
 
+def later(decoder):
+    """One of these whose first request, with the node, is read."""
+    one = decoder()
+    one.decode(b"")
+    return one
+
+
+@pytest.mark.parametrize(("decoder", "message"), [(DeltaDecoder, Request), (SotwDecoder, SotwRequest)])
+def test_what_many_clients_say_alike_is_parsed_once(decoder, message):
+    data = message(type_url=CLUSTER, response_nonce="clusters.7.0").SerializeToString()
+    one, same = later(decoder).decode(data), later(decoder).decode(bytes(bytearray(data)))
+    assert one is same
+    assert (one.type_url, one.nonce, one.error) == (CLUSTER, "clusters.7.0", None)
+
+
+def test_the_variants_do_not_take_each_others_requests():
+    data = b"\x78\x01"  # a field that neither knows
+    assert type(later(DeltaDecoder).decode(data)) is not type(later(SotwDecoder).decode(data))
+
+
+def test_a_first_request_is_read_with_its_node_although_others_say_the_same():
+    data = Request(type_url=CLUSTER, response_nonce="clusters.9.0").SerializeToString()
+    assert later(DeltaDecoder).decode(data).node is None
+    assert DeltaDecoder().decode(data).node is not None
+
+
+@pytest.mark.parametrize(
+    "fields", [{"error_detail": {"message": "no"}}, {"resource_names_subscribe": ["a" * 600]}], ids=["rejects", "long"]
+)
+def test_what_is_no_short_acknowledgement_is_not_kept(fields):
+    data = Request(type_url=CLUSTER, response_nonce="clusters.10.0", **fields).SerializeToString()
+    assert later(DeltaDecoder).decode(data) is not later(DeltaDecoder).decode(data)
+
+
+def test_what_is_kept_of_requests_is_bounded():
+    decoder = later(DeltaDecoder)
+    for number in range(1000):
+        decoder.decode(Request(response_nonce=str(number)).SerializeToString())
+    assert 0 < len(DeltaDecoder._known) <= 64
+    newest = Request(response_nonce="999").SerializeToString()
+    assert decoder.decode(newest) is decoder.decode(newest)
+
+
 @pytest.mark.parametrize("code", [0, 13])
 def test_a_rejection_may_have_an_empty_message(code):
     request = DeltaDecoder().decode(

@@ -96,7 +96,7 @@ class RequestRate:
             return 0.0
         self._tokens = min(self._tokens + (now - self._at) * self._rate, self._rate * BURST) - 1
         self._at = now
-        return max(0.0, -self._tokens / self._rate)
+        return 0.0 if self._tokens >= 0 else -self._tokens / self._rate
 
     def earn(self) -> None:
         """A response was sent that the client did not ask for: its acknowledgement is free."""

@@ -70,14 +70,19 @@ class Gate:
 
 
 class Pass:
-    """One stream's way through the gate, batch by batch: `enter`, then `moved` with each response, then `leave`."""
+    """One stream's way through the gate, batch by batch: `enter`, then `moved` with each response, then `leave`.
 
-    __slots__ = ("_beginning", "_gate", "_turn")
+    A push while no first answer waits, as nearly all are, asks nobody.
+    """
+
+    __slots__ = ("_beginning", "_counted", "_gate", "_turn")
 
     def __init__(self, gate: Gate) -> None:
         self._gate: Final = gate
         self._beginning: Final = _Beginning()
         self._turn: Final = Turn(self._beginning.begin)
+        self._counted = False
+        """Whether the turns know of this batch."""
 
     @property
     def answered(self) -> bool:
@@ -86,20 +91,27 @@ class Pass:
 
     async def enter(self) -> None:
         """Wait for this stream's turn, or for `give_up`."""
-        if not self._gate.turns.ask(self._turn, self._gate.loop.time()):
+        turns = self._gate.turns
+        if not self._turn.first and not turns.waiting:
+            return
+        self._counted = True
+        if not turns.ask(self._turn, self._gate.loop.time()):
             begun = self._beginning.begun = self._gate.loop.create_future()
             self._gate.wait()
             await begun
 
     def moved(self) -> None:
         """The client has taken a response."""
-        self._gate.turns.moved(self._turn, self._gate.loop.time())
+        if self._counted:
+            self._gate.turns.moved(self._turn, self._gate.loop.time())
 
     def leave(self, *, answered: bool) -> None:
         """The batch is written; `answered`: there was something in it."""
         if answered:
             self._turn.first = False
-        self._gate.turns.leave(self._turn, self._gate.loop.time())
+        if self._counted:
+            self._counted = False
+            self._gate.turns.leave(self._turn, self._gate.loop.time())
 
     def give_up(self) -> None:
         """The stream ends: `enter` waits no longer."""

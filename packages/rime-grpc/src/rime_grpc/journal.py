@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from rime_core import Peer, PeerError, describe
-from rime_core.protocol.events import Deferred, Event, Held, LetGo, Refused, RejectedResponse, UnknownType
+from rime_core.protocol.events import Acknowledged, Deferred, Event, Held, LetGo, Refused, RejectedResponse, UnknownType
 from rime_core.protocol.messages import DeltaResponse, DiscoveryResponse
 from rime_grpc.errors import told
 from rime_grpc.gate import Gate
@@ -78,6 +78,8 @@ class Journal:
         """What the protocol tells."""
         for event in events:
             match event:
+                case Acknowledged():
+                    pass
                 case RejectedResponse(type_url, nonce, versions, message, culprits):
                     log.warning(
                         "%s rejected %s %s: %s",

@@ -130,19 +130,24 @@ class Stream:
             self.end(grpc.StatusCode.OK, "")
 
     async def _read(self) -> None:
+        known = False
         try:
             while True:
                 data: object = await self._context.read()
                 if not isinstance(data, bytes):  # grpc.aio.EOF
                     return self.end(grpc.StatusCode.OK, "")
-                self._connected.heard = self._loop.time()
-                known = self.protocol.node is not None
+                now = self._connected.heard = self._loop.time()
                 self.protocol.receive(self._decoder.decode(data))
                 if not known:
+                    known = True
                     self._journal.come()
                 self._happened()
                 self._clients.changed(self._connected)
-                await self._slow_down()
+                seconds = self._rate.take(now)
+                if seconds:
+                    # read no further while the client's requests are more than its share
+                    self._journal.slowed(self._config.max_request_rate)
+                    await asyncio.sleep(seconds)
         except PeerError as error:
             self._journal.broken(error)
             self.end(getattr(grpc.StatusCode, error.code), told(error))
@@ -158,15 +163,9 @@ class Stream:
     def _happened(self) -> None:
         """Hand on what the protocol tells."""
         events = self.protocol.events()
-        self._journal.happened(events)
-        self._clients.happened(self._connected, events)
-
-    async def _slow_down(self) -> None:
-        """Read no further while the client's requests are more than its share."""
-        seconds = self._rate.take(self.heard)
-        if seconds:
-            self._journal.slowed(self._config.max_request_rate)
-            await asyncio.sleep(seconds)
+        if events:
+            self._journal.happened(events)
+            self._clients.happened(self._connected, events)
 
     def _age(self) -> None:
         if self._config.max_age:
