@@ -11,6 +11,8 @@ class Contender:
 
     name: str
     start: tuple[str | Path, ...]
+    loops: bool = True
+    """Whether its first thread is an event loop, and does all that is not gRPC's."""
 
     def command(self, kind: str, count: int) -> tuple[str | Path, ...]:
         """What starts it with so many resources of a kind."""
@@ -27,6 +29,6 @@ BARE = Contender("bare grpcio", (sys.executable, "-m", "benchmarks.servers.bare_
 def go_control_plane(program: Path) -> tuple[Contender, ...]:
     """Those of its caches that serve incremental streams."""
     return (
-        Contender("go-control-plane LinearCache", (program, "--cache", "linear")),
-        Contender("go-control-plane SnapshotCache", (program, "--cache", "snapshot")),
+        Contender("go-control-plane LinearCache", (program, "--cache", "linear"), loops=False),
+        Contender("go-control-plane SnapshotCache", (program, "--cache", "snapshot"), loops=False),
     )

@@ -8,6 +8,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -220,8 +221,14 @@ def main() -> None:
         parts["edits"] = lambda: edits(results)
     if results.contenders("soak, memory"):
         parts["soak"] = lambda: soaked(results)
-    parts["one change, last stream has it"] = lambda: table(results, "one change, last stream has it", streams=most)
-    parts["one change, server CPU"] = lambda: table(results, "one change, server CPU", streams=most)
+    parts |= {
+        name: partial(table, results, name, streams=most)
+        for name in (
+            "one change, last stream has it",
+            "one change, server CPU",
+            "one change, CPU of the event loop's thread",
+        )
+    }
     for document in (FOLDER / "README.md", ROOT / "docs/performance.md", ROOT / "README.md"):
         if document.is_file():
             write_in(document, parts)

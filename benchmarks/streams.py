@@ -143,13 +143,13 @@ class Session:
 
     def _one_change(self, server: ServerProcess, load: Load) -> Iterator[Figure]:
         self._say("one change at a time")
-        took, cpu = [], []
+        took, cpu, loop = [], [], []
         deadline = time.monotonic() + 15
         for number in itertools.count(1):
             if number > 3 and (number > 30 or time.monotonic() > deadline):
                 break
             name, stamp = resources.name(number * 7919 % self.n), self._stamp()
-            used, busy = server.cpu_seconds(), time.process_time()
+            used, used_by_loop, busy = server.cpu_seconds(), server.loop_seconds(), time.process_time()
             change = OneChange(name, stamp, len(load.clients))
             load.watch = change
             begun = time.monotonic()
@@ -160,8 +160,11 @@ class Session:
             server.finished()
             load.quiet(SETTLED)
             cpu.append((server.cpu_seconds() - used) * 1e3)
+            loop.append((server.loop_seconds() - used_by_loop) * 1e3)
         yield self._figure("one change, last stream has it", "ms", took)
         yield self._figure("one change, server CPU", "ms", cpu)
+        if self.contender.loops:
+            yield self._figure("one change, CPU of the event loop's thread", "ms", loop)
         yield self._figure("one change, load client's share of a core", "", self.shares)
 
     def _sustained(self, server: ServerProcess, load: Load, what: str, *, among: int, together: bool = False) -> Figure:

@@ -75,6 +75,10 @@ class ServerProcess:
         tasks = Path(f"/proc/{self._process.pid}/task")
         return sum(_run_time(task / "schedstat") for task in tasks.iterdir()) / 1e9
 
+    def loop_seconds(self) -> float:
+        """The share of it that its first thread has used."""
+        return _run_time(Path(f"/proc/{self._process.pid}/task/{self._process.pid}/schedstat")) / 1e9
+
     def memory_bytes(self) -> int:
         """What it alone keeps in memory, without what it reads from files, which others may come to share."""
         rollup = Path(f"/proc/{self._process.pid}/smaps_rollup").read_text(encoding="ascii")
