@@ -14,6 +14,7 @@ from rime_core.protocol.progress import progress
 from rime_envoy_api import redact_text
 from rime_ws.pace import Pace
 from rime_ws.standing import standing, worst
+from rime_ws.status_feed import groups_of
 
 if TYPE_CHECKING:
     from rime_core import Connected, Server
@@ -98,7 +99,7 @@ class ClientsFeed:
         for key in told:
             del self._changed[key]
         streams = {key: self._roster.streams(key) for key in told}
-        groups = {id(server): name for name, server in self._server.groups.items()}
+        groups = {id(server.clients): name for name, server in groups_of(self._server).items()}
         self._sequence += 1
         message = {
             "message": "clients",
@@ -138,7 +139,7 @@ def _client(key: str, streams: "tuple[Connected, ...]", groups: Mapping[int, str
         "state": worst(each["state"] for each in types),
         "types": types,
     }
-    group = groups.get(id(stream.order.server))
+    group = groups.get(id(stream.order.server.clients))
     return {**told, "group": group} if group is not None else told
 
 
