@@ -34,7 +34,8 @@ class Update:
     say.
 
     `encoded` is for a transport: the response in the form that travels, made once for all who are sent it. `flight` is
-    for `rime_core.flight`: its account while it is on its way.
+    for `rime_core.flight`: its account while it is on its way. `nonce` is for `rime_core.protocol.channel`: by which
+    all who are sent it answer.
     """
 
     __slots__ = (
@@ -47,6 +48,7 @@ class Update:
         "label",
         "last",
         "manifest",
+        "nonce",
         "ordinal",
         "part",
         "removed",
@@ -77,6 +79,7 @@ class Update:
         self.manifest: Final = Manifest(ordinal, versions)
         self.encoded: object = None
         self.flight: Flight | None = None
+        self.nonce: str | None = None
         self._parts: tuple[int, tuple[Update, ...]] | None = None
         """The bound that it was split for, and its parts; none where it fits, so that it does not hold itself."""
         self._references: dict[str, tuple[str, ...]] | None = None

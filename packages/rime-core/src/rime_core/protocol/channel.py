@@ -306,7 +306,9 @@ class Channel(ABC, Generic[Request, Response]):
         shared = place > self._place
         if shared:
             self._place = place
-            nonce = f"{self.described.plural}.{update.ordinal}.{update.part}"
+            if update.nonce is None:
+                update.nonce = f"{self.described.plural}.{update.ordinal}.{update.part}"
+            nonce = update.nonce
         self._fly(nonce, Flight(news.manifest, self.stream.number, None, self.since))
         return nonce, shared
 

@@ -99,10 +99,10 @@ class Order:
     @property
     def due(self) -> float | None:
         """When `tick` should be called; None: never."""
-        if self._clock is None:
+        if self._clock is None or not self._holds:
             return None
         times = [hold.until for hold in self._holds.values() if hold.until is not None]
-        if self._holds and self._returning.until is not None:
+        if self._returning.until is not None:
             times.append(self._returning.until)
         return min(times, default=None)
 

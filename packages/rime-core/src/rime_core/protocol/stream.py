@@ -171,6 +171,8 @@ class Stream(ABC, Generic[Request, Response]):
 
     def events(self) -> list[Event]:
         """What happened since the last call, oldest first."""
+        if not self._events:
+            return []
         events = list(self._events)
         self._events.clear()
         return events
