@@ -2,7 +2,6 @@
 
 import asyncio
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
 import pytest
 
@@ -184,7 +183,7 @@ class Altered(GoodTransport):
         raise NotImplementedError
 
     def with_update(self, response, resources, removed):
-        return replace(response, update=Update(resources, removed, ordinal=response.update.ordinal))
+        return response._replace(update=Update(resources, removed, ordinal=response.update.ordinal))
 
 
 class SendsAgainWhatItSent(Altered):

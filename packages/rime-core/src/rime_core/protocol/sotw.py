@@ -38,7 +38,6 @@ repetition that crossed a newer response is answered at the next request.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from itertools import takewhile
 from typing import TYPE_CHECKING, Final
 
@@ -277,7 +276,7 @@ class SotwChannel(Channel[DiscoveryRequest, DiscoveryResponse]):
             if accepted is None:
                 return
             self.refresh(versions, accepted, batch)
-            batch[-1] = replace(batch[-1], version=f"{batch[-1].version}+rejected")
+            batch[-1] = batch[-1]._replace(version=f"{batch[-1].version}+rejected")
         self._latest = batch[-1].nonce
 
     def _as_accepted(self, resources: tuple[Resource, ...]) -> list[Resource]:
