@@ -1,5 +1,7 @@
 """Reception: what clients made of a resource, as the source that wrote it is told."""
 
+from math import inf
+
 import pytest
 
 from rime_core import CLUSTER, ENDPOINT, Plane, Reception
@@ -63,6 +65,7 @@ def test_the_last_refusal_is_told_and_one_without_a_time_is_older_than_any(plane
     refusing(plane, "last", at=7.0)
     refusing(plane, "second", at=6.0)
     assert writer.reception(CLUSTER, "a").reason == "last"
+    assert writer.reception(CLUSTER, "a").rejected_at == 7.0
 
 
 def test_of_two_without_a_time_one_is_told(plane, writer):
@@ -71,6 +74,13 @@ def test_of_two_without_a_time_one_is_told(plane, writer):
     assert writer.reception(CLUSTER, "a").reason == "timed"
     timed.close()
     assert writer.reception(CLUSTER, "a").reason == "untimed"
+    assert writer.reception(CLUSTER, "a").rejected_at == -inf
+
+
+def test_of_several_of_one_time_the_first_that_came_is_told(plane, writer):
+    refusing(plane, "a", at=1.0)
+    refusing(plane, "z", at=1.0)
+    assert writer.reception(CLUSTER, "a").reason == "a"
 
 
 def test_what_clients_made_of_another_version_does_not_count(plane, writer):

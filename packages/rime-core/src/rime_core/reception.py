@@ -5,6 +5,7 @@ It is read from what Subscribers keep anyway, when somebody asks: O(subscribers 
 
 from dataclasses import dataclass
 from math import inf
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ class Reception:
     """What became of the `version` in service with the clients that are to have it.
 
     Of `clients`, so many have `acknowledged` it and so many have `rejected` it; the others have not answered yet.
-    `reason` is what the client said that rejected it last, redacted and cut; "" where none has.
+    `reason` is what the client said that rejected it last, redacted and cut; "" where none has. `rejected_at` is when,
+    by the clock of the streams; -inf where none has, or that is not known.
     """
 
     version: str
@@ -27,6 +29,7 @@ class Reception:
     acknowledged: int
     rejected: int
     reason: str
+    rejected_at: float = -inf
 
 
 def reception_of(resource: "Resource", readers: "Iterable[Reader]") -> Reception:
@@ -39,8 +42,8 @@ def reception_of(resource: "Resource", readers: "Iterable[Reader]") -> Reception
             clients += 1
             refusal = reader.refusal(name)
             if refusal is not None and refusal.version == version:
-                refusals.append(refusal)
+                refusals.append((-inf if refusal.at is None else refusal.at, refusal.why))
             elif reader.acknowledged(name) == version:
                 acknowledged += 1
-    last = max(refusals, key=lambda each: -inf if each.at is None else each.at, default=None)
-    return Reception(version, clients, acknowledged, len(refusals), last.why if last is not None else "")
+    at, reason = max(refusals, key=itemgetter(0), default=(-inf, ""))
+    return Reception(version, clients, acknowledged, len(refusals), reason, at)
