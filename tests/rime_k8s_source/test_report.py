@@ -8,8 +8,8 @@ from rime_k8s_source.report import LISTED, Standing, applied, entry, keep, sums,
 KEY = ("shop", "edge")
 
 
-def reception(clients=3, acknowledged=2, rejected=0, reason=""):
-    return Reception("v1", clients, acknowledged, rejected, reason)
+def reception(clients=3, acknowledged=2, rejected=0, reason="", **more):
+    return Reception("v1", clients, acknowledged, rejected, reason, **more)
 
 
 def said(generation=3, clients=3, acknowledged=3, rejected=0, **more):
@@ -51,6 +51,16 @@ def test_an_entry_has_what_clients_made_of_each_resource_and_the_sums():
             {"type": "clusters", "name": "a", "version": "v1", "clients": 3, "acknowledged": 2, "rejected": 0},
         ],
     }
+
+
+def test_the_rejection_of_an_entry_is_the_last_whichever_resource_it_was_of():
+    refused = [("c", 5.0), ("a", 9.0), ("b", 7.0), ("d", float("-inf"))]
+    made = entry(
+        3, [], [Standing(CLUSTER, name, reception(1, 0, 1, f"of {name}", rejected_at=at)) for name, at in refused]
+    )
+
+    assert made["rejection"] == "of a"
+    assert [line["name"] for line in made["listed"]] == ["c", "a", "b", "d"]
 
 
 def test_what_cannot_be_read_is_listed_and_what_is_served_all_the_same():

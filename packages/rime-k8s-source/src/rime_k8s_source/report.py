@@ -57,9 +57,13 @@ def keep(body: Object) -> Seen:
 
 
 def entry(generation: int, faults: Sequence[str], standings: Iterable[Standing]) -> dict[str, Any]:
-    """What one replica says; of very many resources, those that were rejected are listed first."""
+    """What one replica says: among others the last rejection, of whichever resource that was. Of very many resources,
+    those that were rejected are listed first.
+    """
+    standings = list(standings)
     listed = [_line(each) for each in standings]
-    rejections = [line["rejection"] for line in listed if "rejection" in line]
+    refused = [each.reception for each in standings if each.reception is not None and each.reception.rejected]
+    last = max(refused, key=lambda each: each.rejected_at, default=None)
     hidden = [f"{line['type']} {line['name']!r} is served from {line['holder']}" for line in listed if "holder" in line]
     shown = sorted(listed, key=lambda line: not line["rejected"])[:LISTED]
     return {
@@ -68,7 +72,7 @@ def entry(generation: int, faults: Sequence[str], standings: Iterable[Standing])
         "resources": len(listed),
         **{name: sum(line[name] for line in listed) for name in SUMMED[1:]},
         **({"faults": [one_line(fault) for fault in faults[:LISTED]]} if faults else {}),
-        **({"rejection": rejections[0]} if rejections else {}),
+        **({"rejection": one_line(last.reason)} if last is not None else {}),
         **({"hidden": one_line(hidden[0])} if hidden else {}),
         **({"listed": shown} if shown else {}),
     }
