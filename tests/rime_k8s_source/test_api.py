@@ -6,7 +6,7 @@ import pytest
 import trustme
 
 from rime_k8s_source.access import Access, ExecPlugin, User
-from rime_k8s_source.api import ApiServer, proxy_of
+from rime_k8s_source.api import ApiServer, State, proxy_of
 from rime_k8s_source.errors import (
     AbsentError,
     ApiError,
@@ -311,13 +311,20 @@ async def test_a_status_is_applied_as_its_manager():
     assert fake.bodies == [BODY]
 
 
-async def test_an_object_is_applied_as_a_whole_and_deleted():
-    async with FakeApi(lambda _: (200, {})) as fake, at(fake.url) as api:
-        await api.apply(LEASES, BODY, manager="rime/a")
-        await api.delete(LEASES, "shop", "edge")
+async def test_an_object_is_applied_as_a_whole_and_deleted_if_it_is_as_it_was_then():
+    applied = {"metadata": {"namespace": "shop", "name": "edge", "uid": "u", "resourceVersion": "8"}}
+    async with FakeApi(lambda _: (200, applied)) as fake, at(fake.url) as api:
+        state = State.of(await api.apply(LEASES, BODY, manager="rime/a"))
+        await api.delete(LEASES, "shop", "edge", only=state)
 
     path = "/apis/coordination.k8s.io/v1/namespaces/shop/leases/edge"
     assert [(request.method, request.path) for request in fake.requests] == [("PATCH", path), ("DELETE", path)]
+    assert fake.requests[1].headers["Content-Type"] == "application/json"
+    assert fake.bodies[1] == {
+        "apiVersion": "v1",
+        "kind": "DeleteOptions",
+        "preconditions": {"uid": "u", "resourceVersion": "8"},
+    }
 
 
 @pytest.mark.parametrize(
@@ -325,7 +332,7 @@ async def test_an_object_is_applied_as_a_whole_and_deleted():
     [
         (lambda api: api.apply(XDS_RESOURCES, BODY, manager="a", subresource="status"), "xdsresources.rime.dev/status"),
         (lambda api: api.apply(LEASES, BODY, manager="a"), "leases.coordination.k8s.io"),
-        (lambda api: api.delete(LEASES, "shop", "edge"), "leases.coordination.k8s.io"),
+        (lambda api: api.delete(LEASES, "shop", "edge", only=State("u", "8")), "leases.coordination.k8s.io"),
     ],
 )
 async def test_what_it_may_not_write_says_what_a_role_has_to_name(call, missing):
@@ -342,7 +349,7 @@ async def test_a_write_of_an_old_version_is_a_conflict_and_of_nothing_an_absence
         with pytest.raises(ApiError, match="409: the object has been modified"):
             await api.apply(XDS_RESOURCES, BODY, manager="a", subresource="status")
         with pytest.raises(AbsentError):
-            await api.delete(LEASES, "shop", "edge")
+            await api.delete(LEASES, "shop", "edge", only=State("u", "8"))
 
 
 async def test_a_write_with_old_credentials_is_sent_once_more():

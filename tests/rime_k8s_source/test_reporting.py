@@ -6,6 +6,7 @@ conflict, and each change is an event. What a real one makes of it is in tests/i
 
 import asyncio
 import copy
+import itertools
 import logging
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
@@ -31,6 +32,7 @@ class Api:
 
     def __init__(self):
         self.version = 10
+        self._uids = itertools.count()
         self.objects = {}
         self.writes = []
         """(time, how, kind, body)"""
@@ -40,11 +42,13 @@ class Api:
 
     def put(self, kind, body):
         self.version += 1
-        metadata = body["metadata"] | {"resourceVersion": str(self.version)}
-        key = (kind, metadata["namespace"], metadata["name"])
+        key = (kind, body["metadata"]["namespace"], body["metadata"]["name"])
+        uid = self.objects[key]["metadata"]["uid"] if key in self.objects else f"uid-{next(self._uids)}"
+        metadata = body["metadata"] | {"resourceVersion": str(self.version), "uid": uid}
         what = "MODIFIED" if key in self.objects else "ADDED"
         self.objects[key] = copy.deepcopy(body | {"metadata": metadata})
         self._tell(kind, what, self.objects[key])
+        return copy.deepcopy(self.objects[key])
 
     def create(self, name, generation=1):
         self.put(XDS_RESOURCES, {"metadata": {"namespace": "shop", "name": name, "generation": generation}})
@@ -81,19 +85,19 @@ class Api:
         before = self.objects.get(key, {"metadata": {}})
         if kind is LEASES:
             assert (subresource, manager) == ("", body["spec"]["holderIdentity"])
-            self.put(kind, body)
-            return
+            return self.put(kind, body)
         assert subresource == "status"
         status = body.get("status", {})
         kept = {name: each for name, each in before.get("status", {}).get("replicas", {}).items() if name != manager}
         sums = status or before.get("status", {})  # who applies nothing leaves what others have applied as well
-        self.put(kind, before | {"status": sums | {"replicas": kept | status.get("replicas", {})}})
+        return self.put(kind, before | {"status": sums | {"replicas": kept | status.get("replicas", {})}})
 
-    async def delete(self, kind, namespace, name):
-        self._write("delete", kind, {"metadata": {"namespace": namespace, "name": name}})
-        body = self.objects.pop((kind, namespace, name), None)
-        if body is None:
-            raise AbsentError(404, "not found")
+    async def delete(self, kind, namespace, name, *, only):
+        metadata = {"namespace": namespace, "name": name, "resourceVersion": only.version}
+        self._write("delete", kind, {"metadata": metadata})
+        if only.uid != self.objects[kind, namespace, name]["metadata"]["uid"]:
+            raise ApiError(409, "the UID in the precondition is another")
+        body = self.objects.pop((kind, namespace, name))
         self.version += 1
         self._tell(kind, "DELETED", body | {"metadata": body["metadata"] | {"resourceVersion": str(self.version)}})
 
@@ -353,6 +357,30 @@ def test_one_that_dies_is_pruned_with_its_lease_after_a_minute(api):
     play(scene)
 
 
+def test_a_lease_that_is_renewed_just_before_it_would_be_taken_away_stays(api, caplog):
+    async def scene():
+        api.create("edge")
+        async with running(api, "one") as one, running(api, "two") as two:
+            one.serve("edge", "a")
+            two.serve("edge", "a")
+            await asyncio.sleep(20)
+
+            def renews_in_time(_, body):
+                if body["metadata"]["name"] != "two":
+                    return None
+                if "spec" not in body:
+                    api.put(LEASES, api.objects[LEASES, "rime", "two"])
+                return UnreachableError("https://h: Connection refused") if "spec" in body else None
+
+            api.refuses = renews_in_time
+            await asyncio.sleep(100)
+            assert [how for _, how, kind, _ in api.writes if (how, kind) == ("delete", LEASES)] == ["delete"]
+            assert (LEASES, "rime", "two") in api.objects
+
+    play(scene)
+    assert len(warnings(caplog)) == 1, "of the one that cannot renew"
+
+
 def test_what_a_replica_left_that_has_no_lease_any_more_is_pruned(api):
     async def scene():
         left = {"observedGeneration": 1, "valid": True, "resources": 1, "clients": 9, "acknowledged": 9, "rejected": 0}
@@ -514,6 +542,35 @@ def test_one_that_is_deleted_while_its_status_is_written_is_nothing_to_speak_of(
     assert warnings(caplog) == []
 
 
+@pytest.mark.parametrize("is_new", [False, True])
+def test_at_the_end_it_leaves_a_lease_that_somebody_else_has_taken_over_or_made_anew(api, is_new):
+    async def scene():
+        api.create("edge")
+        async with running(api) as replica:
+            replica.serve("edge", "a")
+            await asyncio.sleep(1)
+            lease = api.objects[LEASES, "rime", "own"]
+            if is_new:
+                del api.objects[LEASES, "rime", "own"]
+                api.version = int(lease["metadata"]["resourceVersion"]) - 1  # restored from a backup
+            api.put(LEASES, lease | {"spec": {"holderIdentity": "somebody else"}})
+        assert api.objects[LEASES, "rime", "own"]["spec"]["holderIdentity"] == "somebody else"
+
+    play(scene)
+
+
+def test_where_it_never_had_a_lease_there_is_none_to_take_away(api):
+    async def scene():
+        api.create("edge")
+        api.refuses = lambda *_: UnreachableError("https://h: Connection refused")
+        async with running(api) as replica:
+            replica.serve("edge", "a")
+            await asyncio.sleep(1)
+        assert [how for _, how, _, _ in api.writes if how == "delete"] == []
+
+    play(scene)
+
+
 def test_at_the_end_it_takes_its_lease_away_and_does_not_wait_for_that(api):
     async def scene():
         api.create("edge")
@@ -525,7 +582,7 @@ def test_at_the_end_it_takes_its_lease_away_and_does_not_wait_for_that(api):
             assert lease["spec"]["leaseDurationSeconds"] == 60
         assert (LEASES, "rime", "own") not in api.objects
 
-        async def never(*_):
+        async def never(*_, **__):
             await asyncio.sleep(1000)
 
         api.delete = never

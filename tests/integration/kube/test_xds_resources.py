@@ -206,6 +206,15 @@ async def test_one_that_dies_is_taken_out_when_it_has_not_renewed_its_lease(shop
         await eventually(lambda: "dead" not in str(shop.server.call("GET", shop.path("leases"))))
 
 
+async def test_a_lease_that_somebody_else_has_taken_over_is_left_to_them(shop):
+    create(shop, "edge", cluster("a"))
+    async with serving(shop):
+        await eventually(lambda: len(replicas(shop)) == 1)
+        [own] = replicas(shop)
+        shop.change("leases", own.partition("/")[2], {"spec": {"holderIdentity": "somebody"}})
+    assert replicas(shop) == ["somebody"]
+
+
 async def test_what_an_envoy_accepts_and_what_it_rejects_and_why(shop, stage):
     [wrong] = yaml.safe_load(resources.cluster_that_envoy_rejects("wrong"))["resources"]
     create(shop, "edge", cluster("right"), wrong)

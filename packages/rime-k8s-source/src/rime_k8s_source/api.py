@@ -7,6 +7,7 @@ import ssl
 import urllib.request
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 from urllib.parse import urlsplit
@@ -35,6 +36,22 @@ CONNECT: Final = 10.0
 
 ANSWER: Final = 60.0
 """Seconds without a byte of an answer that has an end; the API server itself gives up after 60."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Which object, and in which of its states: its `uid`, which one of the same name that is made later does not have,
+    and its resourceVersion.
+    """
+
+    uid: str
+    version: str
+
+    @classmethod
+    def of(cls, body: Object) -> Self:
+        """The state in which an object came; two are equal where it is the same object, unchanged."""
+        metadata = body["metadata"]
+        return cls(str(metadata.get("uid") or ""), str(metadata.get("resourceVersion") or ""))
 
 
 class ApiServer:
@@ -114,8 +131,8 @@ class ApiServer:
         async with self._answer("GET", path, parameters, needs, limits=self._watching) as answer:
             yield self._events(answer)
 
-    async def apply(self, kind: Kind, body: Object, *, manager: str, subresource: str = "") -> None:
-        """Server-side apply of `body`, whose fields are `manager`'s from then on. Where it has a
+    async def apply(self, kind: Kind, body: Object, *, manager: str, subresource: str = "") -> Object:
+        """Server-side apply of `body`, whose fields are `manager`'s from then on; the whole object. Where `body` has a
         `metadata.resourceVersion`, only if the object is as it was at that.
 
         Raises:
@@ -125,16 +142,23 @@ class ApiServer:
         namespace = str(metadata.get("namespace") or "")
         path = kind.path(namespace, str(metadata["name"]), subresource)
         needs = ("patch", f"{kind.resource}/{subresource}" if subresource else kind.resource, namespace)
-        async with self._answer("PATCH", path, {"fieldManager": manager, "force": "true"}, needs, body=body):
-            pass
+        async with self._answer("PATCH", path, {"fieldManager": manager, "force": "true"}, needs, body=body) as answer:
+            return _object(await self._text(answer))
 
-    async def delete(self, kind: Kind, namespace: str, name: str) -> None:
-        """Delete an object.
+    async def delete(self, kind: Kind, namespace: str, name: str, *, only: State) -> None:
+        """Delete an object, if it is in this state.
 
         Raises:
-            SourceError: it was not deleted; AbsentError where there is none.
+            SourceError: it was not deleted; AbsentError where there is none, ApiError with the code 409 where it is
+                another, or in another state, by now.
         """
-        async with self._answer("DELETE", kind.path(namespace, name), {}, ("delete", kind.resource, namespace)):
+        options = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": {"uid": only.uid, "resourceVersion": only.version},
+        }
+        needs = ("delete", kind.resource, namespace)
+        async with self._answer("DELETE", kind.path(namespace, name), {}, needs, body=options):
             pass
 
     @asynccontextmanager
@@ -180,7 +204,7 @@ class ApiServer:
         if credentials.token:
             headers["Authorization"] = f"Bearer {credentials.token}"
         if body is not None:
-            headers["Content-Type"] = "application/apply-patch+yaml"
+            headers["Content-Type"] = "application/apply-patch+yaml" if method == "PATCH" else "application/json"
         answer = await self._session.request(
             method,
             f"{self._access.server}{path}",

@@ -8,7 +8,7 @@ after a silence, all others are given as long as ever.
 
 import random
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Any, Final
 
 from rime_k8s_source.reflector import Change
 
@@ -46,8 +46,8 @@ class Replicas:
         """Whether its own Lease has come by the watch: others know of it too."""
         return self.own in self._heard
 
-    def take(self, changes: Iterable[Change[str]], now: float) -> None:
-        """Take in what differs of the Leases."""
+    def take(self, changes: Iterable[Change[Any]], now: float) -> None:
+        """Take in what differs of the Leases; whatever is kept of one, each renewal makes it another."""
         for change in changes:
             replica = "/".join(change.key)
             if change.new is None:

@@ -20,6 +20,7 @@ import anyio.lowlevel
 
 from rime_core.errors import SourceError
 from rime_k8s_source import report
+from rime_k8s_source.api import State
 from rime_k8s_source.backoff import Backoff
 from rime_k8s_source.errors import AbsentError, ApiError, ForbiddenError, UnreachableError
 from rime_k8s_source.follow import Follower, Timing
@@ -47,6 +48,7 @@ SHARE: Final = 20.0
 FAREWELL: Final = 2.0
 """Seconds that taking the Lease away may take at the end; whoever stays notices anyway."""
 
+ABSENT: Final = 404
 CONFLICT: Final = 409
 
 LABEL: Final = "rime.dev/replica"
@@ -102,10 +104,12 @@ class Reporter:
             )
             for each in selections
         ]
+        self._lease_written: State | None = None
+        """The own Lease as it was renewed last."""
         self._leases: Final = Follower(
             api,
             Selection(LEASES, namespace, LABEL),
-            _renewed,
+            State.of,
             tell=self._heard,
             stirred=_nothing,
             timing=Timing(),
@@ -241,9 +245,11 @@ class Reporter:
             while True:
                 pause = RENEW
                 try:
-                    await self._api.apply(LEASES, self._lease(), manager=self._replicas.own)
+                    written = await self._api.apply(LEASES, self._lease(), manager=self._replicas.own)
+                    self._lease_written = State.of(written)
                     for replica in self._replicas.stale(anyio.current_time()):
-                        await self._end(replica)
+                        namespace, _, name = replica.partition("/")
+                        await self._end(replica, self._leases.reflector.objects[namespace, name])
                 except SourceError as error:
                     self._say("lease", error)
                     pause = backoff.pause()
@@ -252,13 +258,18 @@ class Reporter:
                     backoff.reset()
                 await anyio.sleep(pause)
         finally:
-            with anyio.move_on_after(FAREWELL, shield=True), suppress(SourceError):
-                await self._end(self._replicas.own)
+            if self._lease_written is not None:
+                with anyio.move_on_after(FAREWELL, shield=True), suppress(SourceError):
+                    await self._end(self._replicas.own, self._lease_written)
 
-    async def _end(self, replica: str) -> None:
+    async def _end(self, replica: str, state: State) -> None:
+        """Take a Lease away; one that has been renewed or made anew since is somebody's, and stays."""
         namespace, _, name = replica.partition("/")
-        with suppress(AbsentError):
-            await self._api.delete(LEASES, namespace, name)
+        try:
+            await self._api.delete(LEASES, namespace, name, only=state)
+        except ApiError as error:
+            if error.code not in {ABSENT, CONFLICT}:
+                raise
 
     def _lease(self) -> "Object":
         return {
@@ -272,7 +283,7 @@ class Reporter:
             },
         }
 
-    def _heard(self, changes: "Sequence[Change[str]]") -> None:
+    def _heard(self, changes: "Sequence[Change[State]]") -> None:
         self._replicas.take(changes, anyio.current_time())
 
     def _say(self, what: str, error: SourceError | None) -> None:
@@ -286,11 +297,6 @@ class Reporter:
             level = logging.WARNING if isinstance(error, UnreachableError) else logging.ERROR
             logger.log(level, "the status of xdsresources cannot be told: %s", text)
         self._said[what] = text
-
-
-def _renewed(body: "Object") -> str:
-    """What is remembered of a Lease: when it was renewed, by the clock of who did."""
-    return str((body.get("spec") or {}).get("renewTime"))
 
 
 def _nothing(*_: object) -> None:
