@@ -3,7 +3,7 @@
 import pytest
 
 from rime_k8s_source.reflector import Change
-from rime_k8s_source.replicas import PATIENCE, RENEW, Replicas, replica_name
+from rime_k8s_source.replicas import ENTRY_PATIENCE, ENTRY_RENEW, PATIENCE, RENEW, Replicas, Strangers, replica_name
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_it_is_never_gone_itself_and_knows_nothing_before_it_hears_of_itself(rep
     assert not replicas.is_stale("rime/own", 9000)
 
 
-def test_those_of_another_namespace_are_not_its_affair(replicas):
+def test_leases_tell_nothing_of_those_of_another_namespace(replicas):
     hears(replicas, 1000.0, "own")
     hears(replicas, 1000.0, "other", namespace="shop")
     every_renewal(replicas, 1015, 1300, "own")
@@ -93,6 +93,58 @@ def test_a_renewal_or_two_that_are_late_begin_nothing_anew(replicas):
     hears(replicas, 1015 + 2.5 * RENEW, "own")
     hears(replicas, 1015 + PATIENCE + 1, "own")
     assert replicas.is_stale("rime/other", 1100)
+
+
+# --- those of other namespaces ---------------------------------------------------------------------------------------
+
+KEY = ("shop", "edge")
+
+
+@pytest.fixture
+def strangers():
+    return Strangers("rime/own")
+
+
+def written(strangers, since, until, *writing, silent=()):
+    """Entries are in the object all that time, and these are written anew as often as they should be; who is gone."""
+    entries = {who: {"renewTime": f"before {since}"} for who in silent}
+    gone = []
+    for tick in range(int(since), int(until) + 1, int(ENTRY_RENEW)):
+        entries = entries | {who: {"renewTime": str(tick)} for who in writing}
+        gone = strangers.look(KEY, entries, float(tick))
+    return gone
+
+
+def test_an_entry_of_another_namespace_that_nobody_writes_anew_is_of_one_that_is_gone(strangers):
+    assert written(strangers, 10_000, 10_000 + ENTRY_PATIENCE, "rime/own", "a/x", silent=["b/dead"]) == []
+    entries = {"rime/own": {"renewTime": "later"}, "a/x": {}, "b/dead": {"renewTime": "before 10000"}}
+    assert strangers.look(KEY, entries, 10_001 + ENTRY_PATIENCE) == ["b/dead"]
+    assert strangers.look(KEY, entries | {"b/dead": {"renewTime": "now"}}, 10_002 + ENTRY_PATIENCE) == [], "only slow"
+    assert strangers.look(("shop", "other"), entries, 10_001 + ENTRY_PATIENCE) == [], "another object is by itself"
+
+
+def test_of_its_own_namespace_its_lease_tells(strangers):
+    assert written(strangers, 10_000, 90_000, "rime/own", silent=["rime/dead"]) == []
+    assert not strangers.is_due(KEY, 99_000), "nobody needs it"
+
+
+def test_before_it_has_an_entry_of_its_own_or_while_that_is_not_heard_nobody_is_gone(strangers):
+    assert written(strangers, 10_000, 90_000, silent=["a/x"]) == []
+    assert written(strangers, 100_000, 100_000, "rime/own", silent=["a/x"]) == [], "nobody is gone at once"
+    assert written(strangers, 150_000, 150_000, silent=["rime/own", "a/x"]) == []
+    assert written(strangers, 200_000, 200_000 + ENTRY_PATIENCE, "rime/own", silent=["a/x"]) == []
+    assert written(strangers, 201_000 + ENTRY_PATIENCE, 201_000 + ENTRY_PATIENCE, "rime/own", silent=["a/x"]) == []
+
+
+def test_its_own_entry_is_due_ten_minutes_after_it_was_written_where_there_are_strangers(strangers):
+    assert not strangers.is_due(KEY, 10_000)
+    written(strangers, 10_000, 10_000, silent=["a/x"])
+    assert not strangers.is_due(KEY, 90_000), "it has none yet"
+    written(strangers, 10_100, 10_100, "rime/own", silent=["a/x"])
+    assert not strangers.is_due(KEY, 10_099 + ENTRY_RENEW)
+    assert strangers.is_due(KEY, 10_100 + ENTRY_RENEW)
+    strangers.forget(KEY)
+    assert not strangers.is_due(KEY, 10_100 + ENTRY_RENEW)
 
 
 def test_a_replica_is_called_after_its_host_and_like_no_other_process():

@@ -10,6 +10,7 @@ import itertools
 import logging
 import random
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -19,13 +20,20 @@ from rime_k8s_source.errors import AbsentError, ApiError, ForbiddenError, Unreac
 from rime_k8s_source.kinds import LEASES, XDS_RESOURCES, Selection
 from rime_k8s_source.ledger import Ledger
 from rime_k8s_source.mapping import Claim, Made, Trouble
+from rime_k8s_source.replicas import ENTRY_PATIENCE, ENTRY_RENEW
 from rime_k8s_source.reporting import WRITES, Reporter
 from rime_k8s_source.units import Unit
 from tests.rime_grpc.virtual_loop import VirtualLoop
 
 from .api_model import bookmark
 
+HOUR = 3600.0
+
 FORBIDDEN = ForbiddenError("no", verb="patch", resource="xdsresources.rime.dev/status", namespace="shop")
+
+
+def is_in(selection, namespace):
+    return selection.namespace in {"", namespace}
 
 
 class Api:
@@ -69,10 +77,12 @@ class Api:
     async def events(self, selection, _request, *, seconds):
         queue: asyncio.Queue[list[object]] = asyncio.Queue()
         listed = [
-            {"type": "ADDED", "object": body} for (kind, *_), body in self.objects.items() if kind is selection.kind
+            {"type": "ADDED", "object": body}
+            for (kind, namespace, _), body in self.objects.items()
+            if kind is selection.kind and is_in(selection, namespace)
         ]
         queue.put_nowait([*listed, bookmark(self.version, ends_initial=True)])
-        self._watches.append((selection.kind, queue))
+        self._watches.append((selection, queue))
 
         async def events():
             while True:
@@ -115,15 +125,16 @@ class Api:
             raise ApiError(409, "the object has been modified")
 
     def _tell(self, kind, what, body):
+        namespace = body["metadata"]["namespace"]
         for watched, queue in self._watches:
-            if watched is kind:
+            if watched.kind is kind and is_in(watched, namespace):
                 queue.put_nowait([{"type": what, "object": copy.deepcopy(body)}])
 
 
 class Replica:
     """A reporter that runs, with a Plane and what it serves."""
 
-    def __init__(self, api, name):
+    def __init__(self, api, name, namespace="rime"):
         self.plane = Plane()
         self.writer = self.plane.writer("kubernetes:", allow_empty=True)
         self.ledger = Ledger(0.0)
@@ -135,11 +146,11 @@ class Replica:
             self.ledger,
             rank=0,
             selections=[Selection(XDS_RESOURCES)],
-            namespace="rime",
+            namespace=namespace,
             interval=2.0,
             name=name,
         )
-        self.id = f"rime/{name}"
+        self.id = f"{namespace}/{name}"
 
     def serve(self, name, *claims, generation=1, troubles=(), rank=0):
         """What an object became: a cluster of each name, with its name as its content."""
@@ -179,8 +190,8 @@ def play(scene):
 
 
 @asynccontextmanager
-async def running(api, name="own"):
-    replica = Replica(api, name)
+async def running(api, name="own", **more):
+    replica = Replica(api, name, **more)
     task = asyncio.ensure_future(replica.reporter.run())
     try:
         yield replica
@@ -199,6 +210,15 @@ def cut_off(api, replica):
         return UnreachableError("https://h: Connection refused") if is_its_own else None
 
     api.refuses = refuses
+
+
+LEFT = {"observedGeneration": 1, "valid": True, "resources": 1, "clients": 9, "acknowledged": 9, "rejected": 0}
+
+
+def leave(api, *replicas):
+    """An object, with the entries that these have left in it."""
+    status = {"clients": 9 * len(replicas), "replicas": dict.fromkeys(replicas, LEFT)}
+    api.put(XDS_RESOURCES, {"metadata": {"namespace": "shop", "name": "edge", "generation": 1}, "status": status})
 
 
 def warnings(caplog):
@@ -230,7 +250,7 @@ def test_what_clients_made_of_it_is_told_and_then_only_what_differs(api):
             assert counts(api.status()) == (2, 1, 1)
             assert api.status()["message"] == "no such filter"
             assert list(api.status()["replicas"]) == [replica.id]
-            await asyncio.sleep(100)
+            await asyncio.sleep(3 * HOUR)
             assert len(api.patches()) == 1
             replica.client()
             await asyncio.sleep(5)
@@ -390,14 +410,119 @@ def test_a_lease_that_is_renewed_just_before_it_would_be_taken_away_stays(api, c
 
 def test_what_a_replica_left_that_has_no_lease_any_more_is_pruned(api):
     async def scene():
-        left = {"observedGeneration": 1, "valid": True, "resources": 1, "clients": 9, "acknowledged": 9, "rejected": 0}
-        metadata = {"namespace": "shop", "name": "edge", "generation": 1}
-        api.put(XDS_RESOURCES, {"metadata": metadata, "status": {"clients": 9, "replicas": {"rime/old": left}}})
+        leave(api, "rime/old")
         async with running(api) as replica:
             replica.serve("edge", "a")
             await asyncio.sleep(40)
             assert set(api.status()["replicas"]) == {replica.id}
             assert counts(api.status()) == (0, 0, 0)
+
+    play(scene)
+
+
+def test_what_a_replica_of_another_namespace_left_is_pruned_when_it_has_not_been_written_for_long(api):
+    async def scene():
+        leave(api, "staging/gone")
+        async with running(api) as replica:
+            replica.serve("edge", "a")
+            await asyncio.sleep(ENTRY_PATIENCE - 60)
+            assert set(api.status()["replicas"]) == {replica.id, "staging/gone"}
+            assert counts(api.status()) == (9, 9, 0)
+            await asyncio.sleep(ENTRY_RENEW + 60)
+            assert set(api.status()["replicas"]) == {replica.id}
+            assert counts(api.status()) == (0, 0, 0)
+            written = len(api.patches())
+            assert written <= 2 + (ENTRY_PATIENCE + ENTRY_RENEW) / ENTRY_RENEW
+            await asyncio.sleep(3 * HOUR)
+            assert len(api.patches()) == written, "there are no strangers in it any more"
+
+    play(scene)
+
+
+def test_a_replica_of_another_namespace_that_lives_is_never_pruned(api):
+    async def scene():
+        api.create("edge")
+        async with running(api) as one, running(api, namespace="staging") as two:
+            for replica in (one, two):
+                replica.serve("edge", "a")
+                replica.client()
+            await asyncio.sleep(60)
+            began = len(api.patches())
+            for _ in range(100):
+                await asyncio.sleep(3 * HOUR / 100)
+                assert set(api.status()["replicas"]) == {one.id, two.id}
+                assert counts(api.status()) == (2, 2, 0)
+            assert 30 <= len(api.patches()) - began <= 40, "each once in ten minutes"
+            assert len(one.reporter._tried["shop", "edge"]) <= 1, "of older versions nothing is remembered"
+
+    play(scene)
+
+
+def test_one_of_another_namespace_that_was_cut_off_is_pruned_and_comes_back(api):
+    async def scene():
+        api.create("edge")
+        async with running(api) as one, running(api, namespace="staging") as two:
+            for replica in (one, two):
+                replica.serve("edge", "a")
+                replica.client()
+            await asyncio.sleep(60)
+            cut_off(api, two)
+            await asyncio.sleep(HOUR)
+            assert set(api.status()["replicas"]) == {one.id}
+            api.refuses = lambda *_: None
+            await asyncio.sleep(60)
+            assert set(api.status()["replicas"]) == {one.id, two.id}
+            assert counts(api.status()) == (2, 2, 0)
+
+    play(scene)
+
+
+def test_replicas_that_do_not_agree_on_who_has_gone_do_not_write_by_turns(api):
+    async def scene():
+        leave(api, "staging/gone", "staging/too")
+        async with running(api, "one") as one:
+            one.serve("edge", "a")
+            await asyncio.sleep(ENTRY_PATIENCE / 2)
+            async with running(api, "two") as two:
+                two.serve("edge", "a")
+                await asyncio.sleep(ENTRY_PATIENCE)
+                assert set(api.status()["replicas"]) == {one.id, two.id}
+                assert counts(api.status()) == (0, 0, 0)
+                assert len(api.patches()) < 20
+
+    play(scene)
+
+
+def test_an_entry_that_cannot_be_taken_out_keeps_no_other_in_and_is_not_counted(api):
+    async def scene():
+        leave(api, "staging/a", "staging/b", "staging/c")
+        apply = api.apply
+
+        async def applied_by_somebody_else(kind, body, *, manager, subresource=""):
+            if manager == "staging/b":
+                api.writes.append((0, "apply", kind, body))
+                return body
+            return await apply(kind, body, manager=manager, subresource=subresource)
+
+        api.apply = applied_by_somebody_else
+        async with running(api) as replica:
+            replica.serve("edge", "a")
+            await asyncio.sleep(2 * HOUR)
+            assert set(api.status()["replicas"]) == {replica.id, "staging/b"}
+            assert counts(api.status()) == (0, 0, 0)
+            assert len(api.patches()) < 40
+
+    play(scene)
+
+
+def test_an_entry_says_when_it_was_written(api):
+    async def scene():
+        api.create("edge")
+        async with running(api) as replica:
+            replica.serve("edge", "a")
+            await asyncio.sleep(5)
+            [entry] = api.status()["replicas"].values()
+            assert datetime.now(UTC) - datetime.fromisoformat(entry["renewTime"]) < timedelta(minutes=1)
 
     play(scene)
 
@@ -521,7 +646,7 @@ def test_a_fault_of_its_own_ends_it_and_nothing_else(api, caplog):
 
 def test_an_object_that_goes_is_forgotten(api):
     async def scene():
-        api.create("edge")
+        leave(api, "staging/a")
         async with running(api) as replica:
             replica.serve("edge", "a")
             await asyncio.sleep(5)
@@ -529,7 +654,9 @@ def test_an_object_that_goes_is_forgotten(api):
             replica.client()
             await asyncio.sleep(60)
             assert len(api.patches()) == 1
-            assert not replica.reporter._tried, "nothing is remembered of it"
+            strangers = replica.reporter._strangers
+            remembered = (replica.reporter._tried, strangers._hearing, strangers._entries)
+            assert not any(remembered), "nothing is remembered of it"
             replica.serve("gone", "b")  # the API server has it no more, or not yet
             await asyncio.sleep(60)
             assert api.patches("gone") == []

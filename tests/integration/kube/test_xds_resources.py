@@ -182,6 +182,33 @@ def managers(namespace, name="edge"):
     return {each["manager"] for each in fields if each.get("subresource") == "status"}
 
 
+def leave(namespace, replica, name="edge", **more):
+    """Apply the entry of another replica, which has five clients."""
+    entry = {"observedGeneration": 1, "valid": True, "resources": 1, "clients": 5, "acknowledged": 5, "rejected": 0}
+    body = {
+        "apiVersion": "rime.dev/v1alpha1",
+        "kind": "XdsResources",
+        "metadata": {"name": name},
+        "status": {"clients": 5, "valid": True, "replicas": {replica: entry | more}},
+    }
+    path = f"{namespace.path('xdsresources', name)}/status?fieldManager={replica}&force=true"
+    namespace.server.call("PATCH", path, body, content_type="application/apply-patch+yaml")
+
+
+async def test_one_of_another_namespace_is_taken_out_when_its_entry_is_not_written_any_more(kube, shop, monkeypatch):
+    create(shop, "edge", cluster("a"))
+    monkeypatch.setattr(liveness, "ENTRY_RENEW", 0.3)
+    monkeypatch.setattr(liveness, "ENTRY_PATIENCE", 3.0)
+    leave(shop, "elsewhere/dead")
+    kubeconfig, _ = account(kube, shop)
+    role(shop, f"{shop.name}/rime", *LEAST_FOR_STATUS)
+    async with serving(shop, kubeconfig) as source:
+        client(source)
+        await eventually(lambda: sums(shop) == (1, 6, 6, 0))
+        await eventually(lambda: sums(shop) == (1, 1, 1, 0))
+        assert "elsewhere/dead" not in {*status(shop)["replicas"], *managers(shop)}
+
+
 async def test_one_that_dies_is_taken_out_when_it_has_not_renewed_its_lease(shop, monkeypatch):
     create(shop, "edge", cluster("a"))
     monkeypatch.setattr(liveness, "PATIENCE", 2.0)
@@ -189,15 +216,7 @@ async def test_one_that_dies_is_taken_out_when_it_has_not_renewed_its_lease(shop
     lease = {"renewTime": "2026-01-01T00:00:00.000000Z", "leaseDurationSeconds": 60}
     dead = {"metadata": {"name": "dead", "labels": {"rime.dev/replica": "true"}}, "spec": lease}
     shop.create("leases", dead)
-    entry = {"observedGeneration": 1, "valid": True, "resources": 1, "clients": 5, "acknowledged": 5, "rejected": 0}
-    of_dead = {
-        "apiVersion": "rime.dev/v1alpha1",
-        "kind": "XdsResources",
-        "metadata": {"name": "edge"},
-        "status": {"clients": 5, "valid": True, "replicas": {f"{shop.name}/dead": entry}},
-    }
-    path = f"{shop.path('xdsresources', 'edge')}/status?fieldManager={shop.name}/dead&force=true"
-    shop.server.call("PATCH", path, of_dead, content_type="application/apply-patch+yaml")
+    leave(shop, f"{shop.name}/dead")
     async with serving(shop) as source:
         client(source)
         await eventually(lambda: sums(shop) == (1, 6, 6, 0))
@@ -275,6 +294,14 @@ async def test_without_the_kind_no_permission_for_it_is_needed(kube, namespace):
     role(namespace, f"{namespace.name}/rime", ("", "configmaps", "list watch"))
     async with serving(namespace, kubeconfig, configmaps="x") as source:
         assert source.writer.lacks == ()
+
+
+LEAST_FOR_STATUS = (
+    ("rime.dev", "xdsresources", "list watch"),
+    ("rime.dev", "xdsresources/status", "patch"),
+    ("coordination.k8s.io", "leases", "list watch create patch delete"),
+)
+"""What examples/kubernetes grants."""
 
 
 async def test_what_may_not_be_written_is_said_and_it_is_served_all_the_same(kube, shop, caplog):

@@ -2,9 +2,10 @@
 
 Each replica has an entry of its own in `status.replicas`. The sums are written with it, by whoever writes, and only
 if the object is still the one that they were counted from (`metadata.resourceVersion`): so in every version of the
-object they are the sums of the entries that are in it, but for those whose replica has gone, which are taken out next,
-and those that speak of an older generation of the spec. None of the sums is ever left out, since a field that one
-replica leaves out stays as another has applied it.
+object they are the sums of the entries that are in it, but for those that speak of an older generation of the spec, and
+of what has been taken out just before, for which they are written next. (An entry goes before it is not counted any
+more: replicas that do not yet agree on who has gone would otherwise write their sums by turns.) None of the sums is
+ever left out, since a field that one replica leaves out stays as another has applied it.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 LISTED: Final = 50
 """How many resources an entry lists, and how many faults: an object of etcd has 1.5 MB, for all replicas together."""
+
+RENEWED: Final = "renewTime"
+"""When an entry was written, by the clock of its replica: for people, and so that it is another each time."""
 
 SUMMED: Final = ("resources", "clients", "acknowledged", "rejected")
 
@@ -94,16 +98,28 @@ def sums(generation: int, entries: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def applied(key: Key, seen: Seen, replica: str, own: Mapping[str, Any], stale: Collection[str] = ()) -> Object | None:
-    """What `replica` applies to say `own`; None where the object says it already, and its sums are right.
+def applied(
+    key: Key, seen: Seen, replica: str, own: Mapping[str, Any], stale: Collection[str] = (), *, anew: bool = False
+) -> Object | None:
+    """What `replica` applies to say `own`; None where the object says it already, and its sums are right, and it is not
+    to be said `anew`.
 
     The entries of `stale` replicas do not count.
     """
     entries = {name: each for name, each in seen.replicas.items() if name not in stale} | {replica: own}
     total = sums(seen.generation, entries)
-    if seen.replicas.get(replica) == own and seen.sums == total:
+    said = {name: value for name, value in seen.replicas.get(replica, {}).items() if name != RENEWED}
+    if said == own and seen.sums == total and not anew:
         return None
     return {**withdrawn(key, seen), "status": {**total, "replicas": {replica: own}}}
+
+
+def dated(body: Object, at: str) -> Object:
+    """What is applied, with the time in its entries: it is not the same as what was applied before."""
+    if "status" not in body:
+        return body
+    replicas = {name: {**each, RENEWED: at} for name, each in body["status"]["replicas"].items()}
+    return {**body, "status": {**body["status"], "replicas": replicas}}
 
 
 def withdrawn(key: Key, seen: Seen) -> Object:

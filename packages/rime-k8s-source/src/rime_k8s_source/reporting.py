@@ -25,7 +25,7 @@ from rime_k8s_source.backoff import Backoff
 from rime_k8s_source.errors import AbsentError, ApiError, ForbiddenError, UnreachableError
 from rime_k8s_source.follow import Follower, Timing
 from rime_k8s_source.kinds import LEASES, XDS_RESOURCES, Selection
-from rime_k8s_source.replicas import PATIENCE, RENEW, Replicas
+from rime_k8s_source.replicas import PATIENCE, RENEW, Replicas, Strangers
 from rime_k8s_source.report import Seen, Standing
 from rime_k8s_source.units import Unit
 from rime_k8s_source.xds_resources import shown
@@ -81,12 +81,13 @@ class Reporter:
         self._name: Final = name
         self._namespace: Final = namespace
         self._replicas: Final = Replicas(f"{namespace}/{self._name}")
+        self._strangers: Final = Strangers(self._replicas.own)
         self._made: Final[dict[Key, Made]] = {}
         self._begin: Final = anyio.Event()
         self._said: Final[dict[str, str]] = {}
         """What is amiss, by what it keeps from happening."""
-        self._tried: Final[dict[Key, Object]] = {}
-        """What was written last of each object; whatever came of it, the same is not written twice."""
+        self._tried: Final[dict[Key, list[tuple[str, Object]]]] = {}
+        """What was written of each object as it is, and by whom; whatever came of it, the same is not written twice."""
         self._forbidden: Final[set[Key]] = set()
         """The objects whose status may not be written."""
         self._forbidden_until = 0.0
@@ -122,6 +123,7 @@ class Reporter:
                 if what.generation is None:
                     self._made.pop(unit.key, None)
                     self._tried.pop(unit.key, None)
+                    self._strangers.forget(unit.key)
                     self._forbidden.discard(unit.key)
                 else:
                     self._made[unit.key] = what
@@ -166,26 +168,23 @@ class Reporter:
         is_time = anyio.current_time() >= self._forbidden_until
         refusal: ForbiddenError | None = None
         for key in sorted(self._made):
-            made, seen = self._made.get(key), self._seen(key)
-            if made is None or seen is None:
-                continue
-            stale = [each for each in seen.replicas if self._replicas.is_stale(each, anyio.current_time())]
             standings = []
             for standing in self._standings(key):
                 began = anyio.current_time()
                 standings.append(standing())
                 counted += anyio.current_time() - began
                 await anyio.lowlevel.checkpoint()
-            faults = [trouble.text.removeprefix(f"{shown(key)}: ") for trouble in made.troubles]
-            own = report.entry(made.generation or 0, faults, standings)
-            body, manager = report.applied(key, seen, self._replicas.own, own, stale), self._replicas.own
-            if body is None and stale:
-                body, manager = report.withdrawn(key, seen), stale[0]
-            if body is None or self._tried.get(key) == body:
+            made, seen = self._made.get(key), self._seen(key)
+            if made is None or seen is None:
+                continue
+            wanted = self._wanted(key, made, seen, standings)
+            self._tried[key] = [each for each in self._tried.get(key, ()) if each in wanted]
+            first = next((each for each in wanted if each not in self._tried[key]), None)
+            if first is None:
                 self._forbidden.discard(key)
             elif is_time or key not in self._forbidden:
                 try:
-                    await self._write(key, body, manager)
+                    await self._write(key, *first)
                     self._forbidden.discard(key)
                 except ForbiddenError as error:
                     self._forbidden.add(key)
@@ -193,6 +192,20 @@ class Reporter:
                 await anyio.sleep(1 / WRITES)
         self._settle(refusal)
         return counted
+
+    def _wanted(
+        self, key: "Key", made: "Made", seen: Seen, standings: "Sequence[Standing]"
+    ) -> "list[tuple[str, Object]]":
+        """What is to be applied, and in whose name: one after the other, for each is of the object as it is now."""
+        now = anyio.current_time()
+        stale = [each for each in seen.replicas if self._replicas.is_stale(each, now)]
+        stale += self._strangers.look(key, seen.replicas, now)
+        faults = [trouble.text.removeprefix(f"{shown(key)}: ") for trouble in made.troubles]
+        own = report.entry(made.generation or 0, faults, standings)
+        anew = self._strangers.is_due(key, now)
+        body = report.applied(key, seen, self._replicas.own, own, stale, anew=anew)
+        withdrawn = [(each, report.withdrawn(key, seen)) for each in stale]
+        return withdrawn if body is None else [*withdrawn, (self._replicas.own, body)]
 
     def _settle(self, refusal: ForbiddenError | None) -> None:
         """After each object was looked at; `refusal`: why one may not be written."""
@@ -221,22 +234,22 @@ class Reporter:
             return Standing(*name, None, "/".join(filter(None, holder.key)))
         return Standing(*name, self._writer.reception(*name), "another source")
 
-    async def _write(self, key: "Key", body: "Object", manager: str) -> None:
+    async def _write(self, key: "Key", manager: str, body: "Object") -> None:
         try:
-            await self._api.apply(XDS_RESOURCES, body, manager=manager, subresource="status")
+            await self._api.apply(XDS_RESOURCES, report.dated(body, _now()), manager=manager, subresource="status")
         except ForbiddenError:
             raise
         except ApiError as error:
             if error.code == CONFLICT:
                 logger.debug("%s was changed by somebody else; its status is written later", shown(key))
                 return
-            self._tried[key] = body
+            self._tried.get(key, []).append((manager, body))  # none where it has gone meanwhile
             if isinstance(error, AbsentError):
                 logger.debug("%s has gone", shown(key))
                 return
             logger.warning("the status of %s is not written: %s", shown(key), error)
         else:
-            self._tried[key] = body
+            self._tried.get(key, []).append((manager, body))
 
     async def _renew(self) -> None:
         """Renew the Lease, and take away those of others that do not."""
@@ -279,7 +292,7 @@ class Reporter:
             "spec": {
                 "holderIdentity": self._replicas.own,
                 "leaseDurationSeconds": round(PATIENCE),
-                "renewTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+                "renewTime": _now(),
             },
         }
 
@@ -297,6 +310,11 @@ class Reporter:
             level = logging.WARNING if isinstance(error, UnreachableError) else logging.ERROR
             logger.log(level, "the status of xdsresources cannot be told: %s", text)
         self._said[what] = text
+
+
+def _now() -> str:
+    """The time, as Leases have it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _nothing(*_: object) -> None:
