@@ -1,9 +1,11 @@
 """What the status of an XdsResources says."""
 
+import json
+
 import pytest
 
 from rime_core import CLUSTER, ROUTE, Reception
-from rime_k8s_source.report import LISTED, Standing, applied, entry, keep, sums, withdrawn
+from rime_k8s_source.report import ENTRIES, ENTRY, Standing, applied, dated, entry, keep, share, sums, withdrawn
 
 KEY = ("shop", "edge")
 
@@ -21,7 +23,7 @@ def said(generation=3, clients=3, acknowledged=3, rejected=0, **more):
 def seen(generation=3, **replicas):
     """An object whose sums are right."""
     metadata = {"namespace": "shop", "name": "edge", "resourceVersion": "7", "generation": generation}
-    return keep({"metadata": metadata, "status": {**sums(generation, replicas), "replicas": replicas}})
+    return keep({"metadata": metadata, "status": {**sums(generation, replicas), "replicas": replicas}}, own="own")
 
 
 # --- the entry of a replica
@@ -90,14 +92,69 @@ def test_an_object_with_nothing_in_it_is_valid():
     }
 
 
-def test_of_very_many_resources_and_faults_some_are_listed_rejected_ones_among_them():
-    many = [Standing(CLUSTER, f"c{number}", reception()) for number in range(LISTED)]
-    made = entry(3, ["x"] * (LISTED + 1), [*many, Standing(CLUSTER, "last", reception(1, 0, 1, "no"))])
+def test_of_very_many_resources_and_faults_some_are_listed_rejected_ones_first_and_the_others_counted():
+    many = [Standing(CLUSTER, f"c{number}", reception()) for number in range(1000)]
+    made = entry(3, ["x" * 100] * 500, [*many, Standing(CLUSTER, "last", reception(1, 0, 1, "no"))])
 
-    assert made["resources"] == LISTED + 1
-    assert made["clients"] == 3 * LISTED + 1
-    assert [line["name"] for line in made["listed"]] == ["last", *(f"c{number}" for number in range(LISTED - 1))]
-    assert len(made["faults"]) == LISTED
+    assert (made["resources"], made["clients"]) == (1001, 3001)
+    names = [line["name"] for line in made["listed"]]
+    assert names == ["last", *(f"c{number}" for number in range(len(names) - 1))]
+    assert (len(names) + made["unlisted"], len(made["faults"]) + made["unlistedFaults"]) == (1001, 500)
+    assert len(names) >= 30
+    assert len(made["faults"]) >= 30
+
+
+def test_where_all_is_listed_nothing_is_counted_as_left_out():
+    made = entry(3, ["x"] * 30, [Standing(CLUSTER, f"c{number}", reception()) for number in range(30)])
+    assert (len(made["listed"]), len(made["faults"])) == (30, 30)
+    assert not {"unlisted", "unlistedFaults"} & set(made)
+
+
+WORST = '"<\\\U0001f600\u20ac' * 100
+"""What is long where it is written: as JSON, as UTF-8, as Go writes it."""
+
+
+def bytes_of(entries):
+    """As Go writes them."""
+    text = json.dumps(entries, ensure_ascii=False, separators=(",", ":"))
+    return len(text.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026").encode())
+
+
+@pytest.mark.parametrize("text", [WORST, "x" * 500, "<" * 500, "\U0001f600" * 500], ids=["all", "x", "<", "😀"])
+@pytest.mark.parametrize("replicas", [1, 2, 64, 65, 100, 128, 129, 1000])
+def test_the_entries_of_however_many_replicas_have_half_a_megabyte_at_most(replicas, text):
+    refused = [Standing(ROUTE, f"{number}{text}", reception(1, 0, 1, text)) for number in range(200)]
+    hidden = Standing(CLUSTER, text, None, f"{text}/{text}")
+    made = dated(
+        {"status": {"replicas": {"o": entry(3, [text] * 200, [*refused, hidden], room=share(replicas))}}},
+        "2026-01-01T00:00:00.000000Z",
+    )["status"]["replicas"]["o"]
+    names = [f"{'n' * 63}/{'r' * 45}-{number:04}" for number in range(replicas)]
+
+    assert bytes_of(dict.fromkeys(names, made)) <= ENTRIES
+    assert (made["rejected"], made["valid"]) == (200, False), "the counts are always there"
+
+
+def test_up_to_64_replicas_say_as_much_as_one():
+    assert [share(replicas) for replicas in (1, 2, 64, 65, 128, 129)] == [
+        ENTRY,
+        ENTRY,
+        ENTRY,
+        *[ENTRY // 2] * 2,
+        ENTRY // 4,
+    ]
+
+
+def test_what_is_wrong_is_told_before_what_is_right():
+    standings = [Standing(CLUSTER, f"c{number}", reception(1, 0, 1, "no such filter")) for number in range(50)]
+    made = entry(3, ["wrong"], [*standings, Standing(CLUSTER, "h", None, "shop/first")], room=500)
+    assert (made["rejection"], made["hidden"]) == ("no such filter", "clusters 'h' is served from shop/first")
+    assert (made["faults"], "listed" in made, made["unlisted"]) == (["wrong"], False, 51)
+
+
+def test_a_long_name_is_cut_and_hides_no_other():
+    made = entry(3, [], [Standing(CLUSTER, "n" * 10_000, reception()), Standing(CLUSTER, "b", reception())])
+    assert [line["name"] for line in made["listed"]] == [f"{'n' * 300}… (10000 characters)", "b"]
 
 
 def test_a_long_reason_is_cut():
@@ -167,7 +224,8 @@ def test_sums_that_are_wrong_are_written(sum_of):
         {
             "metadata": {"resourceVersion": "7", "generation": 3},
             "status": {**right.sums, sum_of: "other", "replicas": right.replicas},
-        }
+        },
+        own="own",
     )
     assert applied(KEY, wrong, "own", said()) is not None
 
@@ -189,6 +247,11 @@ def test_one_is_taken_out_by_applying_nothing_in_its_name():
     }
 
 
+def test_what_other_replicas_list_is_not_remembered():
+    now = seen(own=said(listed=["a"]), other=said(listed=["a"]))
+    assert now.replicas == {"own": said(listed=["a"]), "other": said()}
+
+
 def test_an_object_that_nobody_has_looked_at_has_nothing():
-    bare = keep({"metadata": {"name": "edge"}})
+    bare = keep({"metadata": {"name": "edge"}}, own="own")
     assert (bare.version, bare.generation, bare.replicas, bare.sums) == ("", 0, {}, {})

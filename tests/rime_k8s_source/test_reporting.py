@@ -7,6 +7,7 @@ conflict, and each change is an event. What a real one makes of it is in tests/i
 import asyncio
 import copy
 import itertools
+import json
 import logging
 import random
 from contextlib import asynccontextmanager
@@ -21,6 +22,7 @@ from rime_k8s_source.kinds import LEASES, XDS_RESOURCES, Selection
 from rime_k8s_source.ledger import Ledger
 from rime_k8s_source.mapping import Claim, Made, Trouble
 from rime_k8s_source.replicas import ENTRY_PATIENCE, ENTRY_RENEW
+from rime_k8s_source.report import ENTRY, share
 from rime_k8s_source.reporting import WRITES, Reporter
 from rime_k8s_source.units import Unit
 from tests.rime_grpc.virtual_loop import VirtualLoop
@@ -511,6 +513,20 @@ def test_an_entry_that_cannot_be_taken_out_keeps_no_other_in_and_is_not_counted(
             assert set(api.status()["replicas"]) == {replica.id, "staging/b"}
             assert counts(api.status()) == (0, 0, 0)
             assert len(api.patches()) < 40
+
+    play(scene)
+
+
+def test_where_there_are_many_replicas_each_says_less(api):
+    async def scene():
+        leave(api, *(f"staging/{number}" for number in range(200)))
+        async with running(api) as replica:
+            replica.serve("edge", *(f"c{number}" for number in range(200)))
+            await asyncio.sleep(5)
+            entry = api.status()["replicas"][replica.id]
+            assert entry["resources"] == 200
+            assert 0 < len(json.dumps(entry)) <= share(201) == ENTRY // 4
+            assert (len(api.patches()), len(entry["listed"]) + entry["unlisted"]) == (1, 200)
 
     play(scene)
 

@@ -10,6 +10,7 @@ import yaml
 
 from rime_core import CLUSTER
 from rime_k8s_source import replicas as liveness
+from rime_k8s_source.report import ENTRIES, ENTRY
 from tests.integration import resources
 from tests.integration.waiting import eventually
 
@@ -23,6 +24,9 @@ DEFINITION = yaml.safe_load(
     (Path(__file__).parents[3] / "examples" / "kubernetes" / "xdsresources.yaml").read_text(encoding="utf-8")
 )
 NAME = DEFINITION["metadata"]["name"]
+
+ETCD = 1.5 * (1 << 20)
+"""Bytes of an object that etcd takes where it is told nothing else."""
 
 
 def is_there(kube):
@@ -182,14 +186,14 @@ def managers(namespace, name="edge"):
     return {each["manager"] for each in fields if each.get("subresource") == "status"}
 
 
-def leave(namespace, replica, name="edge", **more):
-    """Apply the entry of another replica, which has five clients."""
+def leave(namespace, replica, *others, name="edge", **more):
+    """Apply the entry of another replica, which has five clients, and of others that have as many."""
     entry = {"observedGeneration": 1, "valid": True, "resources": 1, "clients": 5, "acknowledged": 5, "rejected": 0}
     body = {
         "apiVersion": "rime.dev/v1alpha1",
         "kind": "XdsResources",
         "metadata": {"name": name},
-        "status": {"clients": 5, "valid": True, "replicas": {replica: entry | more}},
+        "status": {"clients": 5, "valid": True, "replicas": dict.fromkeys([replica, *others], entry | more)},
     }
     path = f"{namespace.path('xdsresources', name)}/status?fieldManager={replica}&force=true"
     namespace.server.call("PATCH", path, body, content_type="application/apply-patch+yaml")
@@ -207,6 +211,24 @@ async def test_one_of_another_namespace_is_taken_out_when_its_entry_is_not_writt
         await eventually(lambda: sums(shop) == (1, 6, 6, 0))
         await eventually(lambda: sums(shop) == (1, 1, 1, 0))
         assert "elsewhere/dead" not in {*status(shop)["replicas"], *managers(shop)}
+
+
+async def test_an_object_with_very_much_in_it_and_very_many_replicas_has_room_in_etcd(shop):
+    create(shop, "edge", *(cluster(f"{'c' * 200}-{number}") for number in range(400)))
+    async with serving(shop) as source:
+        client(source, '"<no such filter>"' * 1000)
+        await eventually(lambda: sums(shop) == (400, 400, 0, 400))
+        [alone] = status(shop)["replicas"].values()
+        assert len(alone["listed"]) >= 5
+        assert len(alone["listed"]) + alone["unlisted"] == 400
+        assert len(json.dumps(alone)) <= ENTRY
+        leave(shop, *(f"elsewhere/{number}" for number in range(65)), **(alone | {"clients": 1}))
+        await eventually(lambda: sums(shop)[1] == 465)
+        entries = status(shop)["replicas"]
+        [shorter] = [each for name, each in entries.items() if "elsewhere" not in name]
+        assert len(json.dumps(shorter)) <= ENTRY / 2, "each makes room for the others"
+        assert len(shop.server.call("GET", shop.path("xdsresources", "edge"), raw=True)) < ETCD
+        assert len(json.dumps(entries)) <= ENTRIES
 
 
 async def test_one_that_dies_is_taken_out_when_it_has_not_renewed_its_lease(shop, monkeypatch):

@@ -8,8 +8,10 @@ more: replicas that do not yet agree on who has gone would otherwise write their
 ever left out, since a field that one replica leaves out stays as another has applied it.
 """
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, takewhile
 from typing import TYPE_CHECKING, Any, Final
 
 from rime_core.type_urls import describe
@@ -20,8 +22,16 @@ from rime_k8s_source.reflector import Key, Object
 if TYPE_CHECKING:
     from rime_core import Reception
 
-LISTED: Final = 50
-"""How many resources an entry lists, and how many faults: an object of etcd has 1.5 MB, for all replicas together."""
+ENTRIES: Final = 512 << 10
+"""Bytes of all entries together, as JSON, at most. Of an object etcd takes 1.5 MiB, unless told otherwise: the rest is
+for the spec, and for some 350 bytes by which the API server knows who applied each entry.
+"""
+
+ENTRY: Final = 8 << 10
+"""Bytes of one entry, at most: enough for some 80 resources, or for 20 that were rejected."""
+
+_AROUND: Final = 256
+"""Bytes of an entry that are not counted: its name, its time, the names of what it lists."""
 
 RENEWED: Final = "renewTime"
 """When an entry was written, by the clock of its replica: for people, and so that it is another each time."""
@@ -49,37 +59,53 @@ class Seen:
     sums: Mapping[str, Any]
 
 
-def keep(body: Object) -> Seen:
-    """What is remembered of an object."""
+def keep(body: Object, *, own: str) -> Seen:
+    """What is remembered of an object; what other replicas than `own` list is not."""
     metadata, status = body["metadata"], body.get("status") or {}
+    entries = status.get("replicas") or {}
     return Seen(
         str(metadata.get("resourceVersion") or ""),
         metadata.get("generation") or 0,
-        status.get("replicas") or {},
-        {name: value for name, value in status.items() if name != "replicas"},
+        {name: each if name == own else _without(each, "listed") for name, each in entries.items()},
+        _without(status, "replicas"),
     )
 
 
-def entry(generation: int, faults: Sequence[str], standings: Iterable[Standing]) -> dict[str, Any]:
-    """What one replica says: among others the last rejection, of whichever resource that was. Of very many resources,
-    those that were rejected are listed first.
+def share(replicas: int) -> int:
+    """How many bytes of JSON an entry may have where there are so many. With one replica more it is mostly the same:
+    where it is not, all write their entries anew.
+    """
+    return min(ENTRY, ENTRIES >> (replicas - 1).bit_length())
+
+
+def entry(
+    generation: int, faults: Sequence[str], standings: Iterable[Standing], *, room: int = ENTRY
+) -> dict[str, Any]:
+    """What one replica says in `room` bytes: the counts, and of all else what has room, and how much has not.
+
+    The rejection is the last one, of whichever resource. Of the resources those that were rejected are listed first.
     """
     standings = list(standings)
-    listed = [_line(each) for each in standings]
+    lines: list[dict[str, Any]] = [_line(each) for each in standings]
     refused = [each.reception for each in standings if each.reception is not None and each.reception.rejected]
     last = max(refused, key=lambda each: each.rejected_at, default=None)
-    hidden = [f"{line['type']} {line['name']!r} is served from {line['holder']}" for line in listed if "holder" in line]
-    shown = sorted(listed, key=lambda line: not line["rejected"])[:LISTED]
-    return {
+    hidden = next((line for line in lines if "holder" in line), None)
+    said: dict[str, Any] = {
         "observedGeneration": generation,
         "valid": not faults,
-        "resources": len(listed),
-        **{name: sum(line[name] for line in listed) for name in SUMMED[1:]},
-        **({"faults": [one_line(fault) for fault in faults[:LISTED]]} if faults else {}),
-        **({"rejection": one_line(last.reason)} if last is not None else {}),
-        **({"hidden": one_line(hidden[0])} if hidden else {}),
-        **({"listed": shown} if shown else {}),
+        "resources": len(lines),
+        **{name: sum(line[name] for line in lines) for name in SUMMED[1:]},
     }
+    rejected_first = sorted(lines, key=lambda line: not line["rejected"])
+    left = room - _AROUND - _size(said)
+    if last is not None:
+        left -= _put(said, left, "rejection", one_line(last.reason))
+    if hidden is not None:
+        text = f"{hidden['type']} {hidden['name']!r} is served from {hidden['holder']}"
+        left -= _put(said, left, "hidden", one_line(text))
+    left -= _put_some(said, left // 2, "faults", [one_line(fault) for fault in faults], "unlistedFaults")
+    _put_some(said, left, "listed", rejected_first, "unlisted")
+    return said
 
 
 def sums(generation: int, entries: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,7 +134,7 @@ def applied(
     """
     entries = {name: each for name, each in seen.replicas.items() if name not in stale} | {replica: own}
     total = sums(seen.generation, entries)
-    said = {name: value for name, value in seen.replicas.get(replica, {}).items() if name != RENEWED}
+    said = _without(seen.replicas.get(replica, {}), RENEWED)
     if said == own and seen.sums == total and not anew:
         return None
     return {**withdrawn(key, seen), "status": {**total, "replicas": {replica: own}}}
@@ -136,9 +162,38 @@ def withdrawn(key: Key, seen: Seen) -> Object:
 def _line(standing: Standing) -> dict[str, Any]:
     """One resource, as it is listed."""
     reception = standing.reception
-    line: dict[str, Any] = {"type": describe(standing.type_url).plural, "name": standing.name}
+    line: dict[str, Any] = {"type": describe(standing.type_url).plural, "name": one_line(standing.name)}
     if reception is None:
         return {**line, "clients": 0, "acknowledged": 0, "rejected": 0, "holder": standing.holder}
     line["version"] = reception.version
     line |= {name: getattr(reception, name) for name in SUMMED[1:]}
     return {**line, "rejection": one_line(reception.reason)} if reception.rejected else line
+
+
+def _put(said: dict[str, Any], left: int, name: str, value: object) -> int:
+    """Say something if there is room for it; how many bytes it took."""
+    size = _size({name: value})
+    if size > left:
+        return 0
+    said[name] = value
+    return size
+
+
+def _put_some(said: dict[str, Any], left: int, name: str, values: Sequence[object], others: str) -> int:
+    """Say as many of the first as there is room for, and how many `others` there are; how many bytes it took."""
+    totals = list(takewhile(left.__ge__, accumulate(_size(each) + 1 for each in values)))
+    if totals:
+        said[name] = list(values[: len(totals)])
+    if len(totals) < len(values):
+        said[others] = len(values) - len(totals)
+    return totals[-1] if totals else 0
+
+
+def _size(value: object) -> int:
+    """Bytes of a value in etcd, at most: there <, > and & have six each, as Go writes JSON."""
+    text = json.dumps(value)
+    return len(text) + 5 * sum(map(text.count, "<>&"))
+
+
+def _without(mapping: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {each: value for each, value in mapping.items() if each != name}

@@ -97,7 +97,7 @@ class Reporter:
             Follower(
                 api,
                 each,
-                report.keep,
+                partial(report.keep, own=self._replicas.own),
                 tell=_nothing,
                 stirred=_nothing,
                 timing=Timing(),
@@ -201,7 +201,8 @@ class Reporter:
         stale = [each for each in seen.replicas if self._replicas.is_stale(each, now)]
         stale += self._strangers.look(key, seen.replicas, now)
         faults = [trouble.text.removeprefix(f"{shown(key)}: ") for trouble in made.troubles]
-        own = report.entry(made.generation or 0, faults, standings)
+        room = report.share(len({*seen.replicas, self._replicas.own}))
+        own = report.entry(made.generation or 0, faults, standings, room=room)
         anew = self._strangers.is_due(key, now)
         body = report.applied(key, seen, self._replicas.own, own, stale, anew=anew)
         withdrawn = [(each, report.withdrawn(key, seen)) for each in stale]
