@@ -1,5 +1,6 @@
 """Requests and answers over HTTP, and what other libraries raise as errors for people."""
 
+import json
 import ssl
 
 import pytest
@@ -133,6 +134,18 @@ async def test_a_401_is_asked_again_with_new_credentials(tmp_path):
         with pytest.raises(UnauthorizedError, match=r"does not accept the credentials \(401\): Unauthorized"):
             await page(at(fake.url, user))
     assert len(fake.requests) == 2
+    assert given.read_text().count("x") == 4
+
+
+async def test_where_new_credentials_are_refused_as_well_a_plugin_is_not_asked_by_each_request(tmp_path):
+    given = tmp_path / "given"
+    printed = '{"apiVersion": "client.authentication.k8s.io/v1", "status": {"token": "t"}}'
+    user = User(plugin=ExecPlugin("sh", ("-c", f"echo x >> {given}; echo '{printed}'")))
+    async with FakeApi(lambda _: status(401, "Unauthorized")) as fake, at(fake.url, user) as api:
+        for _ in range(5):
+            with pytest.raises(UnauthorizedError):
+                await api.page(SELECTION, List(""))
+    assert given.read_text().count("x") == 2
 
 
 async def test_without_credentials_nothing_is_asked(tmp_path):
@@ -270,6 +283,35 @@ async def test_a_client_may_come_with_a_certificate(tmp_path):
         assert await page(at(fake.url, user, authority=PEM)) == EMPTY
         with pytest.raises(UnreachableError):
             await page(at(fake.url, authority=PEM))
+
+
+async def test_a_new_certificate_of_a_plugin_is_what_the_next_connection_comes_with(tmp_path):
+    clients = trustme.CA()
+
+    def give(name):
+        issued = clients.issue_cert(common_name=name)
+        given = {"clientCertificateData": issued.cert_chain_pems[0], "clientKeyData": issued.private_key_pem}
+        status = {key: pem.bytes().decode() for key, pem in given.items()}
+        answer = {"apiVersion": "client.authentication.k8s.io/v1", "status": status}
+        (tmp_path / "answer").write_text(json.dumps(answer))
+
+    came = []
+
+    def accepts_the_new_one(request):
+        names = {name: value for ((name, value),) in request.transport.get_extra_info("peercert")["subject"]}
+        came.append(names["commonName"])
+        give("new")
+        return (200, EMPTY) if came[-1] == "new" else status(401, "Unauthorized")
+
+    give("old")
+    user = User(plugin=ExecPlugin("cat", (str(tmp_path / "answer"),)))
+    async with (
+        FakeApi(accepts_the_new_one, tls("127.0.0.1", clients=clients)) as fake,
+        at(fake.url, user, authority=PEM) as api,
+    ):
+        for _ in range(3):
+            assert await api.page(SELECTION, List("")) == EMPTY
+    assert came == ["old", "new", "new", "new"]
 
 
 # --- discovery, and what is written

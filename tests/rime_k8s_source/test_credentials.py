@@ -3,12 +3,15 @@
 import json
 import stat
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import anyio
 import pytest
 
 from rime_k8s_source.access import Access, ExecPlugin, User
+from rime_k8s_source.backoff import FIRST, LONGEST
 from rime_k8s_source.credentials import Authenticator, Credentials
 from rime_k8s_source.errors import CredentialsError
 
@@ -54,8 +57,8 @@ def plugin(tmp_path):
     return Plugin()
 
 
-def authenticator(user, now=lambda: NOW, **access):
-    return Authenticator(Access("context dev", "https://h:6443", user, **access), now)
+def authenticator(user, now=lambda: NOW, clock=lambda: 1000.0, **access):
+    return Authenticator(Access("context dev", "https://h:6443", user, **access), now, clock)
 
 
 async def fault(user):
@@ -126,6 +129,79 @@ async def test_a_plugin_may_give_a_certificate(plugin):
     plugin.answers(clientCertificateData="c", clientKeyData="k")
 
     assert await authenticator(plugin.user()).current() == Credentials("", b"c", b"k")
+
+
+async def test_a_certificate_that_is_refused_is_asked_for_again_once_however_many_came_with_it(plugin):
+    plugin.answers(clientCertificateData="c1", clientKeyData="k")
+    now = 1000.0
+    made = authenticator(plugin.user(), clock=lambda: now)
+    first = await made.current()
+    plugin.answers(clientCertificateData="c2", clientKeyData="k")
+    made.refused(first)
+    second = await made.current()
+    for _ in range(5):
+        now += 2 * LONGEST
+        made.refused(first)  # another watch that came with the old one
+        assert await made.current() == second == Credentials("", b"c2", b"k")
+    assert len(plugin.calls) == 2
+
+
+async def test_a_token_of_a_plugin_that_is_refused_is_asked_for_again_beside_a_certificate_of_the_kubeconfig(plugin):
+    plugin.gives("1")
+    made = authenticator(replace(plugin.user(), certificate=b"c", key=b"k"))
+    made.refused(await made.current())
+    plugin.gives("2")
+    assert await made.current() == Credentials("2", b"c", b"k")
+
+
+@pytest.mark.parametrize("status", [{"token": "t"}, {"clientCertificateData": "c", "clientKeyData": "k"}])
+async def test_a_plugin_whose_answers_are_refused_again_and_again_is_asked_with_pauses_that_grow(plugin, status):
+    now = 1000.0
+    asked: list[float] = []
+    plugin.answers(**status)
+    made = authenticator(plugin.user(), clock=lambda: now)
+    for _ in range(400):
+        made.refused(await made.current())
+        if len(asked) < len(plugin.calls):
+            asked.append(now - 1000.0)
+        now += 0.5
+    pauses = [later - before for before, later in pairwise(asked)]
+    assert pauses[0] == 0.5, "the first time at once"
+    assert all(before <= later for before, later in pairwise(pauses[1:6]))
+    assert all(LONGEST / 2 <= pause <= LONGEST + 1 for pause in pauses[7:])
+    assert 10 <= len(asked) <= 20, "in 200 seconds"
+
+
+async def test_what_was_good_for_a_while_is_asked_for_at_once_when_it_is_refused(plugin):
+    now = 1000.0
+    plugin.gives("t")
+    made = authenticator(plugin.user(), clock=lambda: now)
+    for _ in range(8):
+        made.refused(await made.current())
+    assert len(plugin.calls) == 2
+    now += LONGEST
+    accepted = await made.current()
+    assert len(plugin.calls) == 3
+    now += LONGEST + 0.1
+    for _ in range(8):
+        made.refused(await made.current())
+    await made.current()
+    assert accepted == Credentials("t")
+    assert len(plugin.calls) == 4
+    now += FIRST
+    await made.current()
+    assert len(plugin.calls) == 5, "pauses have begun anew as well"
+
+
+async def test_one_that_fails_after_a_refusal_is_asked_again_when_there_is_a_request(plugin):
+    plugin.gives("1")
+    made = authenticator(plugin.user())
+    made.refused(await made.current())
+    plugin.prints("")
+    with pytest.raises(CredentialsError):
+        await made.current()
+    plugin.gives("2")
+    assert await made.current() == Credentials("2")
 
 
 async def test_it_is_told_of_the_cluster_where_it_wants_to_be(plugin):

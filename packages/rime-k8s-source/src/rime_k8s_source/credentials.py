@@ -1,22 +1,26 @@
 """Who asks, now: tokens that are rotated, certificates that are renewed, and programs that are asked for either.
 
 Files are read for each request: there is one every few minutes for each watch, and so nothing has to know when a file
-was rotated. What a plugin gave is kept until shortly before it expires, or until the API server refuses it.
+was rotated. What a plugin gave is kept until shortly before it expires, or until the API server refuses it. Then it is
+asked again at once; where that is refused as well, after pauses that grow: some plugins ask a server, or a person.
 """
 
 import base64
 import json
 import os
 import subprocess
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from math import inf
 from pathlib import Path
 from typing import Any, Final
 
 import anyio
 
 from rime_k8s_source.access import Access, Content, ExecPlugin
+from rime_k8s_source.backoff import LONGEST, Backoff
 from rime_k8s_source.errors import CredentialsError, one_line
 
 MARGIN: Final = timedelta(seconds=30)
@@ -50,15 +54,31 @@ def read(content: Content | None, what: str) -> bytes | None:
 
 
 class Authenticator:
-    """The credentials of one user of one cluster; `now` tells the time, in UTC."""
+    """The credentials of one user of one cluster.
 
-    def __init__(self, access: Access, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    `now` tells the time, in UTC; `clock` is monotonic, in seconds.
+    """
+
+    def __init__(
+        self,
+        access: Access,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._access: Final = access
         self._now: Final = now
+        self._clock: Final = clock
         self._lock: Final = anyio.Lock()
         self._given = Credentials()
         self._expires: datetime | None = None
-        self._asked = False
+        self._given_at = -inf
+        self._is_good = False
+        """Whether what was given may still be accepted."""
+        self._backoff: Final = Backoff()
+        self._pause = 0.0
+        """How long a plugin is not asked again after the next refusal."""
+        self._ask_from = -inf
+        """From when on it may be asked, where what it gave is not good."""
 
     async def current(self) -> Credentials:
         """What to come with now.
@@ -72,16 +92,32 @@ class Authenticator:
         if user.plugin is None or token:
             return Credentials(token, certificate, key)
         async with self._lock:  # several watches begin at once, and one answer serves them all
-            if not self._asked or (self._expires is not None and self._expires - MARGIN <= self._now()):
+            if self._is_due():
                 self._given, self._expires = await self._ask(user.plugin)
-                self._asked = True
+                self._given_at, self._is_good = self._clock(), True
             given = self._given
         return Credentials(given.token, given.certificate or certificate, given.key or key)
 
     def refused(self, credentials: Credentials) -> None:
-        """The API server did not accept these: a plugin is asked again, unless it has given others since."""
-        if credentials.token == self._given.token:
-            self._asked = False
+        """The API server did not accept these: a plugin is asked again, unless it has given others since.
+
+        At once where what it gave has been good for a while, and otherwise after a pause.
+        """
+        given, now = self._given, self._clock()
+        is_given = given.token == credentials.token and given.certificate in {None, credentials.certificate}
+        if not self._is_good or not is_given:
+            return
+        if now - self._given_at > LONGEST:
+            self._backoff.reset()
+            self._pause = 0.0
+        self._is_good, self._ask_from = False, now + self._pause
+        self._pause = self._backoff.pause()
+
+    def _is_due(self) -> bool:
+        """Whether a plugin is to be asked now."""
+        if not self._is_good:
+            return self._clock() >= self._ask_from
+        return self._expires is not None and self._expires - MARGIN <= self._now()
 
     async def _ask(self, plugin: ExecPlugin) -> tuple[Credentials, datetime | None]:
         info: dict[str, Any] = {"interactive": False}
