@@ -13,7 +13,7 @@ from tests.integration.waiting import eventually
 
 from .objects import Namespace
 from .sourced import running_source
-from .test_source import secret
+from .test_source import aged, secret
 from .test_xds_resources import is_there, sums
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "kubernetes"
@@ -58,12 +58,17 @@ def applied(kube):
     return kube
 
 
+def token_of(kube):
+    """A token of the ServiceAccount, as kubelet asks for it."""
+    asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 600}}
+    return kube.call("POST", "/api/v1/namespaces/rime/serviceaccounts/rime/token", asked)["status"]["token"]
+
+
 @pytest.fixture
 def _pod(applied, tmp_path, monkeypatch):
     """What the Pods of the Deployment are given, in the environment of this process."""
-    asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 600}}
-    token = applied.call("POST", "/api/v1/namespaces/rime/serviceaccounts/rime/token", asked)["status"]["token"]
-    for name, text in (("token", token), ("namespace", "rime"), ("ca.crt", (applied.folder / "ca.crt").read_text())):
+    authority = (applied.folder / "ca.crt").read_text()
+    for name, text in (("token", token_of(applied)), ("namespace", "rime"), ("ca.crt", authority)):
         (tmp_path / name).write_text(text)
     monkeypatch.setattr(access, "in_cluster", partial(access.in_cluster, files=tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -101,6 +106,22 @@ async def test_in_a_pod_it_serves_what_the_walk_through_says(kube, config):
             "xdsresources.rime.dev in the namespace rime",
         }
         await eventually(lambda: sums(Namespace(kube, "rime")) == (2, 0, 0, 0))
+
+
+@pytest.mark.usefixtures("_pod")
+@pytest.mark.asyncio
+async def test_in_a_pod_a_token_that_expires_is_trouble_until_kubelet_has_put_another_in_its_place(
+    kube, config, tmp_path
+):
+    token = tmp_path / "token"
+    token.write_text(aged(kube, token.read_text(), 55))  # the API server allows for clocks that differ by a minute
+    [source] = config.sources
+    async with running_source(source.place, {**source.options, "idle": "2s"}) as served:
+        await eventually(lambda: any("(401)" in line for line in served.writer.lacks))
+        assert served.names(CLUSTER) == ["shop/shop/http"]
+        token.write_text(token_of(kube))
+        await eventually(lambda: served.writer.lacks == ())
+        assert served.names(CLUSTER) == ["shop/shop/http"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import urllib.request
 from pathlib import Path
 
@@ -339,6 +340,29 @@ async def test_what_may_not_be_written_is_said_and_it_is_served_all_the_same(kub
         await eventually(lambda: "the verb 'patch' on 'xdsresources.rime.dev/status'" in caplog.text)
         role(shop, f"{shop.name}/rime", ("rime.dev", "xdsresources/status", "patch"), name="most")
         await eventually(lambda: sums(shop) == (1, 0, 0, 0), within=60)
+
+
+async def test_a_permission_to_write_that_is_taken_away_is_said_and_what_happened_meanwhile_is_told_later(
+    kube, shop, caplog
+):
+    caplog.set_level(logging.INFO)
+    create(shop, "edge", cluster("a"))
+    kubeconfig, _ = account(kube, shop)
+    role(shop, f"{shop.name}/rime", *(each for each in LEAST_FOR_STATUS if each[2] != "patch"))
+    role(shop, f"{shop.name}/rime", ("rime.dev", "xdsresources/status", "patch"), name="status")
+    async with serving(shop, kubeconfig) as source:
+        client(source)
+        await eventually(lambda: sums(shop) == (1, 1, 1, 0))
+        shop.delete("rolebindings", "status")
+        missing = "the verb 'patch' on 'xdsresources.rime.dev/status'"
+        # the API server itself notices a while later
+        await eventually(lambda: client(source) and missing in caplog.text)
+        assert source.names(CLUSTER) == ["a"]
+        assert source.writer.lacks == ()
+        shop.delete("roles", "status")
+        role(shop, f"{shop.name}/rime", ("rime.dev", "xdsresources/status", "patch"), name="status")
+        await eventually(lambda: f"no longer: the status of xdsresources cannot be told: {missing}" in caplog.text)
+        await eventually(lambda: sums(shop)[1] == source.writer.reception(CLUSTER, "a").clients > 1)
 
 
 async def test_what_is_no_list_of_objects_is_refused_by_the_schema(shop):
