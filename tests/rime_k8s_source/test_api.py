@@ -332,6 +332,13 @@ async def test_its_discovery_says_whether_there_is_a_kind(answer, is_there):
     assert [(request.method, request.path) for request in fake.requests] == [("GET", "/api/v1")]
 
 
+@pytest.mark.parametrize("code", [500, 503])
+async def test_discovery_that_is_not_there_for_now_says_nothing(code):
+    async with FakeApi(lambda _: status(code, "service unavailable")) as fake, at(fake.url) as api:
+        with pytest.raises(ApiError, match=f"{code}: service unavailable"):
+            await api.has(XDS_RESOURCES)
+
+
 async def test_discovery_that_is_refused_says_nothing():
     async with FakeApi(lambda _: status(403, "no")) as fake, at(fake.url) as api:
         with pytest.raises(ForbiddenError, match=r"the verb 'get' on '/apis/rime\.dev/v1alpha1'"):

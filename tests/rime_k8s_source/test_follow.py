@@ -319,12 +319,12 @@ def test_a_server_without_streaming_lists_is_asked_for_pages_at_once():
 
 
 ABSENT = AbsentError(404, "the server could not find the requested resource")
+FORBIDDEN = ForbiddenError("no", verb="watch", resource="configmaps", namespace="shop")
+UNAVAILABLE = ApiError(503, "service unavailable")
 NO_KIND = "the API server has no such kind"
 
 
-@pytest.mark.parametrize(
-    "refusal", [ABSENT, ForbiddenError("no", verb="watch", resource="configmaps", namespace="shop")]
-)
+@pytest.mark.parametrize("refusal", [ABSENT, FORBIDDEN])
 def test_a_kind_that_is_not_there_is_settled_and_looked_for_whatever_is_granted(caplog, refusal):
     caplog.set_level(logging.INFO)
     seen = run(refusal, [*LISTED, 1], kinds=[False] * 8)
@@ -357,10 +357,18 @@ def test_looking_for_a_kind_is_hearing_of_the_api_server():
     assert seen.follower.heard - 1000 == pytest.approx(2.4)
 
 
-def test_where_discovery_does_not_say_whether_there_is_a_kind_the_answer_counts():
-    seen = run(ABSENT, [*LISTED, 1], kinds=[LOST])
+@pytest.mark.parametrize("answer", [LOST, ApiError(500, "no"), FORBIDDEN, UNAVAILABLE])
+@pytest.mark.parametrize("refusal", [ABSENT, FORBIDDEN])
+def test_where_discovery_does_not_say_whether_there_is_a_kind_the_answer_counts(refusal, answer):
+    seen = run(refusal, refusal, [*LISTED, 1], kinds=[answer, answer])
 
-    assert seen.stirred == [(False, str(ABSENT), False), (True, "", False)]
+    assert seen.stirred == [(False, str(refusal), False), (True, "", False)]
+
+
+def test_a_kind_that_was_not_there_and_cannot_be_served_now_is_trouble():
+    seen = run(ABSENT, UNAVAILABLE, [*LISTED, 1], kinds=[False, UNAVAILABLE])
+
+    assert seen.stirred == [(True, "", True), (False, str(UNAVAILABLE), False), (True, "", False)]
 
 
 def test_a_kind_that_is_there_although_an_object_is_not_found_is_trouble():

@@ -12,8 +12,12 @@ That the API server has no such kind is no trouble. It answers 404 then, or 403 
 either; so whether there is one is what its discovery says, which everybody may ask. A kind that is not there counts as
 empty, and its discovery is asked until it is. One that goes has its objects deleted before, which the watch brings.
 Where it went while nobody watched, its objects are kept until it has been away for `GONE`: an API server that has just
-been started, or is one of several, may not know of it yet. At the start there is nothing to keep, and it is not waited
-for: most clusters do not have every kind that is looked for.
+been started, or is one of several, may not know of it yet.
+
+At the start there is nothing to keep, and it is not waited for: most clusters do not have every kind that is looked
+for. Nor is anything lost by that. An API server that is coming up answers 503, and no 404, until it knows all that it
+has; one that serves a kind by another server (an APIService) answers 503 while that is away; both are trouble. A
+definition that is not established yet is a 404, and has no objects.
 """
 
 import logging
