@@ -17,6 +17,7 @@ from types import SimpleNamespace
 import pytest
 
 from rime_core import CLUSTER, Plane
+from rime_k8s_source.api import State
 from rime_k8s_source.errors import AbsentError, ApiError, ForbiddenError, UnreachableError
 from rime_k8s_source.kinds import LEASES, XDS_RESOURCES, Selection
 from rime_k8s_source.ledger import Ledger
@@ -30,6 +31,8 @@ from tests.rime_grpc.virtual_loop import VirtualLoop
 from .api_model import bookmark
 
 HOUR = 3600.0
+
+LOST = UnreachableError("https://h: Connection refused")
 
 FORBIDDEN = ForbiddenError("no", verb="patch", resource="xdsresources.rime.dev/status", namespace="shop")
 
@@ -408,6 +411,35 @@ def test_a_lease_that_is_renewed_just_before_it_would_be_taken_away_stays(api, c
 
     play(scene)
     assert len(warnings(caplog)) == 1, "of the one that cannot renew"
+
+
+def test_a_lease_that_another_replica_takes_away_first_is_nothing_to_speak_of(api, caplog):
+    async def scene():
+        api.create("edge")
+        async with running(api, "one") as one, running(api, "two") as two, running(api, "three") as three:
+            for replica in (one, two, three):
+                replica.serve("edge", "a")
+            await asyncio.sleep(20)
+            delete, taken = api.delete, []
+
+            async def with_help(kind, namespace, name, *, only):
+                taken.append(name)
+                await delete(kind, namespace, name, only=only)
+                for other in {"two", "three"} - {name}:  # another replica, meanwhile
+                    await delete(kind, namespace, other, only=State.of(api.objects[kind, namespace, other]))
+                await asyncio.sleep(1)
+
+            api.delete = with_help
+            api.refuses = lambda kind, body: (
+                LOST if kind is LEASES and body["metadata"]["name"] != "one" and "spec" in body else None
+            )
+            await asyncio.sleep(100)
+            assert len(taken) == 1
+            assert set(api.status()["replicas"]) == {one.id}
+            api.delete = delete
+
+    play(scene)
+    assert "not told any more" not in caplog.text
 
 
 def test_what_a_replica_left_that_has_no_lease_any_more_is_pruned(api):

@@ -263,7 +263,9 @@ class Reporter:
                     self._lease_written = State.of(written)
                     for replica in self._replicas.stale(anyio.current_time()):
                         namespace, _, name = replica.partition("/")
-                        await self._end(replica, self._leases.reflector.objects[namespace, name])
+                        state = self._leases.reflector.objects.get((namespace, name))
+                        if state is not None:  # another replica may have been here meanwhile
+                            await self._end(replica, state)
                 except SourceError as error:
                     self._say("lease", error)
                     pause = backoff.pause()
