@@ -234,6 +234,21 @@ def counts(status):
     return status["clients"], status["acknowledged"], status["rejected"]
 
 
+def test_the_rejection_that_is_told_is_the_last_of_all_resources(api):
+    async def scene():
+        api.create("edge")
+        async with running(api) as replica:
+            replica.serve("edge", "a", "b")
+            for name, at in (("b", 7.0), ("a", 5.0)):
+                subscriber = replica.plane.server().subscribe(CLUSTER)
+                subscriber.reject(subscriber.initial(), f"of {name}", [name], at=at)
+            await asyncio.sleep(5)
+            assert counts(api.status()) == (4, 0, 2)
+            assert api.status()["message"] == api.status()["replicas"][replica.id]["rejection"] == "of b"
+
+    play(scene)
+
+
 def test_nothing_is_asked_or_written_before_there_is_an_object(api):
     async def scene():
         async with running(api) as replica:

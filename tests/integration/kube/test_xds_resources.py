@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import urllib.request
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from rime_k8s_source.report import ENTRIES, ENTRY
 from tests.integration import resources
 from tests.integration.waiting import eventually
 
+from .objects import Namespace
 from .sourced import role, sourced
 from .test_source import account
 
@@ -230,6 +232,29 @@ async def test_an_object_with_very_much_in_it_and_very_many_replicas_has_room_in
         assert len(json.dumps(shorter)) <= ENTRY / 2, "each makes room for the others"
         assert len(shop.server.call("GET", shop.path("xdsresources", "edge"), raw=True)) < ETCD
         assert len(json.dumps(entries)) <= ENTRIES
+
+
+async def test_replicas_that_live_in_several_namespaces_take_no_other_out(kube, shop, monkeypatch):
+    create(shop, "edge", cluster("a"))
+    monkeypatch.setattr(liveness, "ENTRY_RENEW", 0.3)
+    monkeypatch.setattr(liveness, "ENTRY_PATIENCE", 3.0)
+    elsewhere = of_namespace(Namespace(kube, "default"), kube.kubeconfig())
+    options = {"namespace": shop.name, "services": "none", "status": "50ms"}
+    async with serving(shop) as here, sourced(elsewhere, **options) as there:
+        client(here)
+        client(there)
+        await eventually(lambda: sums(shop) == (1, 2, 2, 0))
+        first = status(shop)["replicas"]
+        assert {each.partition("/")[0] for each in first} == {shop.name, "default"}
+
+        def renewed():
+            """Whether both have written their entries anew for longer than one may be silent."""
+            now = status(shop)["replicas"]
+            times = [[datetime.fromisoformat(each[who]["renewTime"]) for each in (first, now)] for who in first]
+            return min(last - began for began, last in times) > timedelta(seconds=4)
+
+        await eventually(renewed)  # a KeyError says that one has been taken out
+        assert sums(shop) == (1, 2, 2, 0)
 
 
 async def test_one_that_dies_is_taken_out_when_it_has_not_renewed_its_lease(shop, monkeypatch):
