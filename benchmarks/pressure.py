@@ -13,7 +13,8 @@ from typing import Final
 from benchmarks import resources
 from benchmarks.contenders import RIME
 from benchmarks.figures import Figure, figure
-from benchmarks.load.client import Client, Load, LoadError, Received
+from benchmarks.load.client import Client, Load, LoadError
+from benchmarks.load.response import Received
 from benchmarks.servers.process import ServerProcess
 from benchmarks.streams import AT_A_TIME, SETTLED, OneChange
 from rime_core import CLUSTER

@@ -187,6 +187,9 @@ def plots(results: Results) -> None:
 def write_in(path: Path, parts: dict[str, Callable[[], str]]) -> None:
     """Replace the marked parts of a document."""
     text = path.read_text(encoding="utf-8")
+    unknown = set(re.findall(r"<!-- benchmarks: (.+?) -->", text)) - parts.keys()
+    if unknown:
+        sys.exit(f"{path.relative_to(ROOT)} has places for what was not measured: {', '.join(sorted(unknown))}")
     for name, part in parts.items():
         mark, end = f"<!-- benchmarks: {name} -->", "<!-- end -->"
         pattern = re.compile(re.escape(mark) + ".*?" + re.escape(end), re.DOTALL)

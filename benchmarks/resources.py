@@ -13,6 +13,12 @@ from rime_envoy_api import message_class
 
 KEY: Final = "rime.bench"
 STAMP_DIGITS: Final = 20
+NAMES: Final = b"resource-"
+"""How each name begins."""
+
+BEFORE_STAMP: Final = b"stamp\x12" + bytes([STAMP_DIGITS + 2]) + b"\x1a" + bytes([STAMP_DIGITS])
+"""What stands before a stamp in a body: its key, and that a value and in that a text follow."""
+
 TYPE_URLS: Final = {"clusters": CLUSTER, "endpoints": ENDPOINT}
 _MESSAGES: Final = {
     CLUSTER: "envoy.config.cluster.v3.Cluster",
@@ -23,7 +29,7 @@ _MARK: Final = "#" * STAMP_DIGITS
 
 def name(number: int) -> str:
     """What resource no. `number` is called."""
-    return f"resource-{number}"
+    return f"{NAMES.decode()}{number}"
 
 
 @dataclass(frozen=True)
@@ -38,9 +44,9 @@ class Template:
         return b"%b%020d%b" % (self.before, stamp, self.after)
 
 
-def template(type_url: str, number: int, size: int) -> Template:
-    """Resource no. `number`, of `size` bytes (a few fewer where a length is told in a byte less)."""
-    message = _message(type_url, name(number))
+def template(type_url: str, of: str, size: int) -> Template:
+    """The resource of this name, of `size` bytes (a few fewer where a length is told in a byte less)."""
+    message = _message(type_url, of)
     metadata = _metadata(message)
     metadata["stamp"] = _MARK
     padding = size

@@ -34,7 +34,7 @@ def measure(progress: Callable[[str], object]) -> Iterator[Figure]:
     """Nanoseconds for each stream, of each stage."""
     progress(f"the stages of a change to {STREAMS:,} streams")
     plane = Plane(references=references)
-    templates = [resources.template(CLUSTER, number, 1024) for number in range(N)]
+    templates = [resources.template(CLUSTER, resources.name(number), 1024) for number in range(N)]
     for number, template in enumerate(templates):
         plane.apply(CLUSTER, resources.name(number), template.body(0))
     woken: list[DeltaStream] = []

@@ -14,7 +14,8 @@ from typing import Final
 from benchmarks import resources
 from benchmarks.contenders import Contender
 from benchmarks.figures import Figure, figure
-from benchmarks.load.client import Client, Load, LoadError, Received
+from benchmarks.load.client import Client, Load, LoadError, TooLateError
+from benchmarks.load.response import Received
 from benchmarks.servers.process import ServerProcess
 
 AT_A_TIME: Final = 16
@@ -23,10 +24,16 @@ AT_A_TIME: Final = 16
 WARM_UP: Final = 100
 """Clients that come before what is measured: what a server makes once is made."""
 
-SETTLED: Final = 0.15
-"""Seconds after the last client has a change, by which a server has read all acknowledgements."""
+LOOK: Final = 0.05
+"""Seconds for which a server is looked at, to see whether it still does something."""
 
-SAMPLE: Final = 20
+IDLE: Final = 0.002
+"""Seconds of CPU time in that which are nothing."""
+
+SETTLED: Final = 60.0
+"""Seconds by which it must have nothing to do any more."""
+
+SAMPLE: Final = 50
 """Of clients that are each sent other bytes, one in so many has all of its first answer read."""
 
 BEHIND: Final = 0.25
@@ -34,6 +41,9 @@ BEHIND: Final = 0.25
 
 STEP: Final = 1.15
 """To within what factor a rate is found."""
+
+BURST: Final = 0.01
+"""Seconds between two looks whether a server has made all changes."""
 
 TRIES: Final = 2
 """How often a rate is tried: a machine that did something else meanwhile does not count."""
@@ -71,10 +81,10 @@ class Session:
             yield from self._storm(server, load)
             yield from self._one_change(server, load)
             if sustained:
-                yield self._sustained(server, load, "sustained changes of one resource", among=1)
+                yield from self._sustained(server, load, "sustained changes of one resource", among=1)
                 one_by_one = "sustained changes, one resource after the other"
-                yield self._sustained(server, load, one_by_one, among=self.n)
-                yield self._sustained(server, load, f"{one_by_one}, put together", among=self.n, together=True)
+                yield from self._sustained(server, load, one_by_one, among=self.n)
+                yield from self._sustained(server, load, f"{one_by_one}, put together", among=self.n, together=True)
             if storms:
                 yield from self._reconnect(server, load)
 
@@ -94,22 +104,24 @@ class Session:
         first = load.first_request(self.names)
         check = load.watch = FirstState(self.n)
         load.connect([first] * WARM_UP, resources=self.n, at_a_time=AT_A_TIME, timeout=60)
-        load.quiet(0.3)
+        _settle(server, load)
         server.ask("collect")
         memory = server.memory_bytes()
-        cpu, begun = server.cpu_seconds(), time.monotonic()
+        cpu, busy, begun = server.cpu_seconds(), time.process_time(), time.monotonic()
         timeout = 300
         ended = load.connect([first] * self.streams, resources=self.n, at_a_time=AT_A_TIME, timeout=timeout)
         yield self._figure("connect storm", "s", [ended - begun])
-        load.quiet(0.3)
+        share = (time.process_time() - busy) / (ended - begun)
+        _settle(server, load)
         yield self._figure("connect storm, server CPU", "s", [server.cpu_seconds() - cpu])
+        yield self._figure("connect storm, load client's share of a core", "", [share])
         check.finish(load.clients)
         server.ask("collect")
         kept = (server.memory_bytes() - memory) / self.streams
         yield self._figure("memory of an idle stream", "bytes", [kept])
         for client in load.clients[:WARM_UP]:
             load.drop(client)
-        load.quiet(0.3)
+        _settle(server, load)
 
     def _reconnect(self, server: ServerProcess, load: Load) -> Iterator[Figure]:
         self._say("reconnect storm")
@@ -132,11 +144,11 @@ class Session:
                 held[name] = stamp
 
         load.watch = note
-        load.quiet(0.5)
+        _settle(server, load)
         cpu, begun = server.cpu_seconds(), time.monotonic()
         ended = load.connect(requests, resources=CHANGED, at_a_time=AT_A_TIME, timeout=120)
         yield self._figure("reconnect storm", "s", [ended - begun])
-        load.quiet(0.5)
+        _settle(server, load)
         yield self._figure("reconnect storm, server CPU", "s", [server.cpu_seconds() - cpu])
 
     # --- changes -----------------------------------------------------------------------------------------------------
@@ -158,7 +170,7 @@ class Session:
             took.append((ended - begun) * 1e3)
             self.shares.append((time.process_time() - busy) / (ended - begun))
             server.finished()
-            load.quiet(SETTLED)
+            _settle(server, load)
             cpu.append((server.cpu_seconds() - used) * 1e3)
             loop.append((server.loop_seconds() - used_by_loop) * 1e3)
         yield self._figure("one change, last stream has it", "ms", took)
@@ -167,40 +179,65 @@ class Session:
             yield self._figure("one change, CPU of the event loop's thread", "ms", loop)
         yield self._figure("one change, load client's share of a core", "", self.shares)
 
-    def _sustained(self, server: ServerProcess, load: Load, what: str, *, among: int, together: bool = False) -> Figure:
-        """The highest rate at which no stream is too far behind, to within a fifth."""
-        rate, step, good = 32.0, 4.0, 0.0
+    def _sustained(
+        self, server: ServerProcess, load: Load, what: str, *, among: int, together: bool = False
+    ) -> Iterator[Figure]:
+        """The highest rate at which no stream is too far behind, and how busy the load client was with it."""
+        rate, step, good, share = 32.0, 4.0, 0.0, 0.0
         while step > STEP:
             attempt = good * step or rate
             self._say(f"{what}, {attempt:,.0f} a second")
-            if any(self._follows(server, load, attempt, among, together=together) for _ in range(TRIES)):
-                good = attempt
+            tries = (self._follows(server, load, attempt, among, together=together) for _ in range(TRIES))
+            busy = next((each for each in tries if each is not None), None)
+            if busy is not None:
+                good, share = attempt, busy
             elif good:
                 step = step**0.5
             elif rate < 1:
                 break
             else:
                 rate /= 4
-        return self._figure(what, "1/s", [good])
+        yield self._figure(what, "1/s", [good])
+        yield self._figure(f"{what}, load client's share of a core", "", [share])
 
-    def _follows(self, server: ServerProcess, load: Load, rate: float, among: int, *, together: bool) -> bool:
+    def _follows(self, server: ServerProcess, load: Load, rate: float, among: int, *, together: bool) -> float | None:
+        """How busy the load client was with changes at this rate, as a share of one core; None: some were too late."""
         seconds = 2.0
+        _settle(server, load)
         following = Following(load.clients, 1 / rate)
         load.watch = following
+        busy, begun = time.process_time(), time.monotonic()
         server.tell("changes", rate=rate, seconds=seconds, among=among, together=together)
-        load.quiet(seconds)
+        while not server.has_finished():
+            load.quiet(BURST)
+        share = (time.process_time() - busy) / (time.monotonic() - begun)
         made = server.finished()
         try:
-            load.until(lambda: following.has(made["last"]), timeout=5, what="all streams have the last change")
-        except LoadError:
-            return False
+            load.until(lambda: following.has(made["last"]), timeout=30, what="all streams have the last change")
+        except TooLateError:
+            return None
         following.check()
-        return following.worst <= BEHIND and made["made"] == round(rate * seconds)
+        return share if following.worst <= BEHIND and made["made"] == round(rate * seconds) else None
 
     _stamps = itertools.count(1)
 
     def _stamp(self) -> int:
         return next(self._stamps)
+
+
+def _settle(server: ServerProcess, load: Load) -> None:
+    """Let a server do what is left of what was done before: what it had to read, it has.
+
+    Raises:
+        TooLateError: it does not come to rest.
+    """
+    deadline = time.monotonic() + SETTLED
+    used = -1.0
+    while (now := server.cpu_seconds()) - used > IDLE or used < 0:
+        if time.monotonic() > deadline:
+            raise TooLateError(f"a server did not come to rest within {SETTLED:g} s")
+        used = now
+        load.quiet(LOOK)
 
 
 class FirstState:
@@ -260,9 +297,9 @@ class Following:
     """
 
     def __init__(self, clients: Sequence[Client], interval: float) -> None:
-        self._begun: Final = time.monotonic_ns()
+        begun = time.monotonic_ns()
         self._interval: Final = interval
-        self._newest: Final[dict[Client, int]] = dict.fromkeys(clients, self._begun)
+        self._newest: Final = dict.fromkeys(clients, begun - int(interval * 1e9))
         self._held: Final[dict[Client, dict[str, int]]] = {client: {} for client in clients}
         self.worst = 0.0
         """Seconds that a stream was behind at most."""

@@ -73,7 +73,8 @@ async def main() -> None:
     parser.add_argument("--size", type=int, default=1024)
     options = parser.parse_args()
     count = options.resources
-    templates = {resources.name(number): resources.template(CLUSTER, number, options.size) for number in range(count)}
+    names = [resources.name(number) for number in range(count)]
+    templates = {name: resources.template(CLUSTER, name, options.size) for name in names}
     response_class = message_class("envoy.service.discovery.v3.DeltaDiscoveryResponse")
 
     def response(stamps: dict[str, int]) -> bytes:

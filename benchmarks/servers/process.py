@@ -1,7 +1,7 @@
 """A server under test: started, told what to do in lines of JSON, and looked at from outside.
 
-It writes `{"port": 18000}` when it has loaded its resources and listens; then it answers each line that it reads with
-one of its own:
+It writes `{"port": 18000}` when it has loaded its resources and listens, a peer also its `versions`; then it answers
+each line that it reads with one of its own:
 
     {"do": "change", "name": "resource-7", "stamp": 123}   one resource, to this stamp
     {"do": "changes", "rate": 100, "seconds": 3, "among": 200}
@@ -15,6 +15,7 @@ It ends at SIGTERM.
 """
 
 import json
+import select
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,10 +33,13 @@ class ServerProcess:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
         try:
-            self.port: Final[int] = self._answer()["port"]
+            ready = self._answer()
         except BaseException:
             self.close()
             raise
+        self.port: Final[int] = ready["port"]
+        self.versions: Final[dict[str, str]] = ready.get("versions", {})
+        """What a peer says that it is built from."""
 
     def __enter__(self) -> Self:
         return self
@@ -65,6 +69,11 @@ class ServerProcess:
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps({"do": do, **details}).encode() + b"\n")
         self._process.stdin.flush()
+
+    def has_finished(self) -> bool:
+        """Whether `finished` would not wait."""
+        assert self._process.stdout is not None
+        return bool(select.select([self._process.stdout], [], [], 0)[0])
 
     def finished(self) -> Any:  # noqa: ANN401 - JSON
         """Wait until it has done what it was told."""

@@ -40,11 +40,9 @@ class CommandedSource:
 
     def __init__(self, place: str, options: Mapping[str, str]) -> None:
         self._type_url: Final = resources.TYPE_URLS[place]
-        size = int(options["size"])
-        self._templates: Final = {
-            resources.name(number): resources.template(self._type_url, number, size)
-            for number in range(int(options["count"]))
-        }
+        self._size: Final = int(options["size"])
+        names = [resources.name(number) for number in range(int(options["count"]))]
+        self._templates: Final = {name: resources.template(self._type_url, name, self._size) for name in names}
 
     async def run(self, writer: Writer) -> None:
         """Load everything, and carry out one command after the other."""
@@ -75,8 +73,8 @@ class CommandedSource:
         writer.apply(self._type_url, name, self._templates[name].body(stamp))
 
     def _rename(self, writer: Writer, name: str, to: str, stamp: int) -> None:
-        template = self._templates.pop(name)
-        self._templates[to] = template
+        del self._templates[name]
+        template = self._templates[to] = resources.template(self._type_url, to, self._size)
         with writer.transaction() as change:
             change.remove(self._type_url, name)
             change.apply(self._type_url, to, template.body(stamp))

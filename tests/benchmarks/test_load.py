@@ -1,5 +1,6 @@
 """The load client is what the benchmarks rest on: it receives all and only what a real server sends it."""
 
+import itertools
 import sys
 
 import pytest
@@ -7,10 +8,15 @@ from benchmarks import resources
 from benchmarks.contenders import BARE, RIME
 from benchmarks.load.client import Load, LoadError
 from benchmarks.load.http2 import CallEndedError
+from benchmarks.load.response import Received
 from benchmarks.servers.process import ServerProcess
 from benchmarks.streams import FirstState, OneChange
 
 from rime_core import CLUSTER, ENDPOINT
+from rime_envoy_api import message_class
+
+Request = message_class("envoy.service.discovery.v3.DeltaDiscoveryRequest")
+Response = message_class("envoy.service.discovery.v3.DeltaDiscoveryResponse")
 
 N = 50
 
@@ -40,6 +46,36 @@ def test_each_client_has_everything_once_and_then_each_change_once(server, load)
         server.tell("change", name="resource-7", stamp=stamp)
         load.until(change.is_everywhere, timeout=10, what="the change")
         server.finished()
+
+
+@pytest.mark.parametrize(
+    ("contender", "kind", "type_url"),
+    [(RIME, "clusters", CLUSTER), (RIME, "endpoints", ENDPOINT), (BARE, "clusters", CLUSTER)],
+)
+def test_what_is_read_of_bytes_is_what_they_say(contender, kind, type_url):
+    received = []
+    names = [] if kind == "clusters" else [resources.name(number) for number in range(N)]
+    with ServerProcess(contender.command(kind, N)) as process, Load(process.port, type_url) as load:
+        load.watch = lambda _client, response: received.append(response)
+        load.connect([load.first_request(names)], resources=N, at_a_time=1, timeout=10)
+        process.tell("change", name="resource-7", stamp=9)
+        load.until(lambda: len(received) > 1, timeout=10, what="the change")
+        process.finished()
+    assert [(each.size, each.stamps.get("resource-7"), each.is_as_read()) for each in received] == [
+        (N, 0, True),
+        (1, 9, True),
+    ]
+
+
+def test_of_what_else_a_response_says_its_nonce_is_found():
+    for version, nonce, removed in itertools.product(["", "41"], ["", "7", "clusters.12.0"], [(), ("resource-1",)]):
+        message = Response(type_url=CLUSTER, system_version_info=version, nonce=nonce, removed_resources=removed)
+        resource = message.resources.add(name="resource-2", version="*" * 40)
+        resource.resource.type_url = CLUSTER
+        resource.resource.value = resources.template(CLUSTER, "resource-2", 300).body(5)
+        received = Received(CLUSTER, message.SerializeToString())
+        assert Request.FromString(received.acknowledgement).response_nonce == nonce
+        assert received.is_as_read()
 
 
 def test_what_is_not_the_change_that_was_made_is_found(server, load):
@@ -114,6 +150,6 @@ def test_the_bare_server_sends_the_same():
 @pytest.mark.parametrize("type_url", [CLUSTER, ENDPOINT])
 @pytest.mark.parametrize("size", [300, 1024])
 def test_a_resource_is_as_large_as_is_said_and_says_its_stamp(type_url, size):
-    body = resources.template(type_url, 7, size).body(123)
+    body = resources.template(type_url, "resource-7", size).body(123)
     assert len(body) == size
     assert resources.stamp(type_url, body) == 123

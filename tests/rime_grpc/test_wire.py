@@ -254,11 +254,14 @@ def test_a_first_request_is_read_with_its_node_although_others_say_the_same():
 
 
 @pytest.mark.parametrize(
-    "fields", [{"error_detail": {"message": "no"}}, {"resource_names_subscribe": ["a" * 600]}], ids=["rejects", "long"]
+    "fields",
+    [{"error_detail": {"message": "no"}}, {"node": {"id": "me"}}, {"resource_names_subscribe": ["a" * 600]}],
+    ids=["rejects", "says who it is", "long"],
 )
 def test_what_is_no_short_acknowledgement_is_not_kept(fields):
     data = Request(type_url=CLUSTER, response_nonce="clusters.10.0", **fields).SerializeToString()
     assert later(DeltaDecoder).decode(data) is not later(DeltaDecoder).decode(data)
+    assert data not in DeltaDecoder._known
 
 
 def test_what_is_kept_of_requests_is_bounded():

@@ -119,17 +119,17 @@ func (c *conductor) changes(asked command) (tally, error) {
 			break
 		}
 		due := min(int(asked.Rate*passed)+1, total) - made.Made
-		if due < 1 {
-			wait := time.Duration((float64(made.Made)/asked.Rate - passed) * float64(time.Second))
-			time.Sleep(max(burst, wait))
+		if due > 0 {
+			if !asked.Together {
+				due = 1
+			}
+			if err := c.next(due, begun, asked, &made); err != nil {
+				return made, err
+			}
 			continue
 		}
-		if !asked.Together {
-			due = 1
-		}
-		if err := c.next(due, begun, asked, &made); err != nil {
-			return made, err
-		}
+		wait := time.Duration((float64(made.Made)/asked.Rate - passed) * float64(time.Second))
+		time.Sleep(max(burst, wait))
 	}
 	return made, nil
 }

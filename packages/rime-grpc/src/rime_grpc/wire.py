@@ -205,9 +205,11 @@ class Decoder(ABC, Generic[Request]):
         Raises:
             PeerError: it is no request of this variant, or its node's metadata hold what JSON has no number for.
         """
-        if self._node_read and data in self._known:
-            known: Request = self._known[data]
-            return known
+        is_short = self._node_read and len(data) <= _SHORT
+        if is_short:
+            known: Request | None = self._known.get(data)
+            if known is not None:
+                return known
         try:
             message = self._message.FromString(data)
         except DecodeError:
@@ -221,8 +223,8 @@ class Decoder(ABC, Generic[Request]):
                 raise PeerError(f"the node's metadata cannot be read: {error}") from error
         why = redact_text(message.error_detail.message[:_REDACTED]) if message.HasField("error_detail") else None
         request = self._request(message, node, why)
-        # a rejection is redacted, and its bytes are not
-        if node is None and why is None and len(data) <= _SHORT:
+        # a rejection is redacted, and its bytes are not; a node is one client's
+        if is_short and why is None and not message.HasField("node"):
             if len(self._known) >= _ALIKE:
                 self._known.clear()
             self._known[data] = request
