@@ -65,7 +65,8 @@ class KubeServer:
             *("--authorization-mode=RBAC", "--service-account-issuer=https://kubernetes.default.svc"),
             *(f"--service-account-key-file={at / 'sa.pub'}", f"--service-account-signing-key-file={at / 'sa.key'}"),
             *("--disable-admission-plugins=ServiceAccount", "--enable-priority-and-fairness=false"),
-            *("--profiling=false", *flags),
+            # otherwise it has its watches break when it is ended, after a minute
+            *("--shutdown-watch-termination-grace-period=5s", "--profiling=false", *flags),
         )
         self.until(lambda: self.call("GET", "/readyz", raw=True) == b"ok")
 
