@@ -5,6 +5,7 @@ that clients are told to use.
 """
 
 import asyncio
+import re
 import ssl
 
 
@@ -23,6 +24,8 @@ class FaultyRelay:
         self.connections = 0
         self.answered = 0
         """Bytes of answers."""
+        self.requests = []
+        """The first lines of what was asked."""
 
     async def __aenter__(self):
         self._context = ssl.create_default_context(cafile=str(self._server.folder / "ca.crt"))
@@ -84,7 +87,10 @@ class FaultyRelay:
     async def _pass_on(self, reader, writer, limit, *, is_answer):
         while data := await reader.read(65536):
             await self._thaw.wait()
-            self.answered += len(data) * is_answer
+            if is_answer:
+                self.answered += len(data)
+            else:
+                self.requests += re.findall(r"^[A-Z]+ /.* HTTP", data.decode("latin-1"), re.MULTILINE)
             if limit is not None:
                 data, limit = data[:limit], limit - len(data)
             writer.write(data)

@@ -96,6 +96,21 @@ def endpoint_slice(service, *endpoints, name=None, family="IPv4", ports=({"port"
     }
 
 
+def fill(namespace, services, endpoints):
+    """So many Services, s0, s1 …, each with one slice, s0-1, s1-1 …, of so many endpoints."""
+    numbers = range(services)
+    namespace.server.create_all(namespace.path(SERVICES), (service(f"s{number}") for number in numbers))
+    namespace.server.create_all(
+        namespace.path(SLICES),
+        (
+            endpoint_slice(
+                f"s{number}", *(f"10.{1 + number // 250}.{number % 250}.{1 + each}" for each in range(endpoints))
+            )
+            for number in numbers
+        ),
+    )
+
+
 def config_map(name, labels=None, **texts):
     """A ConfigMap; `texts` are its keys that end in .yaml, without that."""
     data = {f"{key}.yaml": text for key, text in texts.items()}
