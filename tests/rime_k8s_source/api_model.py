@@ -8,6 +8,8 @@ from rime_k8s_source.errors import ApiError, ExpiredError
 from rime_k8s_source.reflector import INITIAL_EVENTS_END, Change, List
 
 PAGE = 2
+ENDLESS = 10_000
+"""More messages than a model has."""
 
 
 def body(key, value, version):
@@ -34,13 +36,16 @@ def gone(message="too old resource version"):
 
 
 class ApiModel:
-    """`streams`: it has streaming lists. `disorder` puts the keys of one in any order, as a real one may."""
+    """`streams`: it has streaming lists. `disorder` puts the keys of one in any order, as a real one may. `page`: how
+    many objects are in a page of the others.
+    """
 
-    def __init__(self, *, streams=True, disorder=sorted):
+    def __init__(self, *, streams=True, disorder=sorted, page=PAGE):
         self.version = 1
         self.compacted = 0
         self.streams = streams
         self.disorder = disorder
+        self.page = page
         self.as_status = False
         """Whether a watch from what is forgotten is refused with the HTTP status 410, or with an event."""
         self._states: dict[int, dict[tuple[str, str], object]] = {1: {}}
@@ -88,8 +93,8 @@ class ApiModel:
             yield "refused", ExpiredError(410, "the provided continue parameter is too old")
             return
         keys = sorted(self.at(version))
-        items = [body(key, self.at(version)[key], version) for key in keys[start : start + PAGE]]
-        rest = f"{version}@{start + PAGE}" if start + PAGE < len(keys) else ""
+        items = [body(key, self.at(version)[key], version) for key in keys[start : start + self.page]]
+        rest = f"{version}@{start + self.page}" if start + self.page < len(keys) else ""
         yield "page", {"metadata": {"resourceVersion": str(version), "continue": rest}, "items": items}
 
     def _stream(self):
@@ -162,5 +167,7 @@ class Client:
 
     def finish(self):
         """Until there is nothing more."""
-        while self.step():
-            pass
+        for _ in range(ENDLESS):
+            if not self.step():
+                return
+        raise AssertionError("it asks without end")

@@ -17,13 +17,16 @@ PAGE = (ROOT / "docs" / "kubernetes.md").read_text(encoding="utf-8")
 README = (ROOT / "packages" / "rime-k8s-source" / "README.md").read_text(encoding="utf-8")
 
 
+[BACKENDS] = re.findall(r"```python\n(# backends.py\n.*?)```", PAGE, re.DOTALL)
+[ENTRY_POINT] = re.findall(r'```toml\n(\[project.entry-points."rime.kubernetes"\]\n.*?)```', PAGE, re.DOTALL)
+
+
 @pytest.fixture
 def backends(monkeypatch):
     """The page's mapping, as a module."""
-    [program] = re.findall(r"```python\n(# backends.py\n.*?)```", PAGE, re.DOTALL)
     module = ModuleType("backends")
     monkeypatch.setitem(sys.modules, "backends", module)
-    exec(compile(program, "backends.py", "exec"), module.__dict__)  # noqa: S102 - what the page shows
+    exec(compile(BACKENDS, "backends.py", "exec"), module.__dict__)  # noqa: S102 - what the page shows
     return module
 
 

@@ -5,8 +5,10 @@ import os
 from pathlib import Path
 
 import pytest
+from anyio.from_thread import start_blocking_portal
 
 from .binary import ABSENT, build, cached, find_go
+from .idle import waiting
 from .objects import Namespace
 from .server import KubeServer
 
@@ -23,6 +25,11 @@ def pytest_collection_modifyitems(items):
     ours = [item for item in items if HERE in item.path.parents and "kube" in getattr(item, "fixturenames", ())]
     for item in ours:
         item.add_marker(pytest.mark.timeout(BUILDING if item is ours[0] else PATIENT))
+    # What has to have waited begins with the first of these tests, and is asked when all others of the run are over.
+    for item in [item for item in ours if "idle" in item.fixturenames]:
+        ours[0].fixturenames.append("idle")
+        items.remove(item)
+        items.append(item)
 
 
 def require_go(found, environment):
@@ -43,6 +50,13 @@ def kube(tmp_path_factory):
         yield server
     finally:
         server.close()
+
+
+@pytest.fixture(scope="session")
+def idle(kube):
+    """A watch that begins with the first of these tests, where test_idle is among them."""
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(waiting(kube)) as watching:
+        yield watching
 
 
 _numbers = itertools.count(1)

@@ -14,7 +14,32 @@ _ROOTS = {
     "rolebindings": "/apis/rbac.authorization.k8s.io/v1",
     "leases": "/apis/coordination.k8s.io/v1",
     "xdsresources": "/apis/rime.dev/v1alpha1",
+    "backends": "/apis/shop.example/v1",
+    "gadgets": "/apis/tests.example/v1",
+    "widgets": "/apis/tests.example/v1",
 }
+
+
+def install(server, kind):
+    """Define a kind whose objects are to hold anything, unless it is there; the API server has it when this returns."""
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    version = {"name": kind.version, "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    names = {"plural": kind.plural, "kind": kind.plural.removesuffix("s").title()}
+    definition = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": kind.resource},
+        "spec": {"group": kind.group, "scope": "Namespaced", "names": names, "versions": [version]},
+    }
+    path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{kind.resource}"
+    server.call("PATCH", f"{path}?fieldManager=test", definition, content_type="application/apply-patch+yaml")
+    server.until(lambda: server.call("GET", kind.path()))
+
+
+def custom(kind, name, **content):
+    """An object of a kind of somebody's own."""
+    head = {"apiVersion": kind.api_version, "kind": kind.plural.removesuffix("s").title()}
+    return head | {"metadata": {"name": name}} | content
 
 
 class Namespace:
@@ -69,6 +94,21 @@ def endpoint_slice(service, *endpoints, name=None, family="IPv4", ports=({"port"
         "endpoints": listed,
         "ports": [{"name": "", "protocol": "TCP", **port} for port in ports],
     }
+
+
+def fill(namespace, services, endpoints):
+    """So many Services, s0, s1 …, each with one slice, s0-1, s1-1 …, of so many endpoints."""
+    numbers = range(services)
+    namespace.server.create_all(namespace.path(SERVICES), (service(f"s{number}") for number in numbers))
+    namespace.server.create_all(
+        namespace.path(SLICES),
+        (
+            endpoint_slice(
+                f"s{number}", *(f"10.{1 + number // 250}.{number % 250}.{1 + each}" for each in range(endpoints))
+            )
+            for number in numbers
+        ),
+    )
 
 
 def config_map(name, labels=None, **texts):

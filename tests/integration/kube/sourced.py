@@ -37,16 +37,17 @@ class Sourced:
         await eventually(look)
 
 
-def sourced(kubeconfig, *, ready=True, **options):
+def sourced(kubeconfig, *, ready=True, mappers=None, **options):
     """A source with these options that is running, and ready unless that is not to be waited for."""
-    return running_source("", {"kubeconfig": str(kubeconfig), "settle": "50ms", **options}, ready=ready)
+    chosen = {"kubeconfig": str(kubeconfig), "settle": "50ms", **options}
+    return running_source("", chosen, ready=ready, mappers=mappers)
 
 
 @asynccontextmanager
-async def running_source(place, options, *, ready=True):
+async def running_source(place, options, *, ready=True, mappers=None):
     plane = Plane(references=references)
     writer = plane.writer("kubernetes:", allow_empty=True)
-    source = KubernetesSource(place, options)
+    source = KubernetesSource(place, options, mappers=mappers)
     running = asyncio.ensure_future(source.run(writer))
     try:
         if ready:

@@ -14,8 +14,12 @@ from rime_k8s_source.reflector import List, Reflector, Watch
 from tests.integration.waiting import eventually
 
 from .faults import FaultyRelay
+from .objects import custom, install
 
 pytestmark = pytest.mark.asyncio
+
+GADGETS = Kind("tests.example", "v1", "gadgets")
+WIDGETS = Kind("tests.example", "v1", "widgets")
 
 
 def text_of(item):
@@ -138,11 +142,11 @@ async def test_a_selector_is_applied_by_the_server(namespace):
 
 async def test_a_line_may_have_megabytes(kube, namespace):
     """As many as an API server writes to its etcd, 2 MiB. Of a kind of its own: ConfigMaps and Secrets hold 1 MiB."""
-    install_widgets(kube)
+    install(kube, WIDGETS)
     large = "x" * 2_000_000
     async with following(namespace, kind=WIDGETS) as follower:
         await until(follower)
-        await eventually(lambda: created_widget(namespace, large))
+        namespace.create("widgets", custom(WIDGETS, "w", data={"text": large}))
         await until(follower, w=large)
 
 
@@ -289,45 +293,14 @@ async def refusals(namespace):
 
 
 async def test_a_kind_that_is_not_installed_yet_is_found_when_it_is(kube, namespace):
-    async with following(namespace, kind=Kind("tests.example", "v1", "gadgets")) as follower:
+    async with following(namespace, kind=GADGETS) as follower:
         await eventually(lambda: follower.is_absent)
         assert follower.is_settled
         assert follower.trouble is None
-        install_widgets(kube, "gadget")
-        await eventually(lambda: created_widget(namespace, kind="gadget"))
+        install(kube, GADGETS)
+        namespace.create("gadgets", custom(GADGETS, "w", data={"text": "1"}))
         await until(follower, w="1")
         assert not follower.is_absent
-
-
-WIDGETS = Kind("tests.example", "v1", "widgets")
-
-
-def install_widgets(kube, kind="widget"):
-    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    kube.call(
-        "POST",
-        "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
-        {
-            "metadata": {"name": f"{kind}s.tests.example"},
-            "spec": {
-                "group": "tests.example",
-                "scope": "Namespaced",
-                "names": {"plural": f"{kind}s", "singular": kind, "kind": kind.title()},
-                "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}],
-            },
-        },
-    )
-
-
-def created_widget(namespace, text="1", kind="widget"):
-    body = {
-        "apiVersion": "tests.example/v1",
-        "kind": kind.title(),
-        "metadata": {"name": "w"},
-        "data": {"text": text},
-    }
-    path = f"/apis/tests.example/v1/namespaces/{namespace.name}/{kind}s"
-    return namespace.server.call("POST", path, body)
 
 
 async def test_what_is_forbidden_says_what_to_grant(kube, namespace):

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
@@ -12,8 +13,14 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from rime_core import CLUSTER, ENDPOINT, SECRET
 from rime_core.testing import check_source
 from rime_k8s_source import KubernetesSource
+from rime_k8s_source.api import ApiServer
+from rime_k8s_source.errors import UnreachableError
+from rime_k8s_source.kinds import SERVICES, Selection
+from rime_k8s_source.kubeconfig import load
+from rime_k8s_source.reflector import Watch
 from tests.integration.waiting import eventually
 
+from .faults import ConnectProxy
 from .objects import config_map, endpoint, endpoint_slice, service
 from .sourced import role, sourced
 
@@ -197,6 +204,48 @@ async def test_a_resource_that_moves_between_config_maps_is_never_gone(kube, nam
         assert ([each.name for each in later.resources], list(later.removed)) == (["c"], [])
 
 
+async def ending(kubeconfig, namespace, begun):
+    """How the API server ends a watch of the namespace's Services, which has `begun`: "whole", or what breaks."""
+    async with ApiServer(load([kubeconfig]), idle=60.0) as api:
+        try:
+            async with api.events(Selection(SERVICES, namespace.name), Watch("", initial=True), seconds=600) as events:
+                async for _ in events:
+                    begun.set()
+        except UnreachableError as error:
+            return str(error)
+    return "whole"
+
+
+async def test_an_api_server_that_is_ended_and_started_again_has_nothing_lost_and_nothing_sent_again(kube, namespace):
+    """SIGTERM, as at an upgrade: it ends its watches in order."""
+    for each in ("a", "b", "c"):
+        namespace.create("services", service(each))
+        namespace.create("endpointslices", endpoint_slice(each, "10.1.0.1"))
+    names = [f"{namespace.name}/{each}/80" for each in ("a", "b", "c")]
+    async with sourced(kube.kubeconfig(), namespace=namespace.name, xdsresources="none") as source:
+        server = source.plane.server()
+        with server.subscribe(ENDPOINT) as endpoints, server.subscribe(CLUSTER) as clusters:
+            endpoints.initial()
+            clusters.initial()
+            begun = asyncio.Event()
+            ended = asyncio.ensure_future(ending(kube.kubeconfig(), namespace, begun))
+            await begun.wait()
+            try:
+                await asyncio.to_thread(kube.end, "kube-apiserver")
+                assert await ended == "whole"
+                await eventually(lambda: any("Connection refused" in line for line in source.writer.lacks))
+                assert source.names(CLUSTER) == names
+            finally:
+                await asyncio.to_thread(kube.start_api)
+            namespace.change("endpointslices", "a-1", {"endpoints": [endpoint("10.1.0.2")]})
+            namespace.delete("services", "b")
+            await source.until(lambda: source.names(CLUSTER) == [names[0], names[2]] and source.plane.complete)
+            update, gone = endpoints.poll(), clusters.poll()
+
+        assert ([each.name for each in update.resources], list(update.removed)) == ([names[0]], [names[1]])
+        assert (gone.resources, list(gone.removed)) == ((), [names[1]])
+
+
 # --- who has to be allowed what --------------------------------------------------------------------------------------
 
 LEAST = (
@@ -291,6 +340,73 @@ async def test_a_permission_that_is_taken_away_keeps_the_last_state(kube, namesp
         await eventually(lambda: any("the verb 'watch' on 'services'" in line for line in source.writer.lacks))
         assert source.names(CLUSTER) == [f"{namespace.name}/shop/80"]
         assert not source.plane.complete, "nothing is removed from anybody"
+
+
+PLUGIN = """#!/bin/sh
+cd {folder}
+echo >> asked
+cat << END
+{{
+  "apiVersion": "client.authentication.k8s.io/v1",
+  "kind": "ExecCredential",
+  "status": {{"token": "$(cat {token})", "expirationTimestamp": "$(cat expires)"}}
+}}
+END
+"""
+
+
+class Plugin:
+    """A program that gives the token in a file, until a time that a test says, and counts how often it was asked."""
+
+    def __init__(self, folder, token):
+        self._folder = folder
+        self.path = folder / "get-token"
+        self.path.write_text(PLUGIN.format(folder=folder, token=token))
+        self.path.chmod(0o755)
+
+    def expires_in(self, seconds):
+        at = datetime.now(UTC) + timedelta(seconds=seconds)
+        (self._folder / "expires").write_text(at.isoformat())
+
+    @property
+    def asked(self):
+        return len((self._folder / "asked").read_bytes())
+
+
+async def test_an_exec_plugin_is_asked_when_it_must_be_and_all_goes_through_the_proxy(kube, namespace, tmp_path):
+    """Asked again shortly before what it gave expires, and when the API server has revoked it; else it is not."""
+    _, renew = account(kube, namespace)
+    role(namespace, f"{namespace.name}/rime", *LEAST)
+    namespace.create("services", service("shop"))
+    plugin = Plugin(tmp_path, kube.folder / f"token-{namespace.name}")
+    name = f"{namespace.name}/shop/80"
+    async with ConnectProxy(kube) as proxy:
+        user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": str(plugin.path)}}
+        kubeconfig = kube.write_kubeconfig(f"kubeconfig-exec-{namespace.name}", user, **{"proxy-url": proxy.url})
+        plugin.expires_in(20)  # soon enough to be asked again for each request
+        async with sourced(kubeconfig, namespace=namespace.name, xdsresources="none", idle="2s") as source:
+            assert source.names(CLUSTER) == [name]
+            assert proxy.targets == {f"127.0.0.1:{kube.port}"}
+            before = plugin.asked
+            assert before >= 2, "for each of two watches"
+            plugin.expires_in(600)
+            proxy.cut()
+            await eventually(lambda: plugin.asked == before + 1)
+            cut = proxy.connections
+            proxy.cut()
+            await eventually(lambda: proxy.connections >= cut + 2)
+            namespace.create("endpointslices", endpoint_slice("shop", "10.1.0.1"))
+            await source.until(lambda: source.addresses(name) == {"10.1.0.1": 0})
+            assert plugin.asked == before + 1, "once for both watches, as long as it is good"
+
+            namespace.delete("serviceaccounts", "rime")
+            namespace.create("serviceaccounts", {"metadata": {"name": "rime"}})
+            renew()
+            # the API server believes a token for ten seconds after it has seen it
+            await eventually(lambda: source.writer.lacks or plugin.asked == before + 2)
+            namespace.change("endpointslices", "shop-1", {"endpoints": [endpoint("10.1.0.2")]})
+            await source.until(lambda: source.addresses(name) == {"10.1.0.2": 0})
+            assert source.writer.lacks == (), "it came with another before anybody had to know"
 
 
 async def test_a_client_certificate_is_enough(kube, namespace):
