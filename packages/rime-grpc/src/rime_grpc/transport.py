@@ -10,6 +10,7 @@ from rime_core import Server, Siblings, Started
 from rime_grpc import address, config
 from rime_grpc.serving import serve
 from rime_grpc.siblings import Shared
+from rime_grpc.threads import give_way
 
 
 class GrpcTransport:
@@ -36,5 +37,6 @@ class GrpcTransport:
             UsageError: the address is in use, or others could connect unencrypted without that being asked for.
         """
         async with serve(server, self._address, self._config, shared=self._shared) as bound:
+            give_way()
             task_status.started(bound.address)
             await anyio.sleep_forever()
