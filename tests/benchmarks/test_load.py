@@ -7,7 +7,7 @@ import pytest
 from benchmarks import resources
 from benchmarks.contenders import BARE, RIME
 from benchmarks.load.client import Load, LoadError
-from benchmarks.load.http2 import CallEndedError
+from benchmarks.load.http2 import PING, Call, CallEndedError
 from benchmarks.load.response import Received
 from benchmarks.servers.process import ServerProcess
 from benchmarks.streams import FirstState, OneChange
@@ -125,6 +125,26 @@ def test_who_takes_no_more_is_sent_no_more_until_it_does(server, load):
     assert client.count == N
     client.call.widen()
     load.until(lambda: client.count == N + 1, timeout=10, what="the change")
+
+
+@pytest.mark.parametrize(("contender", "pings"), [(RIME, False), (BARE, True)])
+def test_what_clients_acknowledge_brings_no_pings_as_it_does_with_grpc_alone(monkeypatch, contender, pings):
+    kinds, control = [], Call._control
+
+    def noted(call, kind, flags, stream, payload):
+        kinds.append((kind, flags))
+        control(call, kind, flags, stream, payload)
+
+    monkeypatch.setattr(Call, "_control", noted)
+    with ServerProcess(contender.command("clusters", N)) as server, Load(server.port, CLUSTER) as load:
+        connect(load, 3)
+        for stamp in range(1, 11):
+            change = load.watch = OneChange("resource-7", stamp, 3)
+            server.tell("change", name="resource-7", stamp=stamp)
+            load.until(change.is_everywhere, timeout=10, what="the change")
+            server.finished()
+        load.quiet(0.2)
+    assert ((PING, 0) in kinds) is pings
 
 
 def test_the_end_of_a_call_is_told(server, load):

@@ -1,6 +1,7 @@
 """Workers are kept running; here they are fakes, and time is virtual. `test_worker.py` has real ones."""
 
 import asyncio
+import errno
 import logging
 import signal
 
@@ -68,6 +69,9 @@ class Stage:
         self.slept = []
         self.processes = []
         self.now = 0.0
+        self.starts = 0
+        self.refused: tuple[int, ...] = ()
+        """The starts, from 1, that the system does not allow."""
         self._obedient = obedient
         self.workers = Workers(count, self._start, self.announced.append, keep=self._keep)
 
@@ -82,6 +86,9 @@ class Stage:
         await anyio.lowlevel.checkpoint()
 
     def _start(self, number):
+        self.starts += 1
+        if self.starts in self.refused:
+            raise OSError(errno.EMFILE, "Too many open files")
         process = Process(number, obedient=self._obedient)
         self.processes.append(process)
         return process
@@ -230,6 +237,28 @@ async def test_what_breaks_at_the_start_ends_them_with_the_status_of_that():
     text, _ = await ends_with(StartError, 2, lambda stage: stage.processes[1].fail(1, "broke on KeyError: 'x'"))
 
     assert text == "broke on KeyError: 'x'"
+
+
+async def test_where_the_system_lets_too_few_start_they_end_and_it_is_said_what_may_help():
+    stage = Stage(3)
+    stage.refused = (2,)
+    with pytest.raises(StartError) as raised:
+        await stage.workers.run()
+    assert str(raised.value) == (
+        "worker 2 of 3 cannot be started: Too many open files; fewer --workers, or a higher limit (ulimit), may help"
+    )
+    assert stage.processes[0].signals == [signal.SIGTERM]
+
+
+async def test_where_one_cannot_be_started_again_it_is_tried_later_and_the_others_go_on(caplog):
+    async with Stage(2) as stage:
+        await stage.all_ready()
+        stage.refused = (3, 4)
+        stage.processes[0].die(-9)
+        await stage.settle()
+        assert [process.number for process in stage.processes] == [1, 2, 1]
+        assert not stage.processes[1].signals
+    assert caplog.text.count("cannot be started: Too many open files") == 2
 
 
 async def test_where_it_cannot_be_announced_it_is_over_as_with_one_process():

@@ -42,6 +42,8 @@ class Call:
 
     def __init__(self):
         self.sent: list[bytes] = []
+        self.takes: asyncio.Event | None = None
+        """Set when its client takes what it is sent; None: it always does."""
         self._requests: asyncio.Queue[bytes] = asyncio.Queue()
 
     def send(self, **fields):
@@ -52,6 +54,8 @@ class Call:
 
     async def write(self, response):
         self.sent.append(response)
+        if self.takes is not None:
+            await self.takes.wait()
 
 
 class Crowd:
@@ -143,6 +147,21 @@ def test_a_change_is_encoded_once_however_many_streams_are_sent_it():
     assert one == among(MANY, encodings)
 
 
+def test_acknowledgements_of_a_change_are_parsed_once_however_many_streams_send_them():
+    async def parsed(crowd):
+        crowd.change()
+        await crowd.rest()
+        wire.DeltaDecoder._known.clear()  # of other tests
+        with Calls(wire) as counted:
+            crowd.acknowledge()
+            await crowd.rest()
+        return {name: count for name, count in counted.by_name.items() if name != "decode"}
+
+    one = among(1, parsed)
+    assert one
+    assert one == among(MANY, parsed)
+
+
 async def calls(crowd):
     """What the loop calls for a change, and for its acknowledgements."""
     counts = []
@@ -194,3 +213,26 @@ def test_so_much_is_allocated_for_each_stream_while_a_change_is_on_its_way_and_n
 
     few, many = among(FEW, blocks), among(MANY, blocks)
     assert (many - few) / (MANY - FEW) <= most
+
+
+def test_what_a_client_misses_while_it_takes_nothing_is_one_response_and_costs_nothing_more():
+    changes, names = 100_000, 100
+
+    async def story(crowd):
+        (call,) = crowd.calls
+        taken = call.takes = asyncio.Event()
+        crowd.change()
+        await crowd.rest()
+        before = sys.getallocatedblocks()
+        for number in range(changes):
+            crowd.plane.apply(CLUSTER, f"c{number % names}", b"%09d" % number)
+        kept = sys.getallocatedblocks() - before
+        taken.set()
+        await crowd.rest()
+        on_its_way, missed = map(decode, call.sent)
+        assert len(on_its_way.resources) == 1
+        newest = {f"c{number % names}": b"%09d" % number for number in range(changes - names, changes)}
+        assert {each.name: each.resource.value for each in missed.resources} == newest
+        return kept
+
+    assert among(1, story) < 10 * names

@@ -118,7 +118,15 @@ class Workers:
 
     async def _life(self, number: int) -> None:
         """One process of a worker, from its start to its end."""
-        process = self._start(number)
+        try:
+            process = self._start(number)
+        except OSError as error:
+            if self._all_ready:
+                raise WorkerEndedError(f"cannot be started: {error.strerror}") from error
+            raise StartError(
+                f"worker {number} of {self._count} cannot be started: {error.strerror}; "
+                "fewer --workers, or a higher limit (ulimit), may help"
+            ) from error
         self._alive[number] = process
         if self._all_ready:
             process.all_ready()
