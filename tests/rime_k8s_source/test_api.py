@@ -2,12 +2,14 @@
 
 import json
 import ssl
+from typing import Any, cast
 
+import aiohttp
 import pytest
 import trustme
 
 from rime_k8s_source.access import Access, ExecPlugin, User
-from rime_k8s_source.api import ApiServer, State, proxy_of
+from rime_k8s_source.api import ApiServer, State, _why, proxy_of
 from rime_k8s_source.errors import (
     AbsentError,
     ApiError,
@@ -406,3 +408,8 @@ async def test_a_write_with_old_credentials_is_sent_once_more():
     async with FakeApi(lambda _: answers.pop(0)) as fake, at(fake.url) as api:
         await api.apply(LEASES, BODY, manager="rime/a")
     assert fake.bodies == [BODY, BODY]
+
+
+def test_a_connection_that_breaks_without_a_word_is_told_in_words():
+    error = aiohttp.ClientConnectorError(cast("Any", None), ConnectionResetError())
+    assert _why(error) == "the connection broke"

@@ -280,7 +280,8 @@ def _why(error: Exception) -> str:
         return one_line(f"the server's certificate is not accepted: {_verification(error.certificate_error)}")
     if isinstance(error, aiohttp.ClientConnectorError):
         number = error.os_error.errno
-        return os.strerror(number) if number and number > 0 else one_line(str(error.os_error))
+        said = os.strerror(number) if number and number > 0 else one_line(str(error.os_error))
+        return said or "the connection broke"
     return one_line(str(error)) or type(error).__name__
 
 
