@@ -410,6 +410,6 @@ async def test_a_write_with_old_credentials_is_sent_once_more():
     assert fake.bodies == [BODY, BODY]
 
 
-def test_a_connection_that_breaks_without_a_word_is_told_in_words():
+async def test_a_connection_that_breaks_without_a_word_is_told_in_words():
     error = aiohttp.ClientConnectorError(cast("Any", None), ConnectionResetError())
     assert _why(error) == "the connection broke"
