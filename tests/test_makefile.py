@@ -42,7 +42,7 @@ class Tree:
         """What it printed, its exit status, and how Python was called."""
         calls = self.path / "calls"
         calls.write_text("")
-        outer = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+        outer = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "ARGS"))}
         done = subprocess.run(
             ["make", f"PYTHON={self.python}", *arguments],
             cwd=self.path,
