@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from rime_grpc import threads
+
 PROGRAM = """
 import json, os, sys, threading
 from pathlib import Path
@@ -41,8 +43,13 @@ def test_where_grpc_is_served_its_threads_give_way_to_the_loop(nice):
         [sys.executable, "-c", PROGRAM, str(nice)], stdout=subprocess.PIPE, check=True, text=True, timeout=30
     )
     told = json.loads(done.stdout)
-    own, threads = told["own"], told["threads"]
-    lower = {name for name, priorities in threads.items() if set(priorities) == {own + 5}}
+    own, found = told["own"], told["threads"]
+    lower = {name for name, priorities in found.items() if set(priorities) == {own + 5}}
     assert {name.partition(" ")[2] or name for name in lower} == {"event_engine", "lifeguard", "(_poll_wrapper)"}
-    assert set().union(*(priorities for name, priorities in threads.items() if name not in lower)) == {own}
-    assert any("worker" in name.lower() for name in threads), "one that works for the loop"
+    assert set().union(*(priorities for name, priorities in found.items() if name not in lower)) == {own}
+    assert any("worker" in name.lower() for name in found), "one that works for the loop"
+
+
+def test_where_proc_is_not_there_all_stays_as_it_is(monkeypatch, tmp_path):
+    monkeypatch.setattr(threads, "_THREADS", tmp_path / "nowhere")
+    threads.give_way()

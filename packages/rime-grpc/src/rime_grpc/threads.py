@@ -34,7 +34,15 @@ def give_way() -> None:
         return
     lower = os.getpriority(os.PRIO_PROCESS, 0) + LOWER
     tellers = {thread.native_id for thread in threading.enumerate() if _TELLER in thread.name}
-    for task in _THREADS.iterdir():
+    for task in _tasks():
         with suppress(OSError):  # it has ended, or may not be changed
             if int(task.name) in tellers or (task / "comm").read_text(encoding="utf-8") in _READERS:
                 os.setpriority(os.PRIO_PROCESS, int(task.name), lower)
+
+
+def _tasks() -> list[Path]:
+    """The process's threads; none where /proc is not there, without which only the priority stays as it is."""
+    try:
+        return list(_THREADS.iterdir())
+    except OSError:
+        return []
