@@ -25,7 +25,7 @@ from rime_app import hookimpl
 from rime_app.config import read_config
 from rime_app.plugins import Plugin, Plugins, installed_plugins, make_registry
 from rime_app.process import run_process
-from rime_core import Source, Writer
+from rime_core import Source, Transaction, Writer
 from rime_grpc.stream import Stream
 
 BURST: Final = 0.005
@@ -69,8 +69,8 @@ class CommandedSource:
             self._rename(writer, command["name"], command["to"], command["stamp"])
         return {"done": True}
 
-    def _change(self, writer: Writer, name: str, stamp: int) -> None:
-        writer.apply(self._type_url, name, self._templates[name].body(stamp))
+    def _change(self, target: Writer | Transaction, name: str, stamp: int) -> None:
+        target.apply(self._type_url, name, self._templates[name].body(stamp))
 
     def _rename(self, writer: Writer, name: str, to: str, stamp: int) -> None:
         del self._templates[name]
@@ -92,7 +92,7 @@ class CommandedSource:
             with writer.transaction() if together else nullcontext(writer) as target:
                 for number in range(made, due):
                     name, stamp = names[number % len(names)], begun + int(number / rate * 1e9)
-                    target.apply(self._type_url, name, self._templates[name].body(stamp))
+                    self._change(target, name, stamp)
             made = max(made, due)
             await asyncio.sleep(max(BURST, made / rate - passed))
         return {"made": made, "last": stamp}

@@ -206,6 +206,18 @@ async def running(api, name="own", **more):
         await asyncio.gather(task, return_exceptions=True)
 
 
+@asynccontextmanager
+async def of_two_namespaces(api):
+    """Two replicas that have reported an object, with a client each."""
+    api.create("edge")
+    async with running(api) as one, running(api, namespace="staging") as two:
+        for replica in (one, two):
+            replica.serve("edge", "a")
+            replica.client()
+        await asyncio.sleep(60)
+        yield one, two
+
+
 def cut_off(api, replica):
     """From now on nothing of what this replica writes arrives."""
 
@@ -490,12 +502,7 @@ def test_what_a_replica_of_another_namespace_left_is_pruned_when_it_has_not_been
 
 def test_a_replica_of_another_namespace_that_lives_is_never_pruned(api):
     async def scene():
-        api.create("edge")
-        async with running(api) as one, running(api, namespace="staging") as two:
-            for replica in (one, two):
-                replica.serve("edge", "a")
-                replica.client()
-            await asyncio.sleep(60)
+        async with of_two_namespaces(api) as (one, two):
             began = len(api.patches())
             for _ in range(100):
                 await asyncio.sleep(3 * HOUR / 100)
@@ -509,12 +516,7 @@ def test_a_replica_of_another_namespace_that_lives_is_never_pruned(api):
 
 def test_one_of_another_namespace_that_was_cut_off_is_pruned_and_comes_back(api):
     async def scene():
-        api.create("edge")
-        async with running(api) as one, running(api, namespace="staging") as two:
-            for replica in (one, two):
-                replica.serve("edge", "a")
-                replica.client()
-            await asyncio.sleep(60)
+        async with of_two_namespaces(api) as (one, two):
             cut_off(api, two)
             await asyncio.sleep(HOUR)
             assert set(api.status()["replicas"]) == {one.id}

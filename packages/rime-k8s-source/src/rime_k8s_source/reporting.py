@@ -48,7 +48,6 @@ SHARE: Final = 20.0
 FAREWELL: Final = 2.0
 """Seconds that taking the Lease away may take at the end; whoever stays notices anyway."""
 
-ABSENT: Final = 404
 CONFLICT: Final = 409
 
 LABEL: Final = "rime.dev/replica"
@@ -262,8 +261,7 @@ class Reporter:
                     written = await self._api.apply(LEASES, self._lease(), manager=self._replicas.own)
                     self._lease_written = State.of(written)
                     for replica in self._replicas.stale(anyio.current_time()):
-                        namespace, _, name = replica.partition("/")
-                        state = self._leases.reflector.objects.get((namespace, name))
+                        state = self._leases.reflector.objects.get(_lease_of(replica))
                         if state is not None:  # another replica may have been here meanwhile
                             await self._end(replica, state)
                 except SourceError as error:
@@ -280,11 +278,12 @@ class Reporter:
 
     async def _end(self, replica: str, state: State) -> None:
         """Take a Lease away; one that has been renewed or made anew since is somebody's, and stays."""
-        namespace, _, name = replica.partition("/")
         try:
-            await self._api.delete(LEASES, namespace, name, only=state)
+            await self._api.delete(LEASES, *_lease_of(replica), only=state)
+        except AbsentError:
+            return
         except ApiError as error:
-            if error.code not in {ABSENT, CONFLICT}:
+            if error.code != CONFLICT:
                 raise
 
     def _lease(self) -> "Object":
@@ -313,6 +312,11 @@ class Reporter:
             level = logging.WARNING if isinstance(error, UnreachableError) else logging.ERROR
             logger.log(level, "the status of xdsresources cannot be told: %s", text)
         self._said[what] = text
+
+
+def _lease_of(replica: str) -> "Key":
+    namespace, _, name = replica.partition("/")
+    return namespace, name
 
 
 def _now() -> str:
