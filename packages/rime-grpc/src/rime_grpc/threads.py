@@ -33,11 +33,22 @@ def give_way() -> None:
     if sys.platform != "linux":
         return
     lower = os.getpriority(os.PRIO_PROCESS, 0) + LOWER
-    tellers = {thread.native_id for thread in threading.enumerate() if _TELLER in thread.name}
+    pythons = {thread.native_id: thread.name for thread in threading.enumerate()}
+    # one that has just been started has the name of who started it
+    readers = _READERS | {_called(_THREADS / str(threading.get_native_id()))}
     for task in _tasks():
-        with suppress(OSError):  # it has ended, or may not be changed
-            if int(task.name) in tellers or (task / "comm").read_text(encoding="utf-8") in _READERS:
+        own = pythons.get(int(task.name))
+        if _TELLER in own if own is not None else _called(task) in readers:
+            with suppress(OSError):  # it has ended, or may not be changed
                 os.setpriority(os.PRIO_PROCESS, int(task.name), lower)
+
+
+def _called(task: Path) -> str:
+    """What the system calls a thread; "" where it has ended."""
+    try:
+        return (task / "comm").read_text(encoding="utf-8")
+    except OSError:
+        return ""
 
 
 def _tasks() -> list[Path]:
