@@ -6,7 +6,7 @@ the peak of the memory that it allocates, which sees what C code copies (`list(n
 
 What this cannot see is C code that walks over something and neither hashes it nor copies it: the holes that deleted
 keys leave in a dict. Against that there is only the choice of the container: whatever is walked from its end while
-names move within it is an `OrderedDict`, a linked list (see `rime_core.index`).
+names move within it is an `OrderedDict`, a linked list, or rime's own (`rime_core.chain`), whose steps are bytecodes.
 """
 
 import gc
@@ -834,5 +834,4 @@ def test_what_is_walked_from_its_end_has_no_holes():
     world = World(FEW)
     subscriber = world.reading([world.hot])
     world.change()
-    assert type(world.plane.store.indexes[CLUSTER].entries) is OrderedDict
     assert type(subscriber._names.changed) is OrderedDict

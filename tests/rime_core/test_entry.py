@@ -17,23 +17,23 @@ def resource(version, body=b"", **options):
 
 
 def test_the_state_at_a_cursor():
-    entry = Entry(resource("v5"), 5, WRITER)
-    entry.past = (Entry(resource("v2"), 2, WRITER).state(), Entry(None, 4, WRITER).state())
+    entry = Entry("a", resource("v5"), 5, WRITER)
+    entry.past = (Entry("a", resource("v2"), 2, WRITER).state(), Entry("a", None, 4, WRITER).state())
     versions = [state.version if (state := entry.state_at(cursor)) else "unborn" for cursor in range(1, 7)]
     assert versions == ["unborn", "v2", "v2", None, "v5", "v5"]
 
 
 def test_the_aliases_are_those_that_it_has_or_had_last():
-    entry = Entry(resource("v", aliases=("x",)), 1, WRITER)
+    entry = Entry("a", resource("v", aliases=("x",)), 1, WRITER)
     assert entry.aliases == ("x",)
     entry.past, entry.resource = (entry.state(),), None
     assert entry.aliases == ("x",)
-    assert Entry(None, 1, WRITER).aliases == ()
+    assert Entry("a", None, 1, WRITER).aliases == ()
 
 
 def test_a_state_is_all_that_a_client_can_tell_apart():
     present = resource("v", b"body", aliases=("x",), on_demand=True)
-    assert Entry(present, 3, WRITER).state() == (3, "v", ("x",), True, present.ttl, hash(b"body"))
+    assert Entry("a", present, 3, WRITER).state() == (3, "v", ("x",), True, present.ttl, hash(b"body"))
 
 
 # --- equal hashes

@@ -47,14 +47,20 @@ class Known(Protocol):
 
 
 class Entry:
-    """One name of an Index: its resource (`None`: a tombstone), its ordinal, its past, and who wrote it."""
+    """One name of an Index: its resource (`None`: a tombstone), its ordinal, its past, and who wrote it.
 
-    __slots__ = ("ordinal", "owner", "past", "resource", "trim_at")
+    `before` and `after` are its neighbours in the order of changes (`rime_core.chain`).
+    """
 
-    def __init__(self, resource: Resource | None, ordinal: int, owner: Owner) -> None:
+    __slots__ = ("after", "before", "name", "ordinal", "owner", "past", "resource", "trim_at")
+
+    def __init__(self, name: str, resource: Resource | None, ordinal: int, owner: Owner) -> None:
+        self.name: Final = name
         self.resource = resource
         self.ordinal = ordinal
         self.owner = owner
+        self.before: Entry | None = None
+        self.after: Entry | None = None
         self.past: tuple[Past, ...] = ()
         self.trim_at = PAST
         """How long `past` may get before it is looked through; doubles with what has to stay."""
