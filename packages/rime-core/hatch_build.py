@@ -23,6 +23,7 @@ INTERPRETED = (
     "errors.py",
     "address.py",  # read once, at the start: what people type
     "options.py",
+    "native.py",  # what it is for is to be compiled away
     "aio.py",  # asynchronous generators, which mypyc does not know
     "testing.py",
     "traces.py",  # what testing replays

@@ -11,6 +11,7 @@ A lifetime is content: a client that is to forget a resource earlier, later or n
 from collections.abc import Callable
 from typing import Final
 
+from rime_core.native import mypyc_attr
 from rime_core.type_urls import describe
 
 Digest = Callable[[bytes], str]
@@ -49,6 +50,9 @@ content_digest: Digest = _hexdigest
 """The digest of a Plane that is not given another."""
 
 
+@mypyc_attr(
+    acyclic=True, free_list_len=1
+)  # Python need not look for cycles among a million of them, nor keep a list of all
 class Resource:
     """One named Envoy message of one type; read-only.
 
@@ -116,6 +120,7 @@ class Resource:
         return f"Resource({self.name!r}, version={self.version!r}, {len(self.body)} bytes)"
 
 
+@mypyc_attr(acyclic=True)
 class Bodiless(Resource):
     """What is sent in place of a resource, without a body; its `body` is empty and means nothing.
 
