@@ -16,16 +16,13 @@ from benchmarks.figures import Figure, figure
 from benchmarks.load.client import Client, Load, LoadError
 from benchmarks.load.response import Received
 from benchmarks.servers.process import ServerProcess
-from benchmarks.streams import AT_A_TIME, OneChange
+from benchmarks.streams import AT_A_TIME, OneChange, settle
 from rime_core import CLUSTER
 
 N: Final = 200
 FAST: Final = 100
 STALLED: Final = 1000
 ROUNDS: Final = 30
-PAUSE: Final = 0.15
-"""Seconds after each: 100 acknowledgements are read by then."""
-
 A_LITTLE: Final = 4096
 """Bytes that a client that stalls takes beyond its first state: three changes."""
 
@@ -96,7 +93,7 @@ def _changes(server: ServerProcess, load: Load, fast: tuple[Client, ...], count:
         server.tell("change", name=name, stamp=stamp)
         took.append((load.until(change.is_everywhere, timeout=10, what="a change") - begun) * 1e3)
         server.finished()
-        load.quiet(PAUSE)
+        settle(server, load)
     return took
 
 

@@ -104,7 +104,7 @@ class Session:
         first = load.first_request(self.names)
         check = load.watch = FirstState(self.n)
         load.connect([first] * WARM_UP, resources=self.n, at_a_time=AT_A_TIME, timeout=60)
-        _settle(server, load)
+        settle(server, load)
         server.ask("collect")
         memory = server.memory_bytes()
         cpu, busy, begun = server.cpu_seconds(), time.process_time(), time.monotonic()
@@ -112,7 +112,7 @@ class Session:
         ended = load.connect([first] * self.streams, resources=self.n, at_a_time=AT_A_TIME, timeout=timeout)
         yield self._figure("connect storm", "s", [ended - begun])
         share = (time.process_time() - busy) / (ended - begun)
-        _settle(server, load)
+        settle(server, load)
         yield self._figure("connect storm, server CPU", "s", [server.cpu_seconds() - cpu])
         yield self._figure("connect storm, load client's share of a core", "", [share])
         check.finish(load.clients)
@@ -121,7 +121,7 @@ class Session:
         yield self._figure("memory of an idle stream", "bytes", [kept])
         for client in load.clients[:WARM_UP]:
             load.drop(client)
-        _settle(server, load)
+        settle(server, load)
 
     def _reconnect(self, server: ServerProcess, load: Load) -> Iterator[Figure]:
         self._say("reconnect storm")
@@ -144,11 +144,11 @@ class Session:
                 held[name] = stamp
 
         load.watch = note
-        _settle(server, load)
+        settle(server, load)
         cpu, begun = server.cpu_seconds(), time.monotonic()
         ended = load.connect(requests, resources=CHANGED, at_a_time=AT_A_TIME, timeout=120)
         yield self._figure("reconnect storm", "s", [ended - begun])
-        _settle(server, load)
+        settle(server, load)
         yield self._figure("reconnect storm, server CPU", "s", [server.cpu_seconds() - cpu])
 
     # --- changes -----------------------------------------------------------------------------------------------------
@@ -170,7 +170,7 @@ class Session:
             took.append((ended - begun) * 1e3)
             self.shares.append((time.process_time() - busy) / (ended - begun))
             server.finished()
-            _settle(server, load)
+            settle(server, load)
             cpu.append((server.cpu_seconds() - used) * 1e3)
             loop.append((server.loop_seconds() - used_by_loop) * 1e3)
         yield self._figure("one change, last stream has it", "ms", took)
@@ -203,7 +203,7 @@ class Session:
     def _follows(self, server: ServerProcess, load: Load, rate: float, among: int, *, together: bool) -> float | None:
         """How busy the load client was with changes at this rate, as a share of one core; None: some were too late."""
         seconds = 2.0
-        _settle(server, load)
+        settle(server, load)
         following = Following(load.clients, 1 / rate)
         load.watch = following
         busy, begun = time.process_time(), time.monotonic()
@@ -225,7 +225,7 @@ class Session:
         return next(self._stamps)
 
 
-def _settle(server: ServerProcess, load: Load) -> None:
+def settle(server: ServerProcess, load: Load) -> None:
     """Let a server do what is left of what was done before: what it had to read, it has.
 
     Raises:

@@ -37,6 +37,12 @@ _BUFFER: Final = memoryview(bytearray(1 << 20))
 """What all calls read into; what they keep of it they copy."""
 
 
+_NOWHERE: Final = memoryview(bytearray())
+
+_SPARE: Final[deque[bytearray]] = deque(maxlen=32)
+"""What messages were received into that nobody looks at any more: new memory would have to be cleared first."""
+
+
 class CallEndedError(Exception):
     """The server ended the call, or the connection."""
 
@@ -64,7 +70,7 @@ class Call:
         self._filled = 0
         """How much of the message has come."""
         self._out = bytearray()
-        self._unsent: Final[deque[bytes]] = deque()
+        self._unsent: Final[deque[memoryview]] = deque()
         """Messages that the server has no room for yet."""
         self._credit = DEFAULT_WINDOW
         """Bytes that the server has room for, on its connection."""
@@ -99,7 +105,7 @@ class Call:
             self._spend(len(data))
             self._write(_frame(DATA, 0, STREAM, data))
         else:
-            self._unsent.append(data)
+            self._unsent.append(memoryview(data))
             self._send_more()
 
     def flush(self) -> None:
@@ -110,20 +116,25 @@ class Call:
             return
 
     def receive(self) -> Iterator[bytes | bytearray]:
-        """The messages that are complete with what has come now.
+        """The messages that are complete with what has come now; each is good until the next is asked for.
 
         Raises:
             CallEndedError: there is nothing to come any more.
         """
+        room = self._room()
         try:
-            size = self.socket.recv_into(_BUFFER)
+            size = self.socket.recvmsg_into([room, _BUFFER])[0]
         except BlockingIOError:
             return
         except OSError as error:
             raise CallEndedError(f"the connection was lost: {error.strerror}") from error
         if not size:
             raise CallEndedError("the server closed the connection")
-        place = 0
+        straight = min(size, len(room))
+        if straight:
+            yield from self._filled_by(straight)
+            self._pass(straight)
+        place, size = 0, size - straight
         while place < size:
             if not self._left:
                 end = min(size, place + FRAME.size - len(self._head))
@@ -136,24 +147,34 @@ class Call:
                 self._head.clear()
             end = min(size, place + self._left)
             part = _BUFFER[place:end]
-            self._left -= end - place
             place = end
-            if self._kind == DATA:
-                if part:
-                    yield from self._data(part)
-            else:
+            if self._kind != DATA:
                 self._payload += part
-            if not self._left and (self._kind != DATA or self._flags):
-                payload = bytes(self._payload)
-                self._payload.clear()
-                self._control(self._kind, self._flags, self._stream, payload)
+            elif part:
+                yield from self._data(part)
+            self._pass(len(part))
+
+    def _room(self) -> memoryview:
+        """Where the next bytes belong, if they are of a message that has begun: they need not be copied there."""
+        if self._message is None or self._kind != DATA:
+            return _NOWHERE
+        return memoryview(self._message)[self._filled : self._filled + self._left]
+
+    def _pass(self, size: int) -> None:
+        """So much more of the frame has come, and been used."""
+        self._left -= size
+        if self._kind == DATA:
+            self._taken += size
+            if self._taken > WINDOW // 2 and self._window == WINDOW:
+                update = struct.pack(">I", self._taken)
+                self._write(_frame(WINDOW_UPDATE, 0, 0, update) + _frame(WINDOW_UPDATE, 0, STREAM, update))
+                self._taken = 0
+        if not self._left and (self._kind != DATA or self._flags):
+            payload = bytes(self._payload)
+            self._payload.clear()
+            self._control(self._kind, self._flags, self._stream, payload)
 
     def _data(self, data: memoryview) -> Iterator[bytes | bytearray]:
-        self._taken += len(data)
-        if self._taken > WINDOW // 2 and self._window == WINDOW:
-            update = struct.pack(">I", self._taken)
-            self._write(_frame(WINDOW_UPDATE, 0, 0, update) + _frame(WINDOW_UPDATE, 0, STREAM, update))
-            self._taken = 0
         while data:
             if self._message is None:
                 if not self._head_of_message and len(data) >= 5:
@@ -167,15 +188,21 @@ class Call:
                 data = data[missing:]
                 if len(self._head_of_message) < 5:
                     return
-                self._message, self._filled = bytearray(int.from_bytes(self._head_of_message[1:5])), 0
+                self._message, self._filled = _buffer(int.from_bytes(self._head_of_message[1:5])), 0
                 self._head_of_message.clear()
             size = min(len(data), len(self._message) - self._filled)
             self._message[self._filled : self._filled + size] = data[:size]
-            self._filled += size
             data = data[size:]
-            if self._filled == len(self._message):
-                message, self._message = self._message, None
-                yield message
+            yield from self._filled_by(size)
+
+    def _filled_by(self, size: int) -> Iterator[bytearray]:
+        """The message, where these bytes were its last."""
+        assert self._message is not None
+        self._filled += size
+        if self._filled == len(self._message):
+            message, self._message = self._message, None
+            yield message
+            _SPARE.append(message)
 
     def _control(self, kind: int, flags: int, stream: int, payload: bytes) -> None:
         if kind == PING and not flags & ACK:
@@ -234,8 +261,16 @@ class Call:
             self._out += data[sent:]
 
 
-def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
-    return FRAME.pack(len(payload) >> 8, len(payload) & 0xFF, kind, flags, stream) + payload
+def _buffer(size: int) -> bytearray:
+    for place, spare in enumerate(_SPARE):
+        if len(spare) == size:
+            del _SPARE[place]
+            return spare
+    return bytearray(size)
+
+
+def _frame(kind: int, flags: int, stream: int, payload: bytes | memoryview) -> bytes:
+    return b"".join((FRAME.pack(len(payload) >> 8, len(payload) & 0xFF, kind, flags, stream), payload))
 
 
 def _headers(path: str, authority: str) -> bytes:

@@ -3,7 +3,7 @@
 from benchmarks.soak import soak
 
 CONNECTS = 600
-WARM_UP = 180
+WARM_UP = 1_200
 WAVE = 60
 
 
