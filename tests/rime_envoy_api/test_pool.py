@@ -9,7 +9,7 @@ from google.protobuf import descriptor_pool, text_format
 
 from rime_core.type_urls import TYPES
 from rime_envoy_api import message_class, parse
-from rime_envoy_api.pool import class_of_type_url, option, pool
+from rime_envoy_api.pool import class_of_type_url, class_with_entries, option, pool
 from tests.rime_envoy_api.test_canonical import CORPUS
 
 HCM = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
@@ -117,3 +117,17 @@ def test_no_field_is_ever_missing():
             del message
         if round_number % 10 == 0:
             gc.collect()
+
+
+def test_a_message_may_have_one_of_its_maps_read_as_entries():
+    name = "envoy.service.discovery.v3.DeltaDiscoveryRequest"
+    made = message_class(name)(
+        type_url="t", initial_resource_versions={"a": "1", "b": "2"}, node={"id": "me"}, error_detail={"message": "no"}
+    )
+    message = class_with_entries(name, "initial_resource_versions").FromString(made.SerializeToString())
+
+    entry = message_class(f"{name}.InitialResourceVersionsEntry")
+    read = [entry.FromString(each) for each in message.initial_resource_versions]
+    assert sorted((each.key, each.value) for each in read) == [("a", "1"), ("b", "2")]
+    assert (message.type_url, message.node.id, message.error_detail.message) == ("t", "me", "no")
+    assert class_with_entries(name, "initial_resource_versions") is type(message)

@@ -14,6 +14,7 @@ from types import FunctionType
 from typing import Final
 
 from rime_core.adapter import Dated, Listening, SharedTransport, Siblings, Source, Started, Transport
+from rime_core.brought import Brought
 from rime_core.claims import Claim
 from rime_core.clients import Clients, Connected, Follower, Observer
 from rime_core.debounce import Debounce, Timer
@@ -73,6 +74,7 @@ __all__ = [
     "TYPES",
     "VIRTUAL_HOST",
     "Bodiless",
+    "Brought",
     "Certificate",
     "Claim",
     "Client",

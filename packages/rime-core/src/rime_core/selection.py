@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from rime_core.brought import compare
 from rime_core.delivery import NOTHING, Delivery
 from rime_core.entry import Known
 from rime_core.resource import Resource
@@ -170,11 +171,11 @@ class Selection(Delivery):
                 self._forget_held(name)
         if self._all_owed:
             self._all_owed = False
-            for name, each in self._in_star({}).items():
+            for each in self._view.first().resources:
                 if self._must_wait(each, gate):
-                    self._owed[name] = True
+                    self._owed[each.name] = True
                 else:
-                    resources[name] = each
+                    resources[each.name] = each
         if self._owed:
             owed, self._owed = self._owed, {}
             self._answer(owed, resources, removed, gate)
@@ -277,10 +278,6 @@ class Selection(Delivery):
         if full:
             everything = tuple(resources.values())
             return Update(everything, (), ordinal=self._view.ordinal, full=True, label=self._view.label)
-        if self._star:
-            there = self._view.first().manifest.versions
-            gone = [name for name in known if name not in there]
-            missing.update((name, None) for name in gone if self._visible(self._view.entry(name)) is None)
         if not self._store.complete:
             self._kept = {name: None for name in missing if name in known and not self._view.matches(name)}
             self._held.update((name, known[name]) for name in self._kept)
@@ -300,8 +297,13 @@ class Selection(Delivery):
         )
 
     def _compared_to(self, known: Mapping[str, str]) -> tuple[dict[str, Resource], dict[str, None]]:
-        """All that it wants, less what is known, and the names that it asked for and that nothing answers to."""
-        resources = self._in_star(known) if self._star else {}
+        """All that it wants, less what is known, and the names that it asked for, or knows, and that nothing answers
+        to.
+        """
+        resources: dict[str, Resource] = {}
+        besides: list[str] = []
+        if self._star:
+            resources, besides = compare(self._view.first(), known)
         missing: dict[str, None] = {}
         if self._names is not None:
             named, missing = self._named(self._names, known)
@@ -311,11 +313,8 @@ class Selection(Delivery):
         elif self._absent is not None:
             resources.update((name, self._absent(name)) for name in missing if name not in known)
             missing = {name: None for name in missing if name in known}
+        missing.update((name, None) for name in besides if self._visible(self._view.entry(name)) is None)
         return resources, missing
-
-    def _in_star(self, known: Mapping[str, str]) -> dict[str, Resource]:
-        """What "*" gives, less what is known: of what is worked out once for all of them."""
-        return _less(self._view.first(), known)
 
     def _named(self, names: "Names", known: Mapping[str, str]) -> tuple[dict[str, Resource], dict[str, None]]:
         """What answers to `names`, less what is known, and those that nothing answers to; where the type's clients are
@@ -324,12 +323,12 @@ class Selection(Delivery):
         if names.followers == 1 or not known:
             return self._view.answers(names, known)
         everything = names.first(self._view) or Update((), (), ordinal=self._view.ordinal)
+        resources, besides = compare(everything, known)
         missing = dict.fromkeys(everything.removed)
         if not self._view.tells_missing:
-            there = everything.manifest.versions
-            gone = [name for name in known if name not in there and name in names.names]
+            gone = [name for name in besides if name in names.names]
             missing.update((name, None) for name in gone if not self._view.matches(name))
-        return _less(everything, known), missing
+        return resources, missing
 
     def _answer(
         self, owed: dict[str, bool], resources: dict[str, Resource], removed: dict[str, None], gate: "Gate | None"
@@ -425,8 +424,3 @@ class Selection(Delivery):
     def _names_any(self, name: str, aliases: Iterable[str]) -> bool:
         """Whether it asked for what has this name and these aliases by one of them."""
         return self._names is not None and self._names.hold(name, aliases)
-
-
-def _less(update: Update, known: Mapping[str, str]) -> dict[str, Resource]:
-    """The resources of `update` by name, less what is known."""
-    return {resource.name: resource for resource in update.resources if known.get(resource.name) != resource.version}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from rime_core.resource import Resource
 
 if TYPE_CHECKING:
+    from rime_core.brought import Brought
     from rime_core.flight import Flight
 
 
@@ -33,7 +34,8 @@ class Update:
     is what the last transaction that changed something of the type calls the state after it; None where it does not
     say.
 
-    `encoded` is for a transport: the response in the form that travels, made once for all who are sent it. `flight` is
+    `compared` is for `rime_core.brought`: what who brought the first lacks of it, and has besides. `encoded` is for a
+    transport: the response in the form that travels, made once for all who are sent it. `flight` is
     for `rime_core.flight`: its account while it is on its way. `nonce` is for `rime_core.protocol.channel`: by which
     all who are sent it answer.
     """
@@ -42,6 +44,7 @@ class Update:
         "__weakref__",
         "_parts",
         "_references",
+        "compared",
         "encoded",
         "flight",
         "full",
@@ -77,6 +80,7 @@ class Update:
         if removed:
             versions.update(dict.fromkeys(removed))
         self.manifest: Final = Manifest(ordinal, versions)
+        self.compared: tuple[Brought, dict[str, Resource], list[str]] | None = None
         self.encoded: object = None
         self.flight: Flight | None = None
         self.nonce: str | None = None

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rime_envoy_api.bootstrap import make_bootstrap
     from rime_envoy_api.document import Document, Fault, ParsedResource, parse
     from rime_envoy_api.output import to_json, to_yaml
-    from rime_envoy_api.pool import message_class
+    from rime_envoy_api.pool import class_with_entries, message_class
     from rime_envoy_api.redacted import to_redacted
     from rime_envoy_api.redaction import redact_text
     from rime_envoy_api.referenced import references
@@ -22,6 +22,7 @@ _HOMES = {
     "EnvoyResource": "typed",
     "Fault": "document",
     "ParsedResource": "document",
+    "class_with_entries": "pool",
     "make_bootstrap": "bootstrap",
     "message_class": "pool",
     "parse": "document",
@@ -39,6 +40,7 @@ __all__ = [
     "EnvoyResource",
     "Fault",
     "ParsedResource",
+    "class_with_entries",
     "make_bootstrap",
     "message_class",
     "parse",

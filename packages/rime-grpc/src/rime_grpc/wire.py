@@ -19,6 +19,7 @@ from google.protobuf.message import DecodeError
 from rime_core import Bodiless, Node, PeerError, Resource
 from rime_core.protocol.messages import DeltaRequest, DeltaResponse, DiscoveryRequest, DiscoveryResponse
 from rime_envoy_api import message_class, redact_text
+from rime_grpc.initial_versions import InitialVersions, request_class
 
 _LENGTH_DELIMITED: Final = 2
 
@@ -196,7 +197,7 @@ class Decoder(ABC, Generic[Request]):
     """Bytes → the request that they are, of what was said last."""
 
     def __init__(self) -> None:
-        self._message: Final[Any] = message_class(f"envoy.service.discovery.v3.{self._name}")
+        self._message: Final = self._class()
         self._node_read = False
 
     def decode(self, data: bytes) -> Request:
@@ -211,9 +212,12 @@ class Decoder(ABC, Generic[Request]):
             if known is not None:
                 return known
         try:
-            message = self._message.FromString(data)
+            return self._decode(data, is_short=is_short)
         except DecodeError:
             raise PeerError(f"{len(data)} bytes that are no {self._name}") from None
+
+    def _decode(self, data: bytes, *, is_short: bool) -> Request:
+        message = self._message.FromString(data)
         node = None
         if not self._node_read:
             self._node_read = True
@@ -230,6 +234,10 @@ class Decoder(ABC, Generic[Request]):
             self._known[data] = request
         return request
 
+    @classmethod
+    def _class(cls) -> Any:  # noqa: ANN401 - made from a descriptor
+        return message_class(f"envoy.service.discovery.v3.{cls._name}")
+
     @abstractmethod
     def _request(self, message: Any, node: Node | None, error: str | None) -> Request:  # noqa: ANN401 - as _node
         """What the message says, with what both variants have read of it."""
@@ -242,6 +250,11 @@ class DeltaDecoder(Decoder[DeltaRequest]):
 
     _name = "DeltaDiscoveryRequest"
     _known: ClassVar[dict[bytes, DeltaRequest]] = {}
+    _initial_versions: ClassVar = InitialVersions()
+
+    @classmethod
+    def _class(cls) -> Any:  # noqa: ANN401 - as above
+        return request_class()
 
     def _request(self, message: Any, node: Node | None, error: str | None) -> DeltaRequest:  # noqa: ANN401 - as above
         return DeltaRequest(
@@ -249,7 +262,7 @@ class DeltaDecoder(Decoder[DeltaRequest]):
             node=node,
             subscribe=tuple(message.resource_names_subscribe),
             unsubscribe=tuple(message.resource_names_unsubscribe),
-            initial_versions=dict(message.initial_resource_versions),
+            initial_versions=self._initial_versions.read(message),
             nonce=message.response_nonce,
             error=error,
         )

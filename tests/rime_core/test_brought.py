@@ -1,0 +1,65 @@
+"""What a client brings, as what differs from what another brought, is compared with what there is as any other."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rime_core import CLUSTER, Brought, Resource, Update
+from rime_core.brought import compare
+
+names = st.sampled_from("abcdefgh")
+versions = st.dictionaries(names, st.sampled_from("123"))
+
+
+def update_with(there, removed=()):
+    resources = tuple(Resource(CLUSTER, name, version, b"") for name, version in there.items())
+    return Update(resources, tuple(removed), ordinal=1)
+
+
+def as_differing(like, known):
+    """`known`, said as what differs from `like`."""
+    other = {name: version for name, version in known.items() if like.get(name) != version}
+    return Brought(like).but(other, frozenset(like) - frozenset(known))
+
+
+@given(there=versions, like=versions, known=versions, removed=st.sets(names))
+def test_what_is_lacking_and_what_is_besides_is_that_of_a_plain_dict(there, like, known, removed):
+    update = update_with(there, removed - there.keys())
+    lacks, besides = compare(update, known)
+    for brought in (as_differing(like, known), Brought(known)):
+        for _ in range(2):
+            found, more = compare(update, brought)
+            assert list(found.items()) == list(lacks.items()), "in the update's order"
+            assert sorted(more) == sorted(besides)
+
+
+@given(like=versions, known=versions)
+def test_it_is_the_versions_that_it_stands_for(like, known):
+    brought = as_differing(like, known)
+    assert dict(brought) == known
+    assert len(brought) == len(known)
+    for name in "abcdefgh":
+        assert brought.get(name) == Brought(known).get(name) == known.get(name)
+        assert (name in brought) == (name in Brought(known)) == (name in known)
+
+
+def test_what_many_brought_is_compared_once():
+    update = update_with(dict.fromkeys("abcd", "1"))
+    brought = Brought(dict.fromkeys("abcx", "1"))
+    compare(update, brought)
+    once = update.compared
+    assert once is not None
+    for known in (brought, brought.but({"a": "2"}, frozenset("b"))):
+        compare(update, known)
+        assert update.compared is once
+
+
+def test_what_is_handed_out_is_the_callers():
+    update = update_with(dict.fromkeys("ab", "1"))
+    brought = Brought({"x": "1"})
+    for known in (brought, brought.but({"y": "1"}, frozenset())):
+        lacks, besides = compare(update, known)
+        lacks.clear()
+        besides.clear()
+        lacks, besides = compare(update, known)
+        assert list(lacks) == ["a", "b"]
+        assert "x" in besides
