@@ -37,6 +37,9 @@ _BUFFER: Final = memoryview(bytearray(1 << 20))
 """What all calls read into; what they keep of it they copy."""
 
 
+LONG: Final = 1 << 16
+"""Bytes of a message that are worth a system call, so that none of those behind the next head need be copied."""
+
 _NOWHERE: Final = memoryview(bytearray())
 
 _SPARE: Final[deque[bytearray]] = deque(maxlen=32)
@@ -122,8 +125,9 @@ class Call:
             CallEndedError: there is nothing to come any more.
         """
         room = self._room()
+        beyond = _BUFFER if len(room) < LONG else _BUFFER[: FRAME.size]
         try:
-            size = self.socket.recvmsg_into([room, _BUFFER])[0]
+            size = self.socket.recvmsg_into([room, beyond])[0]
         except BlockingIOError:
             return
         except OSError as error:

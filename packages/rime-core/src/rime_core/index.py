@@ -53,6 +53,7 @@ class Index(View):
     __slots__ = (
         "_aliases",
         "_order",
+        "_pins",
         "_snapshot",
         "_tombstones",
         "delay",
@@ -132,6 +133,8 @@ class Index(View):
         """Seconds → the names of the resources with this lifetime."""
         self.renewals: dict[float, Update | None] = {}
         """Lifetime → what renews it for those who hold "*"; for the present ordinal only."""
+        self._pins: tuple[list[int], int] = ([], 0)
+        """The ordinals on which somebody stood, in order, and at which that was."""
         self._aliases: Final[dict[str, dict[str, None]]] = {}
         self._tombstones: Final[deque[tuple[str, int]]] = deque()
         self._snapshot: Mapping[str, Resource] | None = None
@@ -183,17 +186,19 @@ class Index(View):
             entry.trim_at = max(PAST, 2 * len(entry.past))
 
     def _needed(self, name: str, past: tuple[Past, ...]) -> tuple[Past, ...]:
-        """Of a name's past, what the cursor of somebody who wants it stands on: at most one state for each."""
-        aliases = {alias for state in past for alias in state.aliases}
-        pins = sorted(
-            {pin for subscriber in self.subscribers if subscriber.wants(name, aliases) for pin in subscriber.pins()}
-        )
-        ends = [*[state.ordinal for state in past[1:]], self.ordinal]
-        return tuple(
-            state
-            for state, end in zip(past, ends, strict=True)
-            if bisect_left(pins, state.ordinal) < bisect_left(pins, end)
-        )
+        """Of a name's past, what the cursor of somebody who wants it stands on: at most one state for each.
+
+        Where everybody stands is looked at for many names at once, and again where most of a past is later than that.
+        """
+        if past[-PAST // 2].ordinal >= self._pins[1]:
+            self._pins = (sorted({pin for subscriber in self.subscribers for pin in subscriber.pins()}), self.ordinal)
+        needed = _stood_on(past, self.ordinal, *self._pins)
+        if self.interest.asked and len(needed) > PAST // 2:
+            aliases = {alias for state in past for alias in state.aliases}
+            wanting = [subscriber for subscriber in self.subscribers if subscriber.wants(name, aliases)]
+            pins = sorted({pin for subscriber in wanting for pin in subscriber.pins()})
+            needed = _stood_on(past, self.ordinal, pins, self.ordinal)
+        return needed
 
     def _bury(self, name: str, ordinal: int) -> None:
         self.resources -= 1
@@ -358,6 +363,18 @@ class Index(View):
         if self._snapshot is None:
             self._snapshot = MappingProxyType({resource.name: resource for resource in self.present()})
         return self._snapshot
+
+
+def _stood_on(past: tuple[Past, ...], end: int, pins: list[int], at: int) -> tuple[Past, ...]:
+    """Of the states before `end`, those that one of `pins` stands on, or that lasted beyond `at`: who has moved since
+    then stands on one of these.
+    """
+    ends = [*[state.ordinal for state in past[1:]], end]
+    return tuple(
+        state
+        for state, end in zip(past, ends, strict=True)
+        if end > at or bisect_left(pins, state.ordinal) < bisect_left(pins, end)
+    )
 
 
 def call_all(callbacks: Iterable[Callable[[], None]]) -> None:
