@@ -300,27 +300,33 @@ class Following:
         begun = time.monotonic_ns()
         self._interval: Final = interval
         self._newest: Final = dict.fromkeys(clients, begun - int(interval * 1e9))
-        self._held: Final[dict[Client, dict[str, int]]] = {client: {} for client in clients}
+        self._sent: Final[list[tuple[Client, dict[str, int]]]] = []
         self.worst = 0.0
         """Seconds that a stream was behind at most."""
 
     def __call__(self, client: Client, received: Received) -> None:
         """`client` has received this."""
-        stamps, held = received.stamps, self._held[client]
-        for name, stamp in stamps.items():
-            if held.get(name, 0) >= stamp:
-                raise LoadError(f"a stream was sent {name} again, or as it was before")
-        held.update(stamps)
-        behind = (time.monotonic_ns() - self._newest[client]) / 1e9 - self._interval
+        self._sent.append((client, received.stamps))
+        newest = self._newest[client]
+        behind = (time.monotonic_ns() - newest) / 1e9 - self._interval
         self.worst = max(self.worst, behind)
-        self._newest[client] = max(self._newest[client], *stamps.values())
+        self._newest[client] = max(newest, received.newest)
 
     def has(self, last: int) -> bool:
         """Whether all have this change."""
         return all(newest >= last for newest in self._newest.values())
 
     def check(self) -> None:
-        """All are to have the same."""
-        first, *others = self._held.values()
+        """Nothing was sent again, or as it was before, and all are to have the same: looked at when nothing is measured
+        any more.
+        """
+        clients: dict[Client, dict[str, int]] = {client: {} for client in self._newest}
+        for client, stamps in self._sent:
+            held = clients[client]
+            for name, stamp in stamps.items():
+                if held.get(name, 0) >= stamp:
+                    raise LoadError(f"a stream was sent {name} again, or as it was before")
+            held.update(stamps)
+        first, *others = clients.values()
         if any(held != first for held in others):
             raise LoadError("streams that were sent all changes differ")

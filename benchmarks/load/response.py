@@ -65,6 +65,11 @@ class Received:
         return found
 
     @cached_property
+    def newest(self) -> int:
+        """The highest stamp in it; 0 where there is none."""
+        return max(self.stamps.values(), default=0)
+
+    @cached_property
     def message(self) -> Any:  # noqa: ANN401 - made from a descriptor
         """All of it, parsed."""
         return _RESPONSE.FromString(bytes(self._data))

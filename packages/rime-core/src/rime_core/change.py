@@ -70,26 +70,27 @@ class Preparation:
         ):
             return old
         version = version_of(self._digest, body, checked, lifetime)
-        references = _referred(self._references(type_url, body)) if self._references is not None else ()
+        references = self.references(type_url, body)
         return Resource(type_url, name, version, body, checked, on_demand, references, lifetime)
+
+    def references(self, type_url: str, body: bytes) -> tuple[Reference, ...]:
+        """What a body refers to, each once, checked: it is used where nothing may fail any more."""
+        if self._references is None:
+            return ()
+        checked = []
+        for reference in self._references(type_url, body):
+            match reference:
+                case (str(to_type), str(to_name)):
+                    checked.append((to_type, to_name))
+                case _:
+                    raise TypeError(f"references gives pairs (type URL, name), not {reference!r}")
+        return tuple(dict.fromkeys(checked))
 
     def check_removal(self, type_url: str, name: str) -> None:
         """Raise what `Writer.remove` promises."""
         if type_url not in self._indexes:
             check_type_url(type_url)
         check_name(name)
-
-
-def _referred(references: Iterable[Reference]) -> tuple[Reference, ...]:
-    """What a body refers to, each once, checked: it is used where nothing may fail any more."""
-    checked = []
-    for reference in references:
-        match reference:
-            case (str(type_url), str(name)):
-                checked.append((type_url, name))
-            case _:
-                raise TypeError(f"references gives pairs (type URL, name), not {reference!r}")
-    return tuple(dict.fromkeys(checked))
 
 
 def _checked(aliases: Sequence[str]) -> tuple[str, ...]:

@@ -79,22 +79,26 @@ class Writer:
             self._check_idle()
         index = self._indexes.get(type_url)
         if index is not None and type(body) is bytes:
-            # the straight ways: of what is the same, and of another body for a name that is this writer's
+            # the straight ways: of what is the same, and of another body that refers to the same, for a name that is
+            # this writer's
             entry = index.entries.get(name)
             if entry is not None and entry.owner is self and not store.held:
                 old = entry.resource
                 if old is not None and old.aliases == aliases and old.on_demand is on_demand and old.ttl == ttl:
                     if old.body == body:
                         return False
-                    if store.references is None and not aliases and ttl is None:
-                        index.put(name, Resource(type_url, name, store.digest(body), body, (), on_demand), self)
-                        index.label = None
-                        store.commits += 1
-                        if index.waiting or index.touched:
-                            if store.clients.observers:
-                                store.clients.committed(self.name, {type_url: (name,)}, None)
-                            call_all(index.woken())
-                        return True
+                    if not aliases and ttl is None:
+                        references = store.preparation.references(type_url, body)
+                        if references == old.references:
+                            version = store.digest(body)
+                            index.put(name, Resource(type_url, name, version, body, (), on_demand, references), self)
+                            index.label = None
+                            store.commits += 1
+                            if index.waiting or index.touched:
+                                if store.clients.observers:
+                                    store.clients.committed(self.name, {type_url: (name,)}, None)
+                                call_all(index.woken())
+                            return True
         resource = store.preparation.resource(type_url, name, body, aliases, on_demand, ttl)
         return store.commit(self, {type_url: {name: resource}})
 
