@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import edit, envoy, experiments, kernel, pressure, soak, stages
+from benchmarks import edit, envoy, experiments, kernel, machine, pressure, soak, stages
 from benchmarks.contenders import BARE, RIME, Contender, go_control_plane
 from benchmarks.figures import Figure
 from benchmarks.load.client import LoadError
@@ -59,6 +59,8 @@ def main() -> None:
         parser.error(f"--out: there is no folder {options.out.parent}")
     _allow_files(3 * STREAMS)
     figures = []
+    progress("how fast the machine is at best")
+    machine.get_to_know()
     try:
         for figure in measured(peers=options.peers) if options.only is None else PARTS[options.only](progress):
             figures.append(figure)
@@ -99,6 +101,7 @@ def measured(*, peers: bool) -> Iterator[Figure]:
     yield from pressure.measure(progress)
     if built is not None:
         progress("the crate rime-xds")
+        machine.wait_until_fast()
         crate = subprocess.run([built[1]], stdout=subprocess.PIPE, check=False, text=True)
         if crate.returncode:
             raise LoadError(f"{built[1]} ended with status {crate.returncode}")

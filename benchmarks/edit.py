@@ -18,6 +18,7 @@ from typing import Final, Self
 
 from benchmarks import envoy
 from benchmarks.figures import Figure, figure
+from benchmarks.machine import wait_until_fast
 
 ROUNDS: Final = 50
 OTHERS: Final = 500
@@ -82,6 +83,7 @@ def measure(progress: Callable[[str], object]) -> Iterator[Figure]:
 def _edit(edit: Callable[[], tuple[int, str]], rime: "Rime", traffic: envoy.Traffic) -> dict[str, int]:
     """Nanoseconds from saving to the end of each stage, and to the first answer."""
     time.sleep(REST)
+    wait_until_fast()
     rime.forget()
     begun, name = edit()
     moved = traffic.until(name)

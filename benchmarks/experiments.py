@@ -13,6 +13,7 @@ import xxhash
 
 from benchmarks.figures import Figure, figure, nanoseconds
 from benchmarks.kernel import filled
+from benchmarks.machine import wait_until_fast
 from rime_core import CLUSTER, Plane
 
 RUNS: Final = 15
@@ -56,6 +57,7 @@ def snapshots() -> Iterator[Figure]:
         for _ in range(READS):
             snapshot[CLUSTER][name]
 
+    wait_until_fast()
     idle = [nanoseconds(read, each=READS) for _ in range(RUNS)]
     yield figure("snapshot read, idle writer", "rime", 200, "ns", idle)
     over = threading.Event()
@@ -85,6 +87,7 @@ def handing_out() -> Iterator[Figure]:
         return [bytes(bytearray(body)) for _ in range(HANDED)]
 
     for name, way in (("shared", shared), ("copied", copied)):
+        wait_until_fast()
         values = [nanoseconds(lambda way=way: [way() for _ in range(50)], each=50) for _ in range(RUNS)]  # type: ignore[misc]
         yield figure(f"10 KB to subscribers, {name}", "rime", HANDED, "ns", values)
 
@@ -98,6 +101,7 @@ def hashes() -> Iterator[Figure]:
         "sha256": lambda data: hashlib.sha256(data).hexdigest(),
     }
     for name, way in ways.items():
+        wait_until_fast()
         values = [nanoseconds(partial(_repeat, way, body), each=1000) for _ in range(RUNS)]
         yield figure(f"hash, {name}", "rime", len(body), "ns", values)
 
@@ -130,7 +134,9 @@ def one_change(n: int) -> Iterator[Figure]:
         for number in range(HANDED):
             plane.apply(CLUSTER, names[number % n], (run * HANDED + number + 1).to_bytes(8) * 128)
 
+    wait_until_fast()
     yield figure("one change, full rebuild", "rime", n, "ns", [nanoseconds(rebuild, each=times) for _ in range(5)])
     yield figure("one change, naive delta", "rime", n, "ns", [nanoseconds(delta, each=times) for _ in range(5)])
+    wait_until_fast()
     values = [nanoseconds(partial(index, run), each=HANDED) for run in range(RUNS)]
     yield figure("one change, persistent index", "rime", n, "ns", values)

@@ -36,13 +36,11 @@ def figure(name: str, of: str, n: int, unit: str, values: Iterable[float], *, st
     return Figure(name, of, n, unit, runs[0], statistics.median(runs), runs[-1], len(runs), streams)
 
 
-def nanoseconds(run: Callable[[], object], *, each: int, prepare: Callable[[], object] | None = None) -> float:
-    """What each of the `each` things that `run` does takes; `prepare` is called first, and not timed.
+def nanoseconds(run: Callable[[], object], *, each: int) -> float:
+    """What each of the `each` things that `run` does takes.
 
     Garbage is collected before, and as always meanwhile: what rime leaves behind is part of what it costs.
     """
-    if prepare is not None:
-        prepare()
     gc.collect()
     begun = time.perf_counter_ns()
     run()

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Final
 
 from benchmarks.figures import Figure, figure, nanoseconds
+from benchmarks.machine import wait_until_fast
 from rime_core import CLUSTER, COMPILED, Plane, Subscriber
 
 SIZE: Final = 1024
@@ -68,6 +69,7 @@ def applying(n: int) -> Iterator[Figure]:
     stamp = 1
     for targets, which in (everywhere, ""), (few, ", of the same few"):
         changed, unchanged = [], []
+        wait_until_fast()
         for _ in range(RUNS):
             bodies = [(stamp + number).to_bytes(8) * (SIZE // 8) for number in range(BATCH)]
             stamp += BATCH
@@ -98,6 +100,7 @@ def subscribers(n: int) -> Figure:
         everybody.append(subscriber)
         subscriber.acknowledge_update(subscriber.initial())
     rounds, stamp, values = 200, 1, []
+    wait_until_fast()
     for _ in range(RUNS):
         bodies = [(stamp + number).to_bytes(8) * (SIZE // 8) for number in range(rounds)]
         stamp += rounds
@@ -151,6 +154,7 @@ def bulk() -> Figure:
                 for name, body in zip(names, bodies, strict=True):
                     transaction.apply(CLUSTER, name, body)
 
+        wait_until_fast()
         values.append(nanoseconds(load, each=1))
     return figure("load at once", of(), BULK, "ns", values)
 

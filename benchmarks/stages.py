@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from benchmarks import resources
 from benchmarks.figures import Figure, figure
+from benchmarks.machine import wait_until_fast
 from rime_core import CLUSTER, Node, Plane
 from rime_core.protocol.delta import DeltaStream
 from rime_core.protocol.messages import DeltaRequest
@@ -44,6 +45,7 @@ def measure(progress: Callable[[str], object]) -> Iterator[Figure]:
     took: dict[str, list[float]] = {stage: [] for stage in STAGES}
     for stamp in range(1, ROUNDS + 1):
         woken.clear()
+        wait_until_fast()
         clock = [time.perf_counter_ns()]
         plane.apply(CLUSTER, resources.name(stamp % N), templates[stamp % N].body(stamp))
         clock.append(time.perf_counter_ns())

@@ -16,6 +16,7 @@ from benchmarks.contenders import Contender
 from benchmarks.figures import Figure, figure
 from benchmarks.load.client import Client, Load, LoadError, TooLateError
 from benchmarks.load.response import Received
+from benchmarks.machine import wait_until_fast
 from benchmarks.servers.process import ServerProcess
 
 AT_A_TIME: Final = 16
@@ -226,7 +227,7 @@ class Session:
 
 
 def settle(server: ServerProcess, load: Load) -> None:
-    """Let a server do what is left of what was done before: what it had to read, it has.
+    """Let a server do what is left of what was done before: what it had to read, it has. Then wait for the machine.
 
     Raises:
         TooLateError: it does not come to rest.
@@ -238,6 +239,7 @@ def settle(server: ServerProcess, load: Load) -> None:
             raise TooLateError(f"a server did not come to rest within {SETTLED:g} s")
         used = now
         load.quiet(LOOK)
+    wait_until_fast(load.quiet)
 
 
 class FirstState:

@@ -111,7 +111,7 @@ def test_what_is_kept_of_clients_is_bounded(monkeypatch, bound):
     for each in said:
         reading.read(request(each))
     kept = [each.known for each in reading._before]
-    assert [dict(each) for each in kept] == (said[-4:] if bound == "CLIENTS" else said[-3:])
+    assert [dict(each) for each in kept] == (said[:-5:-1] if bound == "CLIENTS" else said[:-4:-1])
 
 
 def test_what_is_too_much_is_not_kept(monkeypatch):

@@ -5,7 +5,6 @@ protobuf's map takes as long as all else that a client's coming back takes; and 
 map is read as what it is on the wire, a set of entries in bytes, and only what another client did not say is decoded.
 """
 
-from collections import deque
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final, NamedTuple
@@ -44,7 +43,8 @@ class InitialVersions:
     __slots__ = ("_before",)
 
     def __init__(self) -> None:
-        self._before: Final[deque[_Before]] = deque(maxlen=CLIENTS)
+        self._before: tuple[_Before, ...] = ()
+        """What clients brought that brought something else, the latest first."""
 
     def read(self, message: Any) -> Mapping[str, str]:  # noqa: ANN401 - of `request_class`
         """Name → version; of a name that is there twice, one of what is said.
@@ -69,10 +69,16 @@ class InitialVersions:
         data = message.SerializeToString()
         known = Brought(dict(message_class(REQUEST).FromString(data).initial_resource_versions))
         if len(known) == len(brought) and len(data) <= KEPT:
-            self._before.append(_Before(brought, known, len(data)))
-            while sum(each.size for each in self._before) > KEPT:
-                self._before.popleft()
+            self._keep(_Before(brought, known, len(data)))
         return known
+
+    def _keep(self, before: "_Before") -> None:
+        kept, size = [before], before.size
+        for each in self._before[: CLIENTS - 1]:
+            size += each.size
+            if size <= KEPT:
+                kept.append(each)
+        self._before = tuple(kept)
 
 
 class _Before(NamedTuple):
