@@ -13,7 +13,7 @@ from typing import Final
 ABOUT: Final = 1.15
 """What is about as fast, as a factor."""
 
-PATIENCE: Final = 10.0
+PATIENCE: Final = 20.0
 """Seconds after which it is measured anyway."""
 
 PAUSE: Final = 0.1
@@ -24,20 +24,13 @@ _best: dict[int, float] = {}
 """Core → seconds that the work took there at best."""
 
 
-def wait_until_fast(pause: Callable[[float], object] = time.sleep) -> bool:
-    """Wait until all cores are as fast as they have been, in pauses of so many seconds; whether they were at once."""
-    deadline = time.monotonic() + PATIENCE
-    at_once = is_fast = _are_fast()
-    while not is_fast and time.monotonic() < deadline:
-        pause(PAUSE)
-        is_fast = _are_fast()
-    return at_once
-
-
-def _are_fast() -> bool:
+def wait_until_fast(pause: Callable[[float], object] = time.sleep) -> None:
+    """Wait until all cores are as fast as they have been, in pauses of so many seconds."""
     cores = os.sched_getaffinity(0)
+    deadline = time.monotonic() + PATIENCE
     try:
-        return all([_is_fast(core) for core in sorted(cores)])  # noqa: C419 - each is to be known
+        while not all(list(map(_is_fast, sorted(cores)))) and time.monotonic() < deadline:
+            pause(PAUSE)
     finally:
         os.sched_setaffinity(0, cores)
 

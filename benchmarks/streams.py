@@ -49,12 +49,6 @@ BURST: Final = 0.01
 TRIES: Final = 2
 """How often a rate is tried: a machine that did something else meanwhile does not count."""
 
-CHANGES: Final = 30
-"""Changes of which it is measured how long they take, one at a time."""
-
-STORMS: Final = 3
-"""How often clients come at most, until the machine was fast while they did."""
-
 CHANGED: Final = 10
 """Resources that change while clients are away."""
 
@@ -114,9 +108,13 @@ class Session:
         settle(server, load)
         server.ask("collect")
         memory = server.memory_bytes()
-        took, cpu, share = self._all_come(server, load, first, STORMS)
-        yield self._figure("connect storm", "s", [took])
-        yield self._figure("connect storm, server CPU", "s", [cpu])
+        cpu, busy, begun = server.cpu_seconds(), time.process_time(), time.monotonic()
+        timeout = 300
+        ended = load.connect([first] * self.streams, resources=self.n, at_a_time=AT_A_TIME, timeout=timeout)
+        yield self._figure("connect storm", "s", [ended - begun])
+        share = (time.process_time() - busy) / (ended - begun)
+        settle(server, load)
+        yield self._figure("connect storm, server CPU", "s", [server.cpu_seconds() - cpu])
         yield self._figure("connect storm, load client's share of a core", "", [share])
         check.finish(load.clients)
         server.ask("collect")
@@ -125,20 +123,6 @@ class Session:
         for client in load.clients[:WARM_UP]:
             load.drop(client)
         settle(server, load)
-
-    def _all_come(self, server: ServerProcess, load: Load, first: bytes, times: int) -> tuple[float, float, float]:
-        """Seconds until the last has its first answer, and of CPU; and the load client's share of a core."""
-        cpu, busy, begun = server.cpu_seconds(), time.process_time(), time.monotonic()
-        ended = load.connect([first] * self.streams, resources=self.n, at_a_time=AT_A_TIME, timeout=300)
-        share = (time.process_time() - busy) / (ended - begun)
-        was_fast = settle(server, load)
-        cpu = server.cpu_seconds() - cpu
-        if was_fast or times == 1:
-            return ended - begun, cpu, share
-        for client in load.clients[WARM_UP:]:
-            load.drop(client)
-        settle(server, load)
-        return self._all_come(server, load, first, times - 1)
 
     def _reconnect(self, server: ServerProcess, load: Load) -> Iterator[Figure]:
         self._say("reconnect storm")
@@ -172,13 +156,10 @@ class Session:
 
     def _one_change(self, server: ServerProcess, load: Load) -> Iterator[Figure]:
         self._say("one change at a time")
-        took: list[float] = []
-        cpu: list[float] = []
-        loop: list[float] = []
+        took, cpu, loop = [], [], []
         deadline = time.monotonic() + 15
         for number in itertools.count(1):
-            is_late = time.monotonic() > deadline
-            if len(took) == CHANGES or (is_late and len(took) >= 3):
+            if number > 3 and (number > 30 or time.monotonic() > deadline):
                 break
             name, stamp = resources.name(number * 7919 % self.n), self._stamp()
             used, used_by_loop, busy = server.cpu_seconds(), server.loop_seconds(), time.process_time()
@@ -187,14 +168,12 @@ class Session:
             begun = time.monotonic()
             server.tell("change", name=name, stamp=stamp)
             ended = load.until(change.is_everywhere, timeout=30, what=f"a change of {name} on every stream")
-            share = (time.process_time() - busy) / (ended - begun)
+            took.append((ended - begun) * 1e3)
+            self.shares.append((time.process_time() - busy) / (ended - begun))
             server.finished()
-            was_fast = settle(server, load)
-            if was_fast or is_late:
-                took.append((ended - begun) * 1e3)
-                self.shares.append(share)
-                cpu.append((server.cpu_seconds() - used) * 1e3)
-                loop.append((server.loop_seconds() - used_by_loop) * 1e3)
+            settle(server, load)
+            cpu.append((server.cpu_seconds() - used) * 1e3)
+            loop.append((server.loop_seconds() - used_by_loop) * 1e3)
         yield self._figure("one change, last stream has it", "ms", took)
         yield self._figure("one change, server CPU", "ms", cpu)
         if self.contender.loops:
@@ -237,6 +216,7 @@ class Session:
         try:
             load.until(lambda: following.has(made["last"]), timeout=30, what="all streams have the last change")
         except TooLateError:
+            following.verify()
             return None
         following.check()
         return share if following.worst <= BEHIND and made["made"] == round(rate * seconds) else None
@@ -247,9 +227,8 @@ class Session:
         return next(self._stamps)
 
 
-def settle(server: ServerProcess, load: Load) -> bool:
-    """Let a server do what is left of what was done before: what it had to read, it has. Then wait for the machine;
-    whether that was fast at once, so that it was before.
+def settle(server: ServerProcess, load: Load) -> None:
+    """Let a server do what is left of what was done before: what it had to read, it has. Then wait for the machine.
 
     Raises:
         TooLateError: it does not come to rest.
@@ -261,7 +240,7 @@ def settle(server: ServerProcess, load: Load) -> bool:
             raise TooLateError(f"a server did not come to rest within {SETTLED:g} s")
         used = now
         load.quiet(LOOK)
-    return wait_until_fast(load.quiet)
+    wait_until_fast(load.quiet)
 
 
 class FirstState:
@@ -341,9 +320,13 @@ class Following:
         return all(newest >= last for newest in self._newest.values())
 
     def check(self) -> None:
-        """Nothing was sent again, or as it was before, and all are to have the same: looked at when nothing is measured
-        any more.
-        """
+        """All are to have the same."""
+        first, *others = self.verify()
+        if any(held != first for held in others):
+            raise LoadError("streams that were sent all changes differ")
+
+    def verify(self) -> list[dict[str, int]]:
+        """What each has. Nothing was sent again, or as it was before: looked at when nothing is measured any more."""
         clients: dict[Client, dict[str, int]] = {client: {} for client in self._newest}
         for client, stamps in self._sent:
             held = clients[client]
@@ -351,6 +334,4 @@ class Following:
                 if held.get(name, 0) >= stamp:
                     raise LoadError(f"a stream was sent {name} again, or as it was before")
             held.update(stamps)
-        first, *others = clients.values()
-        if any(held != first for held in others):
-            raise LoadError("streams that were sent all changes differ")
+        return list(clients.values())

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rime_core import CLUSTER, Brought, Resource, Update
-from rime_core.brought import compare
+from rime_core.brought import COMPARED, compare
 
 names = st.sampled_from("abcdefgh")
 versions = st.dictionaries(names, st.sampled_from("123"))
@@ -43,14 +43,22 @@ def test_it_is_the_versions_that_it_stands_for(like, known):
 
 
 def test_what_many_brought_is_compared_once():
-    update = update_with(dict.fromkeys("abcd", "1"))
+    updates = [update_with(dict.fromkeys("abcd", "1")) for _ in range(COMPARED)]
     brought = Brought(dict.fromkeys("abcx", "1"))
-    compare(update, brought)
-    once = update.compared
-    assert once is not None
-    for known in (brought, brought.but({"a": "2"}, frozenset("b"))):
-        compare(update, known)
-        assert update.compared is once
+    once = [brought.compared_to(update) for update in updates]
+    for update, compared in zip(updates, once, strict=True):
+        for known in (brought, brought.but({"a": "2"}, frozenset("b"))):
+            compare(update, known)
+        assert brought.compared_to(update) == compared == ([3], ["x"])
+        assert brought.compared_to(update)[0] is compared[0]
+
+
+def test_how_it_compares_with_what_is_gone_is_forgotten():
+    brought = Brought({"a": "1"})
+    for number in range(3 * COMPARED):
+        update = update_with({f"b{number}": "1"})
+        assert list(compare(update, brought)[0]) == [f"b{number}"]
+        assert len(brought._compared) <= 2
 
 
 def test_what_is_handed_out_is_the_callers():

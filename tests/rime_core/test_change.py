@@ -105,6 +105,21 @@ def test_references_are_asked_for_once_for_each_changed_resource_and_never_for_a
     assert asked == [(CLUSTER, b"x"), (CLUSTER, b"y")]
 
 
+def test_references_are_asked_for_once_whether_they_differ_or_not():
+    asked = []
+
+    def references(_, body):
+        asked.append(body)
+        return [(ENDPOINT, body.decode()[0])]
+
+    plane = Plane(references=references)
+    bodies = [b"a1", b"a2", b"b"]
+    for body in bodies:
+        assert plane.apply(CLUSTER, "a", body)
+    assert asked == bodies
+    assert plane.snapshot()[CLUSTER]["a"].references == ((ENDPOINT, "b"),)
+
+
 def test_references_that_raise_refuse_the_change():
     def references(_, body):
         if body == b"bad":

@@ -131,3 +131,15 @@ def test_a_message_may_have_one_of_its_maps_read_as_entries():
     assert sorted((each.key, each.value) for each in read) == [("a", "1"), ("b", "2")]
     assert (message.type_url, message.node.id, message.error_detail.message) == ("t", "me", "no")
     assert class_with_entries(name, "initial_resource_versions") is type(message)
+
+
+def test_messages_of_equal_short_names_may_both_have_theirs():
+    for api in ("xds.type.matcher.v3", "envoy.config.common.matcher.v3"):
+        made = class_with_entries(f"{api}.Matcher.MatcherTree.MatchMap", "map")
+        assert made(map=[b"entry"]).map == [b"entry"]
+
+
+@pytest.mark.parametrize("field", ["name", "health_checks", "nothing"])
+def test_what_is_no_map_has_no_entries(field):
+    with pytest.raises(KeyError, match=field):
+        class_with_entries("envoy.config.cluster.v3.Cluster", field)

@@ -105,8 +105,7 @@ def test_what_is_no_entry_is_refused(entry, beside):
 @pytest.mark.parametrize("bound", ["CLIENTS", "KEPT"])
 def test_what_is_kept_of_clients_is_bounded(monkeypatch, bound):
     said = [{f"{letter}{number}": "v" for number in range(200)} for letter in "abcdef"]
-    size = len(request(said[0]).SerializeToString())
-    monkeypatch.setattr(initial_versions, "KEPT", 3 * size if bound == "KEPT" else 100 * size)
+    monkeypatch.setattr(initial_versions, "KEPT", 600 if bound == "KEPT" else 100_000)
     reading = InitialVersions()
     for each in said:
         reading.read(request(each))

@@ -7,18 +7,23 @@ what many bring is compared with what they want once (`compare`), not once for e
 
 from collections.abc import Iterator, Mapping
 from typing import Final
+from weakref import ref
 
 from rime_core.resource import Resource
 from rime_core.update import Update
 
+COMPARED: Final = 4
+"""With how many Updates it is remembered how what a client brings compares: several groups may have their own."""
+
 
 class Brought(Mapping[str, str]):
-    """Name → version, all that a client brings; read-only."""
+    """Name → version, all that a client brings; read-only. It remembers how it compares, for as long as it is kept."""
 
-    __slots__ = ("versions",)
+    __slots__ = ("_compared", "versions")
 
     def __init__(self, versions: dict[str, str]) -> None:
         self.versions: Final = versions
+        self._compared: tuple[tuple[ref[Update], list[int], list[str]], ...] = ()
 
     def but(self, other: Mapping[str, str], absent: frozenset[str]) -> "Differing":
         """This with `other` versions, or versions of others, and without those called `absent`.
@@ -26,6 +31,16 @@ class Brought(Mapping[str, str]):
         No name is in both, and `absent` are among these.
         """
         return Differing(self, other, absent)
+
+    def compared_to(self, update: Update) -> tuple[list[int], list[str]]:
+        """The places of those resources of `update` that it does not have, and the names of which that says nothing."""
+        for other, lacks, besides in self._compared:
+            if other() is update:
+                return lacks, besides
+        lacks, besides = _compared(update, self.versions)
+        present = [each for each in self._compared if each[0]() is not None]
+        self._compared = ((ref(update), lacks, besides), *present[: COMPARED - 1])
+        return lacks, besides
 
     def __getitem__(self, name: str) -> str:
         return self.versions[name]
@@ -74,24 +89,21 @@ def compare(update: Update, known: Mapping[str, str]) -> tuple[dict[str, Resourc
     """The resources of `update` that are not among the `known` versions, by name and in its order, and the names that
     are and of which it says nothing.
     """
-    if isinstance(known, Brought):
-        lacks, besides = _once(update, known)
-        return dict(lacks), list(besides)
     if isinstance(known, Differing):
         return _but(update, known)
-    return _compared(update, known)
+    lacks, besides = known.compared_to(update) if isinstance(known, Brought) else _compared(update, known)
+    return _at(update, lacks), list(besides)
 
 
-def _once(update: Update, known: Brought) -> tuple[dict[str, Resource], list[str]]:
-    compared = update.compared
-    if compared is None or compared[0] is not known:
-        compared = update.compared = (known, *_compared(update, known.versions))
-    return compared[1], compared[2]
+def _at(update: Update, places: list[int]) -> dict[str, Resource]:
+    resources = [update.resources[place] for place in places]
+    return {resource.name: resource for resource in resources}
 
 
 def _but(update: Update, known: Differing) -> tuple[dict[str, Resource], list[str]]:
     """As of what it is like, looking again at what differs alone."""
-    lacks, besides = _once(update, known.like)
+    places, besides = known.like.compared_to(update)
+    lacks = _at(update, places)
     there = update.manifest.versions
     differing = {*known.other, *known.absent}
     besides = [name for name in besides if name not in differing]
@@ -104,7 +116,8 @@ def _but(update: Update, known: Differing) -> tuple[dict[str, Resource], list[st
     return lacks, besides
 
 
-def _compared(update: Update, known: Mapping[str, str]) -> tuple[dict[str, Resource], list[str]]:
+def _compared(update: Update, known: Mapping[str, str]) -> tuple[list[int], list[str]]:
     there = update.manifest.versions
-    lacks = {resource.name: resource for resource in update.resources if known.get(resource.name) != resource.version}
+    resources = enumerate(update.resources)
+    lacks = [place for place, resource in resources if known.get(resource.name) != resource.version]
     return lacks, [name for name in known if name not in there]

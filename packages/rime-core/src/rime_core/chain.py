@@ -10,7 +10,10 @@ from rime_core.entry import Entry
 
 
 class Chain:
-    """The order; iterating gives the entry that changed first, `reversed` the one that changed last."""
+    """The order; iterating gives the entry that changed first, `reversed` the one that changed last.
+
+    It must not change meanwhile: who walks over it goes on from where the entry is then.
+    """
 
     __slots__ = ("_first", "_last")
 

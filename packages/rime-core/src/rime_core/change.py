@@ -47,8 +47,9 @@ class Preparation:
         aliases: Sequence[str],
         on_demand: bool,
         ttl: float | None = None,
+        references: tuple[Reference, ...] | None = None,
     ) -> Resource:
-        """What `Writer.apply` asks for; the same object where that is what there is."""
+        """What `Writer.apply` asks for; the same object where that is there. `references`: where they are known."""
         index = self._indexes.get(type_url)
         if index is None and type_url not in self._checked:
             check_type_url(type_url)
@@ -70,7 +71,8 @@ class Preparation:
         ):
             return old
         version = version_of(self._digest, body, checked, lifetime)
-        references = self.references(type_url, body)
+        if references is None:
+            references = self.references(type_url, body)
         return Resource(type_url, name, version, body, checked, on_demand, references, lifetime)
 
     def references(self, type_url: str, body: bytes) -> tuple[Reference, ...]:

@@ -43,7 +43,7 @@ class Observer(Protocol):
     def committed(self, source: str, changed: Mapping[str, Collection[str]], label: str | None) -> None:
         """What `source` wrote has changed something: types with the names in its commit, and what it calls the state.
 
-        Told before whom it concerns is woken; of a commit that wakes nobody it may not be told.
+        Told before whom it concerns is woken.
         """
         ...
 

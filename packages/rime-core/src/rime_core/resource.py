@@ -50,9 +50,7 @@ content_digest: Digest = _hexdigest
 """The digest of a Plane that is not given another."""
 
 
-@mypyc_attr(
-    acyclic=True, free_list_len=1
-)  # Python need not look for cycles among a million of them, nor keep a list of all
+@mypyc_attr(acyclic=True, free_list_len=1)  # no cycles to look for; the last one freed is the next
 class Resource:
     """One named Envoy message of one type; read-only.
 

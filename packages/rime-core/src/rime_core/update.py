@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 from rime_core.resource import Resource
 
 if TYPE_CHECKING:
-    from rime_core.brought import Brought
     from rime_core.flight import Flight
 
 
@@ -34,8 +33,7 @@ class Update:
     is what the last transaction that changed something of the type calls the state after it; None where it does not
     say.
 
-    `compared` is for `rime_core.brought`: what who brought the first lacks of it, and has besides. `encoded` is for a
-    transport: the response in the form that travels, made once for all who are sent it. `flight` is
+    `encoded` is for a transport: the response in the form that travels, made once for all who are sent it. `flight` is
     for `rime_core.flight`: its account while it is on its way. `nonce` is for `rime_core.protocol.channel`: by which
     all who are sent it answer.
     """
@@ -44,7 +42,6 @@ class Update:
         "__weakref__",
         "_parts",
         "_references",
-        "compared",
         "encoded",
         "flight",
         "full",
@@ -80,7 +77,6 @@ class Update:
         if removed:
             versions.update(dict.fromkeys(removed))
         self.manifest: Final = Manifest(ordinal, versions)
-        self.compared: tuple[Brought, dict[str, Resource], list[str]] | None = None
         self.encoded: object = None
         self.flight: Flight | None = None
         self.nonce: str | None = None

@@ -14,7 +14,7 @@ from rime_core.change import Body, check_label
 from rime_core.errors import ClosedError, UsageError
 from rime_core.index import call_all
 from rime_core.reception import Reception, reception_of
-from rime_core.resource import Resource
+from rime_core.resource import Reference, Resource
 from rime_core.store import Store
 from rime_core.type_urls import check_type_url
 from rime_core.watches import Watcher
@@ -78,6 +78,7 @@ class Writer:
         if store.closed or self.open_transaction is not None:
             self._check_idle()
         index = self._indexes.get(type_url)
+        references: tuple[Reference, ...] | None = None
         if index is not None and type(body) is bytes:
             # the straight ways: of what is the same, and of another body that refers to the same, for a name that is
             # this writer's
@@ -94,12 +95,12 @@ class Writer:
                             index.put(name, Resource(type_url, name, version, body, (), on_demand, references), self)
                             index.label = None
                             store.commits += 1
+                            if store.clients.observers:
+                                store.clients.committed(self.name, {type_url: (name,)}, None)
                             if index.waiting or index.touched:
-                                if store.clients.observers:
-                                    store.clients.committed(self.name, {type_url: (name,)}, None)
                                 call_all(index.woken())
                             return True
-        resource = store.preparation.resource(type_url, name, body, aliases, on_demand, ttl)
+        resource = store.preparation.resource(type_url, name, body, aliases, on_demand, ttl, references)
         return store.commit(self, {type_url: {name: resource}})
 
     def remove(self, type_url: str, name: str) -> bool:

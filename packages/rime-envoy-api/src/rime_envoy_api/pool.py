@@ -58,12 +58,14 @@ def class_with_entries(full_name: str, map_field: str) -> type[Dynamic]:
     message.
 
     Raises:
-        KeyError: Envoy's API has no such message.
+        KeyError: Envoy's API has no such message, or that has no such map.
     """
     described = message_class(full_name).DESCRIPTOR
+    if not _is_map(described.fields_by_name[map_field]):
+        raise KeyError(f"{full_name}.{map_field} is no map")
     file = descriptor_pb2.FileDescriptorProto(
         name=f"rime/{full_name}.{map_field}.proto",
-        package=f"rime.with_entries.{map_field}",
+        package=f"rime.with_entries.{map_field}.{full_name}",
         syntax="proto3",
         dependency=[described.file.name, *(each.name for each in described.file.dependencies)],
     )
@@ -76,6 +78,10 @@ def class_with_entries(full_name: str, map_field: str) -> type[Dynamic]:
     message.nested_type.remove(next(each for each in message.nested_type if each.name == entry))
     pool().AddSerializedFile(file.SerializeToString())
     return message_factory.GetMessageClass(pool().FindMessageTypeByName(f"{file.package}.{message.name}"))
+
+
+def _is_map(field: Dynamic) -> bool:
+    return field.message_type is not None and bool(field.message_type.GetOptions().map_entry)
 
 
 def class_of_type_url(type_url: str) -> type[Dynamic] | None:

@@ -21,8 +21,8 @@ FEW: Final = 100
 CLIENTS: Final = 4
 """Of how many clients that brought something else than others it is kept."""
 
-KEPT: Final = 4 << 20
-"""Bytes of requests of which it is kept: some 80,000 versions, which take 25 MiB."""
+KEPT: Final = 80_000
+"""Versions of all of these together that are kept: some 25 MiB, with names of thirty characters."""
 
 SAMPLES: Final = 8
 """Entries by which it is found whether a client brought about the same as another."""
@@ -65,17 +65,18 @@ class InitialVersions:
         most = max(self._before, key=lambda each: len(each.entries & samples), default=None)
         return most if most is not None and most.entries & samples else None
 
-    def _whole(self, message: Any, brought: frozenset[bytes]) -> Brought:  # noqa: ANN401 - as above
-        data = message.SerializeToString()
-        known = Brought(dict(message_class(REQUEST).FromString(data).initial_resource_versions))
-        if len(known) == len(brought) and len(data) <= KEPT:
-            self._keep(_Before(brought, known, len(data)))
-        return known
+    def _whole(self, message: Any, brought: frozenset[bytes]) -> Mapping[str, str]:  # noqa: ANN401 - as above
+        versions = dict(message_class(REQUEST).FromString(message.SerializeToString()).initial_resource_versions)
+        if len(versions) < len(brought) or len(versions) > KEPT:
+            return versions
+        before = _Before(brought, Brought(versions))
+        self._keep(before)
+        return before.known
 
     def _keep(self, before: "_Before") -> None:
-        kept, size = [before], before.size
+        kept, size = [before], len(before.known)
         for each in self._before[: CLIENTS - 1]:
-            size += each.size
+            size += len(each.known)
             if size <= KEPT:
                 kept.append(each)
         self._before = tuple(kept)
@@ -86,7 +87,6 @@ class _Before(NamedTuple):
 
     entries: frozenset[bytes]
     known: Brought
-    size: int
 
     def but(self, brought: frozenset[bytes]) -> Mapping[str, str] | None:
         """What one knows who brings this, as what differs; None: too much does, or a name is there twice."""
