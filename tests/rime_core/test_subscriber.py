@@ -1,10 +1,11 @@
 """A Subscriber: when it is woken, what it takes, and how it ends. What it must be sent is in test_selection."""
 
 import gc
+import sys
 
 import pytest
 
-from rime_core import CLUSTER, SECRET, VIRTUAL_HOST, ClosedError, Plane, Resource, UsageError
+from rime_core import CLUSTER, SECRET, VIRTUAL_HOST, ClosedError, Plane, UsageError
 from rime_core.policy import Policy
 from rime_core.resource import unknown
 from tests.rime_core.client import Client, reading, said
@@ -268,17 +269,20 @@ def test_what_is_closed_is_forgotten_and_not_woken(plane, server):
 
 def test_old_content_is_let_go(plane):
     """Neither a cursor, nor what is in flight or rejected, keeps a body."""
-    plane.apply(CLUSTER, "a", b"let go: first")
+    bodies = [bytes([number]) * 10 for number in range(4)]
+    plane.apply(CLUSTER, "a", bodies[0])
     clients = [reading(plane), reading(plane, ["a"]), reading(plane, [STAR, "a"]), reading(plane)]
-    plane.apply(CLUSTER, "a", b"let go: second")
+    plane.apply(CLUSTER, "a", bodies[1])
     clients[3].subscriber.reject(clients[3].subscriber.poll(), "no")
-    plane.apply(CLUSTER, "a", b"let go: third")
+    plane.apply(CLUSTER, "a", bodies[2])
     for client in clients[:3]:
         client.poll()
+    for client in clients:
         client.has.clear()
     gc.collect()
-    bodies = {each.body for each in gc.get_objects() if type(each) is Resource and each.body.startswith(b"let go")}
-    assert bodies == {b"let go: third"}
+    held = [sys.getrefcount(body) for body in bodies]
+    assert held[0] == held[1] == held[3], "the last was never applied"
+    assert held[2] > held[3]
 
 
 def test_how_many_names_and_up_to_where(plane, server):
