@@ -19,6 +19,13 @@ NUMBERS = "a response with clusters and one with assignments have two numbers: e
 
 EQUIVALENT: tuple[Known, ...] = (
     Known(
+        "brought",
+        "_but",
+        "if not changed <= lacks.keys():  # in the update's order, in which others that lack the same have it too",
+        "if not changed < lacks.keys():  # in the update's order, in which others that lack the same have it too",
+        "where both are the same, what is looked for anew is what there is, in the same order",
+    ),
+    Known(
         "change",
         "Preparation.resource",
         "if index is None and type_url not in self._checked:",
@@ -69,14 +76,14 @@ EQUIVALENT: tuple[Known, ...] = (
     ),
     Known(
         "index",
-        "Index._needed",
+        "_stood_on",
         "for state, end in zip(past, ends, strict=True)",
         "for state, end in zip(past, ends, )",
         SAME_LENGTH,
     ),
     Known(
         "index",
-        "Index._needed",
+        "_stood_on",
         "for state, end in zip(past, ends, strict=True)",
         "for state, end in zip(past, ends, strict=False)",
         SAME_LENGTH,

@@ -1,5 +1,6 @@
 """What a client brings, as what differs from what another brought, is compared with what there is as any other."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -51,6 +52,20 @@ def test_what_many_brought_is_compared_once():
             compare(update, known)
         assert brought.compared_to(update) == compared == ([3], ["x"])
         assert brought.compared_to(update)[0] is compared[0]
+
+
+def test_of_how_it_compares_only_so_much_is_remembered():
+    brought = Brought({"a": "1"})
+    updates = [update_with({"a": str(number)}) for number in range(2 * COMPARED)]
+    for update in updates:
+        compare(update, brought)
+    assert [each[0]() for each in brought._compared] == updates[: COMPARED - 1 : -1]
+
+
+def test_what_it_does_not_have_is_named():
+    for brought in (Brought({"a": "1"}), Brought({"a": "1", "b": "1"}).but({}, frozenset("b"))):
+        with pytest.raises(KeyError, match="'b'"):
+            brought["b"]
 
 
 def test_how_it_compares_with_what_is_gone_is_forgotten():
