@@ -36,7 +36,6 @@ STREAM: Final = 1
 _BUFFER: Final = memoryview(bytearray(1 << 20))
 """What all calls read into; what they keep of it they copy."""
 
-
 LONG: Final = 1 << 16
 """Bytes of a message that are worth a system call, so that none of those behind the next head need be copied."""
 

@@ -6,7 +6,6 @@ map is read as what it is on the wire, a set of entries in bytes, and only what 
 """
 
 from collections.abc import Mapping
-from functools import cache
 from typing import Any, Final, NamedTuple
 
 from rime_core import Brought
@@ -14,6 +13,7 @@ from rime_envoy_api import class_with_entries, message_class
 
 REQUEST: Final = "envoy.service.discovery.v3.DeltaDiscoveryRequest"
 FIELD: Final = "initial_resource_versions"
+ENTRY: Final = f"{REQUEST}.InitialResourceVersionsEntry"
 
 FEW: Final = 100
 """Versions up to which it is not looked whether others brought the same."""
@@ -31,7 +31,6 @@ ALIKE: Final = 8
 """It did where no more than one in so many differs."""
 
 
-@cache
 def request_class() -> type[Any]:
     """The class of an incremental request, whose initial versions are entries in bytes."""
     return class_with_entries(REQUEST, FIELD)
@@ -103,11 +102,6 @@ class _Before(NamedTuple):
         return self.known.but(other, left.difference(other))
 
 
-@cache
-def _entry_class() -> type[Any]:
-    return message_class(f"{REQUEST}.InitialResourceVersionsEntry")
-
-
 def _decoded(entry: bytes) -> tuple[str, str]:
-    message = _entry_class().FromString(entry)
+    message = message_class(ENTRY).FromString(entry)
     return message.key, message.value
