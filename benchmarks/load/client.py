@@ -20,8 +20,8 @@ from rime_envoy_api import message_class
 METHOD: Final = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources"
 
 LARGE: Final = 1 << 20
-"""Bytes beyond which it is not looked whether others have received the same, and what is as long as another response
-holds as many resources, all of which are of one length.
+"""Bytes beyond which it is looked only once, for each length, whether streams are sent the same. If they are not, what
+is as long as another response holds as many resources, all of which are of one length.
 """
 
 CHECKED: Final = 200
@@ -79,6 +79,8 @@ class Load:
         self._known: Final[dict[bytes, Received]] = {}
         self._sizes: Final[dict[int, int]] = {}
         """Length → number of resources, of large ones."""
+        self._differ: Final[set[int]] = set()
+        """Lengths of large ones that differ from stream to stream."""
         self._remembered = 0
         self._read_first = 0
         self._request: Final = message_class("envoy.service.discovery.v3.DeltaDiscoveryRequest")
@@ -198,10 +200,8 @@ class Load:
         self._poll.modify(client.call.socket, wanted)
 
     def _read(self, data: bytes | bytearray) -> Received:
-        if len(data) > LARGE:
-            large = self._checked(Received(self.type_url, data, self._sizes.get(len(data))))
-            self._sizes[large.length] = large.size
-            return large
+        if len(data) in self._differ:
+            return self._checked(Received(self.type_url, data, self._sizes[len(data)]))
         key = xxhash.xxh3_128_digest(data)
         received = self._known.get(key)
         if received is None:
@@ -209,6 +209,10 @@ class Load:
             self._remembered += received.length
             while self._remembered > _REMEMBERED and len(self._known) > 1:
                 self._remembered -= self._known.pop(next(iter(self._known))).length
+            if received.length > LARGE:
+                if received.length in self._sizes:
+                    self._differ.add(received.length)
+                self._sizes[received.length] = received.size
         return received
 
     def _checked(self, received: Received) -> Received:

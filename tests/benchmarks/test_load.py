@@ -113,6 +113,24 @@ def test_requests_and_responses_of_megabytes_pass_whole():
         connect(load, 2, n, names=[resources.name(number) for number in range(n)])
 
 
+def test_large_responses_are_told_apart_until_two_of_one_length_differ(monkeypatch):
+    """A hash tells what all streams are sent; where each is sent its own it would tell nothing, for its price."""
+    monkeypatch.setattr("benchmarks.load.client.LARGE", 1000)
+
+    def response(nonce):
+        message = Response(type_url=CLUSTER, nonce=nonce)
+        resource = message.resources.add(name="resource-7", version="v").resource
+        resource.type_url, resource.value = CLUSTER, resources.template(CLUSTER, "resource-7", 1024).body(1)
+        return message.SerializeToString()
+
+    with Load(0, CLUSTER) as load:
+        first = load._read(response("a"))
+        assert load._read(response("a")) is first
+        other = load._read(response("b"))
+        assert load._read(response("b")) is not other
+        assert [first.size, other.size, load._read(response("b")).size] == [1, 1, 1]
+
+
 def test_who_takes_no_more_is_sent_no_more_until_it_does(server, load):
     sizes = []
     load.watch = lambda _client, received: sizes.append(received.length)
