@@ -12,7 +12,7 @@ something for (what a re-subscription, a re-sent assignment or a late removal br
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Final, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 from rime_core.delivery import IN_FLIGHT
 from rime_core.errors import FellBehindError
@@ -57,15 +57,20 @@ Request = TypeVar("Request", bound=_Request)
 Response = TypeVar("Response")
 
 
-class Flight(NamedTuple):
+class Flight:
     """A response on its way: what it carries, and its number among all that the stream sent."""
 
-    manifest: Manifest
-    number: int
-    renews: Mapping[str, str | None] | None = None
-    """The names and versions of a heartbeat; it carries nothing else."""
-    since: float | None = None
-    """When the oldest change in it was made; None where nobody wants to know."""
+    __slots__ = ("manifest", "number", "renews", "since")
+
+    def __init__(
+        self, manifest: Manifest, number: int, *, renews: Mapping[str, str | None] | None, since: float | None
+    ) -> None:
+        self.manifest: Final = manifest
+        self.number: Final = number
+        self.renews: Final = renews
+        """The names and versions of a heartbeat; it carries nothing else."""
+        self.since: Final = since
+        """When the oldest change in it was made; None where nobody wants to know."""
 
 
 class Channel(ABC, Generic[Request, Response]):
@@ -296,7 +301,7 @@ class Channel(ABC, Generic[Request, Response]):
     def refresh(self, versions: Mapping[str, str | None], update: Update, batch: list[Response]) -> None:
         """Add a response with `update` to the batch, by which these `versions` are renewed."""
         nonce = self._own_nonce()
-        self._fly(nonce, Flight(_NOTHING, self.stream.number, versions))
+        self._fly(nonce, Flight(_NOTHING, self.stream.number, renews=versions, since=None))
         batch.append(self.respond(update, nonce, shared=False))
 
     def _nonce(self, news: Update, update: Update) -> tuple[str, bool]:
@@ -309,7 +314,7 @@ class Channel(ABC, Generic[Request, Response]):
             if update.nonce is None:
                 update.nonce = f"{self.described.plural}.{update.ordinal}.{update.part}"
             nonce = update.nonce
-        self._fly(nonce, Flight(news.manifest, self.stream.number, None, self.since))
+        self._fly(nonce, Flight(news.manifest, self.stream.number, renews=None, since=self.since))
         return nonce, shared
 
     def _own_nonce(self) -> str:
