@@ -4,13 +4,12 @@ import asyncio
 import socket
 
 import pytest
+import uvloop
 
 import rime_grpc
 from rime_core import CLUSTER, Plane
 from rime_grpc import wakeups
 from tests.rime_grpc.clients import connect
-
-pytestmark = pytest.mark.asyncio
 
 
 @pytest.fixture
@@ -43,6 +42,7 @@ class Reader:
         self.full.set()
 
 
+@pytest.mark.asyncio
 async def test_all_bytes_that_are_there_are_one_call(pair):
     loop, reader = asyncio.get_running_loop(), Reader(pair)
     with wakeups.taken_together(loop):
@@ -58,6 +58,11 @@ async def test_all_bytes_that_are_there_are_one_call(pair):
     loop.remove_reader(pair[0])
 
 
+def test_on_uvloop_as_well_which_rime_serve_runs_on(pair):
+    uvloop.run(test_all_bytes_that_are_there_are_one_call(pair))
+
+
+@pytest.mark.asyncio
 async def test_what_comes_meanwhile_brings_a_call_of_its_own(pair):
     loop, reader = asyncio.get_running_loop(), Reader(pair)
     with wakeups.taken_together(loop):
@@ -80,6 +85,7 @@ async def test_what_comes_meanwhile_brings_a_call_of_its_own(pair):
     loop.remove_reader(pair[0])
 
 
+@pytest.mark.asyncio
 async def test_what_a_failing_call_left_is_found_by_the_next(pair):
     loop, reader = asyncio.get_running_loop(), Reader(pair)
     failures = []
@@ -100,6 +106,7 @@ async def test_what_a_failing_call_left_is_found_by_the_next(pair):
     loop.remove_reader(pair[0])
 
 
+@pytest.mark.asyncio
 async def test_afterwards_the_loop_is_as_it_was(pair):
     loop, reader = asyncio.get_running_loop(), Reader(pair)
     with wakeups.taken_together(loop):
@@ -113,6 +120,7 @@ async def test_afterwards_the_loop_is_as_it_was(pair):
     loop.remove_reader(pair[0])
 
 
+@pytest.mark.asyncio
 async def test_grpcio_takes_its_reader_there(monkeypatch):
     """Else it would have found another way, and ours would be of no use."""
     calls = []

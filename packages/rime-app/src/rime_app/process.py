@@ -8,6 +8,9 @@ Garbage collection is kept out of the way. rime leaves hardly any cycles behind,
 without. But a load makes a few objects for each resource, and a change thousands, one or two for each client, that live
 for a millisecond; Python's defaults look for cycles among them after every 700, and now and then among all that is
 loaded. So they look less often, and never at what the first state consists of.
+
+The event loop is uvloop's. A change to a thousand clients is three thousand callbacks, for each of which asyncio's own
+loop runs a hundred steps of Python.
 """
 
 import asyncio
@@ -62,7 +65,7 @@ def run_process(
     configure_log(sys.stderr, form=config.settings.log, level=config.settings.log_level, worker=worker)
     service = Service(config, plugins, siblings)
     try:
-        anyio.run(_run, service, announce, siblings)
+        anyio.run(_run, service, announce, siblings, backend_options={"use_uvloop": True})
     except (SystemExit, KeyboardInterrupt) as error:  # the event loop itself ends at these, whichever task raises them
         raise RimeError(f"a task of a plugin ended the process: {in_one_line(error)}") from error
 

@@ -11,7 +11,7 @@ may have left something: then only its own byte is gone, and the next one has th
 
 grpcio has no setting for it. It takes its reader to the loop with `add_reader`, once for each loop, when the first of
 its asynchronous objects is made there; meanwhile that method of the loop is one of ours. Where this loop has made such
-objects before, or has methods that cannot be set (uvloop), all stays as it is, only slower.
+objects before, or has methods that cannot be set, all stays as it is, only slower.
 """
 
 import asyncio
