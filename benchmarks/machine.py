@@ -2,7 +2,8 @@
 
 Who shares a processor with others has it slower by half for seconds at a time, and nothing tells when. What is measured
 then says how busy they were. So whatever is measured, of whomever, begins when a fixed piece of work takes on each core
-about as long as it took at best; or anyway, when that has not been the case for a while.
+about as long as it took at best; or anyway, when that has not been the case for a while. What is short enough to be
+done many times counts only where it was so at the end as well.
 """
 
 import os
@@ -24,15 +25,18 @@ _best: dict[int, float] = {}
 """Core → seconds that the work took there at best."""
 
 
-def wait_until_fast(pause: Callable[[float], object] = time.sleep) -> None:
-    """Wait until all cores are as fast as they have been, in pauses of so many seconds."""
+def wait_until_fast(pause: Callable[[float], object] = time.sleep) -> bool:
+    """Wait until all cores are as fast as they have been, in pauses of so many seconds; whether they were at once."""
     cores = os.sched_getaffinity(0)
     deadline = time.monotonic() + PATIENCE
+    looks = 1
     try:
         while not all(list(map(_is_fast, sorted(cores)))) and time.monotonic() < deadline:
+            looks += 1
             pause(PAUSE)
     finally:
         os.sched_setaffinity(0, cores)
+    return looks == 1
 
 
 def _is_fast(core: int) -> bool:
