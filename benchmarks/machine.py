@@ -8,18 +8,19 @@ done many times counts only where it was so at the end as well.
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 ABOUT: Final = 1.15
 """What is about as fast, as a factor."""
 
 PATIENCE: Final = 20.0
-"""Seconds after which it is measured anyway."""
+"""Seconds after which it is measured anyway, and as it is now counts as fast: who waited once need not wait again."""
 
 PAUSE: Final = 0.1
 
-_WORK: Final = {str(number): number for number in range(10_000)}
+_WORK: Final = dict.fromkeys(map(str, range(10_000)), 0)
+"""Nothing is made while it is looked through: where new objects come to lie differs with what a process did before."""
 
 _best: dict[int, float] = {}
 """Core → seconds that the work took there at best."""
@@ -27,23 +28,35 @@ _best: dict[int, float] = {}
 
 def wait_until_fast(pause: Callable[[float], object] = time.sleep) -> bool:
     """Wait until all cores are as fast as they have been, in pauses of so many seconds; whether they were at once."""
-    cores = os.sched_getaffinity(0)
+    if _is_fast(_look()):
+        return True
     deadline = time.monotonic() + PATIENCE
-    looks = 1
+    while not _is_fast(took := _look()):
+        if time.monotonic() > deadline:
+            _best.update(took)
+            break
+        pause(PAUSE)
+    return False
+
+
+def _is_fast(took: Mapping[int, float]) -> bool:
+    """Whether each core took about as long as at best."""
+    for core, seconds in took.items():
+        _best[core] = min(seconds, _best.get(core, seconds))
+    return all(seconds <= ABOUT * _best[core] for core, seconds in took.items())
+
+
+def _look() -> dict[int, float]:
+    """Core → seconds that the work takes there now."""
+    cores = os.sched_getaffinity(0)
+    took = {}
     try:
-        while not all(list(map(_is_fast, sorted(cores)))) and time.monotonic() < deadline:
-            looks += 1
-            pause(PAUSE)
+        for core in sorted(cores):
+            os.sched_setaffinity(0, {core})
+            took[core] = min(_work() for _ in range(3))
     finally:
         os.sched_setaffinity(0, cores)
-    return looks == 1
-
-
-def _is_fast(core: int) -> bool:
-    os.sched_setaffinity(0, {core})
-    took = min(_work() for _ in range(3))
-    _best[core] = min(took, _best.get(core, took))
-    return took <= ABOUT * _best[core]
+    return took
 
 
 def _work() -> float:
