@@ -305,11 +305,11 @@ def test_a_client_that_never_acknowledges_keeps_no_old_content():
     stream = DeltaStream(plane.server())
     stream.receive(DeltaRequest(CLUSTER))
     stream.responses()
-    size = 100_000
+    size = 200_000
     tracemalloc.start()
     try:
-        for number in range(200):
-            plane.apply(CLUSTER, "a", bytes([number]) * size)
+        for number in range(2 * IN_FLIGHT):
+            plane.apply(CLUSTER, "a", bytes([number % 256]) * size)
             assert len(stream.responses()) == 1
         held, _ = tracemalloc.get_traced_memory()
     finally:

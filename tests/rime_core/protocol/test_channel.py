@@ -8,6 +8,7 @@ from rime_core.protocol.delta import DeltaStream
 from rime_core.protocol.events import Acknowledged, RejectedResponse, UnknownType
 from rime_core.protocol.messages import DeltaRequest, DiscoveryRequest
 from rime_core.protocol.sotw import SotwStream
+from rime_core.protocol.stream import MAX_RESPONSE_BYTES
 from tests.rime_core.protocol.envoy import Envoy, put, refers
 from tests.rime_core.protocol.streams import begun, one_of_each
 
@@ -44,6 +45,21 @@ def test_a_large_response_is_split_and_each_part_has_its_nonce():
     sent = stream.responses()
     assert [len(response.update.resources) for response in sent] == [4, 4, 2]
     assert [response.nonce for response in sent] == ["clusters.10.0", "clusters.10.1", "clusters.10.2"]
+
+
+def test_each_response_of_a_first_answer_of_200_mb_is_told_apart():
+    """All of them are on their way at once. Here they are a thousandth of that, of one resource each."""
+    plane = Plane()
+    names = [f"c{number}" for number in range(200_000_000 // MAX_RESPONSE_BYTES)]
+    for name in names:
+        plane.apply(CLUSTER, name, bytes(MAX_RESPONSE_BYTES // 1000))
+    stream = begun(plane, DeltaRequest(CLUSTER), max_response_bytes=MAX_RESPONSE_BYTES // 1000)
+    nonces = [response.nonce for response in stream.responses()]
+    assert len(nonces) == len(names)
+    for nonce in nonces:
+        stream.receive(DeltaRequest(CLUSTER, nonce=nonce, error="no"))
+    assert [list(event.versions) for event in stream.events()] == [[name] for name in names]
+    assert list(stream.subscribers()[CLUSTER].rejected) == names
 
 
 def test_events_tell_what_became_of_what_was_sent(plane):

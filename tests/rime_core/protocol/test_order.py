@@ -232,7 +232,7 @@ def test_a_route_waits_for_its_rejected_cluster_though_another_has_kept_it_waiti
 
 def test_a_cluster_that_is_still_to_be_sent_once_more_is_waited_for(plane, envoy):
     put(plane, cluster_a="1", cluster_bad="1")
-    for number in range(IN_FLIGHT // 2 + 1):
+    for number in range(IN_FLIGHT // 8 + 1):
         envoy.take()
         put(plane, cluster_other=str(number))
     envoy.take()

@@ -27,8 +27,10 @@ from rime_core.parties import BEFORE_INITIAL
 from rime_core.update import Manifest, Update
 from rime_core.view import View
 
-IN_FLIGHT: Final = 64
-"""How many unacknowledged updates are told apart; Envoy withholds an acknowledgement for up to 15 s while it warms."""
+IN_FLIGHT: Final = 256
+"""How many unacknowledged updates are told apart. Envoy withholds an acknowledgement for up to 15 s while it warms, and
+the parts of a first answer are all on their way at once: as many as 200 MB has.
+"""
 
 FEW: Final = 64
 """Up to how many names a rejection is kept by name; that of more is kept as one, whose names all share who refused

@@ -35,8 +35,8 @@ MAX_MESSAGE: Final = 4096
 MAX_REASON: Final = 512
 """Characters of it that are kept for as long as the version is; a client may reject thousands."""
 
-_HEALING: Final = IN_FLIGHT // 2
-"""Responses on their way up to which what was rejected is sent once more: what changes meanwhile has the other half."""
+_HEALING: Final = IN_FLIGHT // 8
+"""Responses on their way up to which what was rejected is sent once more: what changes meanwhile has the rest."""
 
 _NOWHERE: Final = (-1, -1)
 

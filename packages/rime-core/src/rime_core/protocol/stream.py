@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from rime_core.permissions import Permissions
 
 MAX_RESPONSE_BYTES: Final = 1_000_000
-"""What processors keep at hand: with 4 MB a thousand clients that come at once take a quarter longer. gRPC's clients
-refuse more than 4 MiB by default.
+"""What processors keep at hand between the copies that are made of it (docs/performance.md has the figures). gRPC's
+clients refuse more than 4 MiB by default.
 """
 
 MAX_TYPES: Final = 64
