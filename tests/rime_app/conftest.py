@@ -25,9 +25,10 @@ class Rime:
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
         (info / "entry_points.txt").write_text(f"[rime]\nplugin = {module}\n")
 
-    def start(self, *arguments, **environment):
+    def start(self, *arguments, command='exec "$@"', **environment):
+        """Start it by this command of a shell."""
         process = subprocess.Popen(
-            [sys.executable, "-m", "rime_app", *arguments],
+            ["sh", "-c", command, "sh", sys.executable, "-m", "rime_app", *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

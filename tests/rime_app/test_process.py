@@ -10,6 +10,7 @@ import pytest
 from rime_app.process import END_WITHIN, YOUNG
 
 PLUGIN = """
+    import asyncio
     import gc
     import sys
     import time
@@ -67,6 +68,10 @@ PLUGIN = """
                 await anyio.sleep(0.01)
             print(gc.get_threshold()[0], gc.get_freeze_count() > 1000, flush=True)
 
+        async def telling_its_loop(self, writer):
+            print(type(asyncio.get_running_loop()).__module__, flush=True)
+            await anyio.sleep_forever()
+
         async def exiting(self, writer):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self.exit)
@@ -105,8 +110,8 @@ PLUGIN = """
 def serve(rime):
     rime.install("shop-plugin", PLUGIN)
 
-    def start(place, *arguments):
-        return rime.start("serve", "--source", f"shop:{place}", "--transport", "shop:127.0.0.1:1", *arguments)
+    def start(place, *arguments, **how):
+        return rime.start("serve", "--source", f"shop:{place}", "--transport", "shop:127.0.0.1:1", *arguments, **how)
 
     return start
 
@@ -132,6 +137,21 @@ def test_a_signal_ends_it_with_status_0(serve, number):
     assert process.returncode == 0
     assert out == ""
     assert err.endswith(f"info    {number.name}: ending\n")
+
+
+def test_it_ends_as_well_where_its_input_is_closed(serve):
+    process = serve("well", command='exec "$@" <&-')
+    read_until(process.stdout, "ready")
+
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=10)
+
+    assert process.returncode == 0
+    assert err.endswith("info    SIGTERM: ending\n")
+
+
+def test_its_event_loop_is_that_of_uvloop(serve):
+    assert serve("telling_its_loop").stdout.readline() == "uvloop\n"
 
 
 def test_its_status_is_0_also_where_much_is_freed_at_its_end(serve):

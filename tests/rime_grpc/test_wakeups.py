@@ -120,9 +120,7 @@ async def test_afterwards_the_loop_is_as_it_was(pair):
     loop.remove_reader(pair[0])
 
 
-@pytest.mark.asyncio
-async def test_grpcio_takes_its_reader_there(monkeypatch):
-    """Else it would have found another way, and ours would be of no use."""
+async def grpcio_takes_its_reader_there(monkeypatch):
     calls = []
     once = wakeups._once
 
@@ -137,3 +135,9 @@ async def test_grpcio_takes_its_reader_there(monkeypatch):
         await client.subscribe(known={}, node_id="n")
         assert set((await client.receive()).resources) == {"a"}
     assert calls
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_grpcio_takes_its_reader_there(monkeypatch, run):
+    """Else it would have found another way, and ours would be of no use."""
+    run(grpcio_takes_its_reader_there(monkeypatch))
