@@ -39,7 +39,7 @@ PARTS = {
     "edit": edit.measure,
     "soak": soak.measure,
 }
-PACKAGES = ("rime-core", "rime-grpc", "grpcio", "protobuf", "xxhash", "anyio")
+PACKAGES = ("rime-core", "rime-grpc", "grpcio", "protobuf", "xxhash", "anyio", "uvloop")
 
 _begun = time.monotonic()
 
@@ -79,6 +79,7 @@ def measured(*, peers: bool) -> Iterator[Figure]:
     built = (build.go_control_plane(), build.crate()) if peers else None
     if peers:
         envoy.find()
+        yield from soak.measure(progress)  # first, for it may fail
     yield from kernel.measure(progress)
     if COMPILED:
         yield from _interpreted_kernel()
@@ -108,7 +109,6 @@ def measured(*, peers: bool) -> Iterator[Figure]:
         lines = crate.stdout.splitlines()
         yield from (_of_crate(json.loads(line)) for line in lines)
         yield from edit.measure(progress)
-        yield from soak.measure(progress)
 
 
 def _interpreted_kernel() -> Iterator[Figure]:

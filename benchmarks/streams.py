@@ -181,11 +181,13 @@ class Session:
             ended = load.until(change.is_everywhere, timeout=30, what=f"a change of {name} on every stream")
             share = (time.process_time() - busy) / (ended - begun)
             server.finished()
-            if settle(server, load) or is_late:
+            come_to_rest(server, load)
+            used, used_by_loop = server.cpu_seconds() - used, server.loop_seconds() - used_by_loop
+            if wait_until_fast(load.quiet) or is_late:
                 took.append((ended - begun) * 1e3)
                 self.shares.append(share)
-                cpu.append((server.cpu_seconds() - used) * 1e3)
-                loop.append((server.loop_seconds() - used_by_loop) * 1e3)
+                cpu.append(used * 1e3)
+                loop.append(used_by_loop * 1e3)
         yield self._figure("one change, last stream has it", "ms", took)
         yield self._figure("one change, server CPU", "ms", cpu)
         if self.contender.loops:
@@ -239,9 +241,18 @@ class Session:
         return next(self._stamps)
 
 
-def settle(server: ServerProcess, load: Load) -> bool:
-    """Let a server do what is left of what was done before: what it had to read, it has. Then wait for the machine;
-    whether that was fast at once.
+def settle(server: ServerProcess, load: Load) -> None:
+    """Let a server come to rest, and wait for the machine.
+
+    Raises:
+        TooLateError: the server does not.
+    """
+    come_to_rest(server, load)
+    wait_until_fast(load.quiet)
+
+
+def come_to_rest(server: ServerProcess, load: Load) -> None:
+    """Let a server do what is left of what was done before: what it had to read, it has.
 
     Raises:
         TooLateError: it does not come to rest.
@@ -253,7 +264,6 @@ def settle(server: ServerProcess, load: Load) -> bool:
             raise TooLateError(f"a server did not come to rest within {SETTLED:g} s")
         used = now
         load.quiet(LOOK)
-    return wait_until_fast(load.quiet)
 
 
 class FirstState:

@@ -80,7 +80,7 @@ class Load:
         self._sizes: Final[dict[int, int]] = {}
         """Length → number of resources, of large ones."""
         self._differ: Final[set[int]] = set()
-        """Lengths of large ones that differ from stream to stream."""
+        """Lengths of large ones that differ from stream to stream, as far as is remembered."""
         self._remembered = 0
         self._read_first = 0
         self._request: Final = message_class("envoy.service.discovery.v3.DeltaDiscoveryRequest")

@@ -205,7 +205,7 @@ def _options(config: Config, *, is_shared: bool) -> list[tuple[str, int]]:
         ("grpc.keepalive_time_ms", keepalive),
         ("grpc.keepalive_timeout_ms", keepalive),
         ("grpc.keepalive_permit_without_calls", 1),
-        # what nobody can ask for here: counts of each socket and call
+        # counts of each socket and call, which no service of rime tells
         ("grpc.enable_channelz", 0),
         # to size its window gRPC would measure each connection, with a ping for what it reads: a fifth of the CPU time
         # of a change, which each client acknowledges
