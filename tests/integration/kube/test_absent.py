@@ -85,8 +85,8 @@ def definition(plural):
 
 
 def conditions(kube, plural):
-    found = kube.call("GET", f"{PATH}/{plural}.gizmos.example").get("status", {}).get("conditions", ())
-    return {each["type"]: each["status"] for each in found}
+    found = kube.call("GET", f"{PATH}/{plural}.gizmos.example").get("status", {}).get("conditions")
+    return {each["type"]: each["status"] for each in found or ()}  # null before there is one
 
 
 async def test_a_definition_that_is_not_established_has_no_objects_and_is_found_once_it_is(kube, namespace):
