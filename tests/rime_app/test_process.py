@@ -12,6 +12,7 @@ from rime_app.process import END_WITHIN, YOUNG
 PLUGIN = """
     import asyncio
     import gc
+    import subprocess
     import sys
     import time
 
@@ -67,6 +68,11 @@ PLUGIN = """
             while not gc.get_freeze_count():
                 await anyio.sleep(0.01)
             print(gc.get_threshold()[0], gc.get_freeze_count() > 1000, flush=True)
+
+        async def telling_of_a_child(self, writer):
+            look = "import os, sys; print('its child has', [f for f in range(3) if os.fstat(f)], file=sys.stderr)"
+            subprocess.run([sys.executable, "-c", look])
+            await anyio.sleep_forever()
 
         async def telling_its_loop(self, writer):
             print(type(asyncio.get_running_loop()).__module__, flush=True)
@@ -148,6 +154,11 @@ def test_it_ends_as_well_where_its_input_is_closed(serve):
 
     assert process.returncode == 0
     assert err.endswith("info    SIGTERM: ending\n")
+
+
+def test_what_it_starts_has_standard_streams_too_where_its_own_are_closed(serve):
+    process = serve("telling_of_a_child", command='exec "$@" <&- >&-')
+    assert read_until(process.stderr, "its child")[-1] == "its child has [0, 1, 2]\n"
 
 
 def test_its_event_loop_is_that_of_uvloop(serve):

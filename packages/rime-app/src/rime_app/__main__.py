@@ -18,13 +18,13 @@ def main() -> None:
 
 
 def _take_standard_streams() -> None:
-    """Let what was closed of the first three files be /dev/null.
+    """Let what was closed of the first three files be /dev/null, also for the processes that are started from here.
 
     The next that is opened would have its number: libuv takes a loop of its own that is one of these for a fault, and
     ends the process; and what is printed would go to a client.
     """
     while (file := os.open(os.devnull, os.O_RDWR)) <= 2:
-        pass
+        os.set_inheritable(file, True)
     os.close(file)
 
 
