@@ -15,7 +15,8 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from tempfile import TemporaryFile
+from typing import IO, Final
 
 from benchmarks import resources
 from benchmarks.contenders import RIME
@@ -126,8 +127,16 @@ class Soak:
 def soak(
     connects: int, changes: int, progress: Callable[[str], object], *, warm_up: int, wave: int = WAVE
 ) -> tuple[State, State]:
-    """What a server has when `warm_up` clients have come and gone, and when so many more have."""
-    with ServerProcess(RIME.command("clusters", N)) as server, Load(server.port, CLUSTER) as load:
+    """What a server has when `warm_up` clients have come and gone, and when so many more have.
+
+    Raises:
+        LoadError: a client that stays lacks something, or the server's log tells of more than who came and went.
+    """
+    with (
+        TemporaryFile("w+") as log,
+        ServerProcess(RIME.command("clusters", N), log=log) as server,
+        Load(server.port, CLUSTER) as load,
+    ):
         clients = Soak(server, load)
         clients.settle_in()
         before = None
@@ -138,14 +147,23 @@ def soak(
                 progress(f"{gone:,} of {warm_up + connects:,} clients have come and gone")
             clients.wave(wave, changes * wave // connects)
         assert before is not None
-        return before, clients.state()
+        after = clients.state()
+        _check(log)
+        return before, after
+
+
+def _check(log: IO[str]) -> None:
+    log.seek(0)
+    troubles = [line.strip() for line in log if line.split()[1:2] != ["info"]]
+    if troubles:
+        raise LoadError(f"the server's log tells of {len(troubles):,} troubles; the first: {troubles[0]}")
 
 
 def measure(progress: Callable[[str], object]) -> Iterator[Figure]:
     """How much more the server has at the end.
 
     Raises:
-        LoadError: its memory has grown by more than is allowed, or a client that stayed lacks something.
+        LoadError: its memory has grown by more than is allowed, or what `soak` raises.
     """
     begun = time.monotonic()
     before, after = soak(CONNECTS, CHANGES, progress, warm_up=2 * CONNECTS)

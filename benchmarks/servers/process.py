@@ -19,18 +19,18 @@ import select
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import IO, Any, Final, Self
 
 from benchmarks.load.client import LoadError
 
 
 class ServerProcess:
-    """One server under test, with what it has used."""
+    """One server under test, with what it has used; its log goes to the file `log`, if any."""
 
-    def __init__(self, command: Sequence[str | Path]) -> None:
+    def __init__(self, command: Sequence[str | Path], *, log: IO[str] | None = None) -> None:
         self._command: Final = " ".join(map(str, command))
         self._process: Final = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log or subprocess.DEVNULL
         )
         try:
             ready = self._answer()

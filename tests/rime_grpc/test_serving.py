@@ -1,7 +1,9 @@
 """Serving over real gRPC: what a program that embeds rime, and its clients, see."""
 
 import asyncio
+import logging
 import socket
+from contextlib import AsyncExitStack
 
 import grpc
 import pytest
@@ -248,3 +250,22 @@ async def test_a_stream_leaves_nothing_behind(plane):
             while index.subscribers:  # noqa: ASYNC110 - gRPC has no event for "the handler has ended"
                 await asyncio.sleep(0)
     assert not index.waiting
+
+
+@pytest.mark.parametrize(
+    ("path", "request_of"),
+    [(DELTA_ADS, Request), ("/envoy.service.cluster.v3.ClusterDiscoveryService/FetchClusters", SotwRequest)],
+    ids=["stream", "fetch"],
+)
+async def test_a_client_that_goes_in_the_middle_of_what_it_is_sent_is_no_error(path, request_of, plane, caplog):
+    for number in range(40):
+        plane.apply(CLUSTER, f"c{number}", bytes(1_000_000))
+    request = request_of(type_url=CLUSTER).SerializeToString()
+    async with rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound, AsyncExitStack() as going:
+        for _ in range(20):
+            options = [("grpc.use_local_subchannel_pool", 1)]
+            channel = await going.enter_async_context(grpc.aio.insecure_channel(bound.address, options))
+            call: grpc.aio.StreamStreamCall[bytes, bytes] = channel.stream_stream(path)()
+            await call.write(request)
+            await call.initial_metadata()
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []

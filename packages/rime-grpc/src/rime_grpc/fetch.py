@@ -71,6 +71,8 @@ class Fetch:
             self._end = (getattr(grpc.StatusCode, error.code), told(error))
         except ClosedError as error:
             self._end = (grpc.StatusCode.UNAVAILABLE, str(error))
+        except grpc.aio.InternalError:
+            raise  # the client has gone in the middle of its answer
         except grpc.RpcError:
             self._end = (grpc.StatusCode.CANCELLED, "the connection was lost")
         except Exception as error:

@@ -46,6 +46,9 @@ four round trips; with the 64 KiB that HTTP/2 begins with it would be sixty.
 GRACE: Final = 0.5
 """Seconds that streams have to end when the server stops; the whole process is to end within one."""
 
+CANCELLED_WITHIN: Final = 10.0
+"""Seconds in which gRPC cancels a call whose client has gone; it takes milliseconds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Bound:
@@ -159,7 +162,8 @@ class _Streams(grpc.GenericRpcHandler):
                 del self._open[stream]
 
     async def _check(self, _requests: object, context: "Context") -> None:
-        await self._health.check(context)
+        async with _client_may_go():
+            await self._health.check(context)
 
     async def _watch(self, _requests: object, context: "Context") -> None:
         async with self._admitted(context):
@@ -167,7 +171,8 @@ class _Streams(grpc.GenericRpcHandler):
 
     async def _tell(self, status: csds.ClientStatus, _requests: object, context: "Context") -> None:
         if is_sibling(context):
-            await status.serve_sibling(context)
+            async with _client_may_go():
+                await status.serve_sibling(context)
             return
         async with self._admitted(context) as peer:
             await status.serve(context, peer)
@@ -182,9 +187,24 @@ class _Streams(grpc.GenericRpcHandler):
         if refusal is not None:
             await context.abort(grpc.StatusCode[refusal.code], refusal.message)
         try:
-            yield peer
+            async with _client_may_go():
+                yield peer
         finally:
             self._gate.gone(peer.address)
+
+
+@asynccontextmanager
+async def _client_may_go() -> AsyncIterator[None]:
+    """A call whose client may go in the middle of what it is sent.
+
+    gRPC then ends the call by cancelling its task; but what is being written may fail a moment earlier, and gRPC would
+    log this as an error of the server's.
+    """
+    try:
+        yield
+    except grpc.aio.InternalError:
+        await asyncio.sleep(CANCELLED_WITHIN)
+        raise
 
 
 def _credentials(config: Config) -> grpc.ServerCredentials | None:
