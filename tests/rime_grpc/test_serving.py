@@ -4,15 +4,20 @@ import asyncio
 import logging
 import socket
 from contextlib import AsyncExitStack
+from types import SimpleNamespace
+from typing import Any, cast
 
 import grpc
 import pytest
 
 import rime_grpc
 from rime_core import CLUSTER, LISTENER, Plane, UsageError
+from rime_grpc import Config, csds, serving
+from rime_grpc.health import CHECK, WATCH
 from rime_grpc.services import DELTA, METHODS
 from rime_grpc.siblings import Shared
 from tests.rime_grpc.clients import DELTA_ADS, GrpcClient, Request, SotwRequest, connect, decode, decode_sotw
+from tests.rime_grpc.fake_context import FakeContext
 from tests.rime_grpc.fake_siblings import Siblings
 
 pytestmark = pytest.mark.asyncio
@@ -269,3 +274,45 @@ async def test_a_client_that_goes_in_the_middle_of_what_it_is_sent_is_no_error(p
             await call.write(request)
             await call.initial_metadata()
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+class GoneContext(FakeContext):
+    """A call whose client is gone when it is answered."""
+
+    def __init__(self, peer):
+        super().__init__()
+        self.uri = peer
+        self.requests.put_nowait(b"")
+        self.failed = asyncio.Event()
+
+    def peer(self):
+        return self.uri
+
+    def auth_context(self):
+        return {}
+
+    async def write(self, _):
+        self.failed.set()
+        raise grpc.aio.InternalError("the batch failed")
+
+
+@pytest.mark.parametrize(
+    ("path", "peer"),
+    [(CHECK, "ipv4:127.0.0.1:5000"), (WATCH, "ipv4:127.0.0.1:5000")]
+    + [(path, peer) for path in csds.METHODS for peer in ("ipv4:127.0.0.1:5000", "unix:/run/rime/1")],
+)
+async def test_nor_is_it_in_any_other_call(path, peer, plane, monkeypatch):
+    streams = serving._Streams(plane.server(), Config(), shared=None)
+    details = cast("grpc.HandlerCallDetails", SimpleNamespace(method=path))
+    serve = cast("Any", streams.service(details)).stream_stream
+    context = GoneContext(peer)
+    call = asyncio.create_task(serve(None, context))
+    await context.failed.wait()
+    await asyncio.sleep(0)
+    assert not call.done(), "gRPC is about to cancel it"
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    monkeypatch.setattr(serving, "CANCELLED_WITHIN", 0.0)
+    with pytest.raises(grpc.aio.InternalError):
+        await serve(None, GoneContext(peer))
