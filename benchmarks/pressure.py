@@ -16,15 +16,17 @@ from benchmarks.figures import Figure, figure
 from benchmarks.load.client import Client, Load, LoadError
 from benchmarks.load.response import Received
 from benchmarks.servers.process import ServerProcess
-from benchmarks.streams import AT_A_TIME, OneChange, settle
+from benchmarks.streams import AT_A_TIME, OneChange, come_to_rest, settle, trials
 from rime_core import CLUSTER
 
 N: Final = 200
 FAST: Final = 100
 STALLED: Final = 1000
-ROUNDS: Final = 30
 A_LITTLE: Final = 4096
 """Bytes that a client that stalls takes beyond its first state: three changes."""
+
+MORE: Final = 10
+"""Changes, which is more than that."""
 
 _STAMPS: Final = itertools.count(1)
 
@@ -39,14 +41,14 @@ def measure(progress: Callable[[str], object]) -> Iterator[Figure]:
         first = load.first_request()
         load.connect([first] * FAST, resources=N, at_a_time=AT_A_TIME, timeout=60)
         load.quiet(0.3)
-        fast = tuple(load.clients)
-        yield figure(
-            "one change, fast streams alone", "rime", N, "ms", _changes(server, load, fast, ROUNDS), streams=FAST
-        )
+        change = partial(_change, server, load, tuple(load.clients))
+        settle(server, load)
+        yield figure("one change, fast streams alone", "rime", N, "ms", trials(load, change), streams=FAST)
         slow = _slow(load)
-        _changes(server, load, fast, 10)  # more than slow ones take
-        values = _changes(server, load, fast, ROUNDS)
-        yield figure("one change, beside stalled streams", "rime", N, "ms", values, streams=FAST)
+        for _ in range(MORE):
+            change()
+        settle(server, load)
+        yield figure("one change, beside stalled streams", "rime", N, "ms", trials(load, change), streams=FAST)
         progress(f"{MISSED:,} changes that stalled streams miss")
         load.watch = lambda _client, _received: None
         server.ask("collect")
@@ -82,19 +84,18 @@ def _have_all(clients: list[Client]) -> bool:
     return all(client.count >= N for client in clients)
 
 
-def _changes(server: ServerProcess, load: Load, fast: tuple[Client, ...], count: int) -> list[float]:
-    """Milliseconds until the last of `fast` has a change, for each of so many."""
-    took = []
-    for stamp in itertools.islice(_STAMPS, count):
-        name = resources.name(stamp % N)
-        change = OneChange(name, stamp, len(fast))
-        load.watch = _only(fast, change)
-        begun = time.monotonic()
-        server.tell("change", name=name, stamp=stamp)
-        took.append((load.until(change.is_everywhere, timeout=10, what="a change") - begun) * 1e3)
-        server.finished()
-        settle(server, load)
-    return took
+def _change(server: ServerProcess, load: Load, fast: tuple[Client, ...]) -> float:
+    """Milliseconds until the last of `fast` has a change."""
+    stamp = next(_STAMPS)
+    name = resources.name(stamp % N)
+    change = OneChange(name, stamp, len(fast))
+    load.watch = _only(fast, change)
+    begun = time.monotonic()
+    server.tell("change", name=name, stamp=stamp)
+    ended = load.until(change.is_everywhere, timeout=10, what="a change")
+    server.finished()
+    come_to_rest(server, load)
+    return (ended - begun) * 1e3
 
 
 def _only(

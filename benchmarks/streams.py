@@ -8,8 +8,8 @@ received is checked all the way: a change once on each stream and with the right
 import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, TypeVar
 
 from benchmarks import resources
 from benchmarks.contenders import Contender
@@ -49,7 +49,7 @@ BURST: Final = 0.01
 TRIES: Final = 2
 """How often a rate is tried: a machine that did something else meanwhile does not count."""
 
-CHANGES: Final = 30
+TRIALS: Final = 60
 """Single changes that are measured, of those that the machine was fast for all the time."""
 
 LONG_ENOUGH: Final = 60.0
@@ -59,6 +59,8 @@ AT_LEAST: Final = 3
 
 CHANGED: Final = 10
 """Resources that change while clients are away."""
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -72,8 +74,6 @@ class Session:
     kind: str = "clusters"
     names: Sequence[str] = ()
     """What each client asks for; everything, where this is empty."""
-    shares: list[float] = field(default_factory=list)
-    """How busy the load client was with each change, as a share of one core."""
 
     @property
     def type_url(self) -> str:
@@ -164,35 +164,29 @@ class Session:
 
     def _one_change(self, server: ServerProcess, load: Load) -> Iterator[Figure]:
         self._say("one change at a time")
-        took: list[float] = []
-        cpu: list[float] = []
-        loop: list[float] = []
-        deadline = time.monotonic() + LONG_ENOUGH
-        for number in itertools.count(1):
-            is_late = time.monotonic() > deadline
-            if len(took) >= (AT_LEAST if is_late else CHANGES):
-                break
-            name, stamp = resources.name(number * 7919 % self.n), self._stamp()
-            used, used_by_loop, busy = server.cpu_seconds(), server.loop_seconds(), time.process_time()
-            change = OneChange(name, stamp, len(load.clients))
-            load.watch = change
-            begun = time.monotonic()
-            server.tell("change", name=name, stamp=stamp)
-            ended = load.until(change.is_everywhere, timeout=30, what=f"a change of {name} on every stream")
-            share = (time.process_time() - busy) / (ended - begun)
-            server.finished()
-            come_to_rest(server, load)
-            used, used_by_loop = server.cpu_seconds() - used, server.loop_seconds() - used_by_loop
-            if wait_until_fast(load.quiet) or is_late:
-                took.append((ended - begun) * 1e3)
-                self.shares.append(share)
-                cpu.append(used * 1e3)
-                loop.append(used_by_loop * 1e3)
+        numbers = itertools.count(1)
+        found = trials(load, lambda: self._change(server, load, next(numbers)))
+        took, cpu, loop, shares = map(list, zip(*found, strict=True))
         yield self._figure("one change, last stream has it", "ms", took)
         yield self._figure("one change, server CPU", "ms", cpu)
         if self.contender.loops:
             yield self._figure("one change, CPU of the event loop's thread", "ms", loop)
-        yield self._figure("one change, load client's share of a core", "", self.shares)
+        yield self._figure("one change, load client's share of a core", "", shares)
+
+    def _change(self, server: ServerProcess, load: Load, number: int) -> tuple[float, float, float, float]:
+        """Milliseconds until all streams have it, of CPU time and of the loop's; how busy the load client was."""
+        name, stamp = resources.name(number * 7919 % self.n), self._stamp()
+        used, used_by_loop, busy = server.cpu_seconds(), server.loop_seconds(), time.process_time()
+        change = OneChange(name, stamp, len(load.clients))
+        load.watch = change
+        begun = time.monotonic()
+        server.tell("change", name=name, stamp=stamp)
+        seconds = load.until(change.is_everywhere, timeout=30, what=f"a change of {name} on every stream") - begun
+        share = (time.process_time() - busy) / seconds
+        server.finished()
+        come_to_rest(server, load)
+        used, used_by_loop = server.cpu_seconds() - used, server.loop_seconds() - used_by_loop
+        return seconds * 1e3, used * 1e3, used_by_loop * 1e3, share
 
     def _sustained(
         self, server: ServerProcess, load: Load, what: str, *, among: int, together: bool = False
@@ -239,6 +233,19 @@ class Session:
 
     def _stamp(self) -> int:
         return next(self._stamps)
+
+
+def trials(load: Load, trial: Callable[[], T]) -> list[T]:
+    """What so many trials found that begin and end when the machine is fast; the first begins at once."""
+    found: list[T] = []
+    deadline = time.monotonic() + LONG_ENOUGH
+    while True:
+        is_late = time.monotonic() > deadline
+        if len(found) >= (AT_LEAST if is_late else TRIALS):
+            return found
+        result = trial()
+        if wait_until_fast(load.quiet) or is_late:
+            found.append(result)
 
 
 def settle(server: ServerProcess, load: Load) -> None:
