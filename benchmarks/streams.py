@@ -1,7 +1,7 @@
 """What a server does for a thousand streams, the same for every server: one session with each.
 
-A session is: a storm of clients, each of which is sent everything; the memory that they keep; one change at a time;
-changes as fast as all clients follow; and a storm of clients that come back and know nearly everything. What is
+A session is: storms of clients, each of which is sent everything; the memory that they keep; one change at a time;
+changes as fast as all clients follow; and storms of clients that come back and know nearly everything. What is
 received is checked all the way: a change once on each stream and with the right content, and nothing else.
 """
 
@@ -51,6 +51,9 @@ TRIES: Final = 2
 
 TRIALS: Final = 60
 """Single changes that are measured, of those that the machine was fast for all the time."""
+
+STORMS: Final = 3
+"""Storms, likewise."""
 
 LONG_ENOUGH: Final = 60.0
 """Seconds after which `AT_LEAST` are enough, and all count."""
@@ -109,56 +112,75 @@ class Session:
     # --- storms ------------------------------------------------------------------------------------------------------
 
     def _storm(self, server: ServerProcess, load: Load) -> Iterator[Figure]:
-        self._say("connect storm")
+        self._say("connect storms")
         first = load.first_request(self.names)
-        check = load.watch = FirstState(self.n)
+        load.watch = FirstState(self.n)
         load.connect([first] * WARM_UP, resources=self.n, at_a_time=AT_A_TIME, timeout=60)
-        settle(server, load)
-        server.ask("collect")
-        memory = server.memory_bytes()
-        cpu, busy, begun = server.cpu_seconds(), time.process_time(), time.monotonic()
-        timeout = 300
-        ended = load.connect([first] * self.streams, resources=self.n, at_a_time=AT_A_TIME, timeout=timeout)
-        yield self._figure("connect storm", "s", [ended - begun])
-        share = (time.process_time() - busy) / (ended - begun)
-        settle(server, load)
-        yield self._figure("connect storm, server CPU", "s", [server.cpu_seconds() - cpu])
-        yield self._figure("connect storm, load client's share of a core", "", [share])
-        check.finish(load.clients)
-        server.ask("collect")
-        kept = (server.memory_bytes() - memory) / self.streams
-        yield self._figure("memory of an idle stream", "bytes", [kept])
-        for client in load.clients[:WARM_UP]:
+        before = tuple(load.clients)
+        memory: list[int] = []
+
+        def storm() -> tuple[float, float, float]:
+            for client in load.clients[WARM_UP:]:
+                load.drop(client)
+            memory.append(_memory(server, load))
+            check = load.watch = FirstState(self.n)
+            found = self._arrive(server, load, [first] * self.streams, self.n)
+            check.finish(load.clients[WARM_UP:])
+            memory.append(_memory(server, load))
+            return found
+
+        yield from self._storms("connect storm", trials(load, storm, STORMS))
+        yield self._figure("memory of an idle stream", "bytes", [(memory[1] - memory[0]) / self.streams])
+        for client in before:
             load.drop(client)
         settle(server, load)
 
     def _reconnect(self, server: ServerProcess, load: Load) -> Iterator[Figure]:
-        self._say("reconnect storm")
+        self._say("reconnect storms")
         newest: dict[str, str] = {}
         load.watch = lambda _client, received: newest.update(received.versions)
         load.connect([load.first_request(self.names)], resources=self.n, at_a_time=1, timeout=60)
-        for client in tuple(load.clients):
-            load.drop(client)
-        stamps = {resources.name(number): self._stamp() for number in range(CHANGED)}
-        for name, stamp in stamps.items():
-            server.ask("change", name=name, stamp=stamp)
-        requests = [load.returning_request(newest, self.names, seed) for seed in range(self.streams)]
-        received: dict[Client, dict[str, int]] = {}
 
-        def note(client: Client, response: Received) -> None:
-            held = received.setdefault(client, {})
-            for name, stamp in response.stamps.items():
-                if stamps.get(name) != stamp or name in held:
-                    raise LoadError(f"a client that came back was sent {name} (stamp {stamp}), which it has")
-                held[name] = stamp
+        def storm() -> tuple[float, float, float]:
+            for client in tuple(load.clients):
+                load.drop(client)
+            stamps = {resources.name(number): self._stamp() for number in range(CHANGED)}
+            for name, stamp in stamps.items():
+                server.ask("change", name=name, stamp=stamp)
+            requests = [load.returning_request(newest, self.names, seed) for seed in range(self.streams)]
+            received: dict[Client, dict[str, int]] = {}
 
-        load.watch = note
+            def note(client: Client, response: Received) -> None:
+                newest.update(response.versions)
+                held = received.setdefault(client, {})
+                for name, stamp in response.stamps.items():
+                    if stamps.get(name) != stamp or name in held:
+                        raise LoadError(f"a client that came back was sent {name} (stamp {stamp}), which it has")
+                    held[name] = stamp
+
+            load.watch = note
+            return self._arrive(server, load, requests, CHANGED)
+
+        yield from self._storms("reconnect storm", trials(load, storm, STORMS))
+
+    def _arrive(
+        self, server: ServerProcess, load: Load, requests: Sequence[bytes], count: int
+    ) -> tuple[float, float, float]:
+        """Seconds until clients that come with these requests have `count` resources each, of CPU time as well; how
+        busy the load client was.
+        """
         settle(server, load)
-        cpu, begun = server.cpu_seconds(), time.monotonic()
-        ended = load.connect(requests, resources=CHANGED, at_a_time=AT_A_TIME, timeout=120)
-        yield self._figure("reconnect storm", "s", [ended - begun])
-        settle(server, load)
-        yield self._figure("reconnect storm, server CPU", "s", [server.cpu_seconds() - cpu])
+        cpu, busy, begun = server.cpu_seconds(), time.process_time(), time.monotonic()
+        seconds = load.connect(requests, resources=count, at_a_time=AT_A_TIME, timeout=300) - begun
+        share = (time.process_time() - busy) / seconds
+        come_to_rest(server, load)
+        return seconds, server.cpu_seconds() - cpu, share
+
+    def _storms(self, what: str, found: Sequence[tuple[float, float, float]]) -> Iterator[Figure]:
+        seconds, cpu, shares = map(list, zip(*found, strict=True))
+        yield self._figure(what, "s", seconds)
+        yield self._figure(f"{what}, server CPU", "s", cpu)
+        yield self._figure(f"{what}, load client's share of a core", "", shares)
 
     # --- changes -----------------------------------------------------------------------------------------------------
 
@@ -235,13 +257,13 @@ class Session:
         return next(self._stamps)
 
 
-def trials(load: Load, trial: Callable[[], T]) -> list[T]:
+def trials(load: Load, trial: Callable[[], T], enough: int = TRIALS) -> list[T]:
     """What so many trials found that begin and end when the machine is fast; the first begins at once."""
     found: list[T] = []
     deadline = time.monotonic() + LONG_ENOUGH
     while True:
         is_late = time.monotonic() > deadline
-        if len(found) >= (AT_LEAST if is_late else TRIALS):
+        if len(found) >= (AT_LEAST if is_late else enough):
             return found
         result = trial()
         if wait_until_fast(load.quiet) or is_late:
@@ -271,6 +293,13 @@ def come_to_rest(server: ServerProcess, load: Load) -> None:
             raise TooLateError(f"a server did not come to rest within {SETTLED:g} s")
         used = now
         load.quiet(LOOK)
+
+
+def _memory(server: ServerProcess, load: Load) -> int:
+    """Bytes that a server needs, once it is at rest."""
+    come_to_rest(server, load)
+    server.ask("collect")
+    return server.memory_bytes()
 
 
 class FirstState:
