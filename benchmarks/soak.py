@@ -15,7 +15,8 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from tempfile import TemporaryFile
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import IO, Final
 
 from benchmarks import resources
@@ -132,11 +133,19 @@ def soak(
     Raises:
         LoadError: a client that stays lacks something, or the server's log tells of more than who came and went.
     """
-    with (
-        TemporaryFile("w+") as log,
-        ServerProcess(RIME.command("clusters", N), log=log) as server,
-        Load(server.port, CLUSTER) as load,
-    ):
+    with NamedTemporaryFile("w") as log:
+        states = _soak(connects, changes, progress, warm_up=warm_up, wave=wave, log=log)
+        lines = Path(log.name).read_text(encoding="utf-8").splitlines()
+    troubles = [line for line in lines if line.split()[1:2] != ["info"]]
+    if troubles:
+        raise LoadError(f"the server's log tells of {len(troubles):,} troubles; the first: {troubles[0]}")
+    return states
+
+
+def _soak(
+    connects: int, changes: int, progress: Callable[[str], object], *, warm_up: int, wave: int, log: IO[str]
+) -> tuple[State, State]:
+    with ServerProcess(RIME.command("clusters", N), log=log) as server, Load(server.port, CLUSTER) as load:
         clients = Soak(server, load)
         clients.settle_in()
         before = None
@@ -147,16 +156,7 @@ def soak(
                 progress(f"{gone:,} of {warm_up + connects:,} clients have come and gone")
             clients.wave(wave, changes * wave // connects)
         assert before is not None
-        after = clients.state()
-        _check(log)
-        return before, after
-
-
-def _check(log: IO[str]) -> None:
-    log.seek(0)
-    troubles = [line.strip() for line in log if line.split()[1:2] != ["info"]]
-    if troubles:
-        raise LoadError(f"the server's log tells of {len(troubles):,} troubles; the first: {troubles[0]}")
+        return before, clients.state()
 
 
 def measure(progress: Callable[[str], object]) -> Iterator[Figure]:

@@ -140,11 +140,13 @@ class Session:
         newest: dict[str, str] = {}
         load.watch = lambda _client, received: newest.update(received.versions)
         load.connect([load.first_request(self.names)], resources=self.n, at_a_time=1, timeout=60)
+        numbers = itertools.count()
 
         def storm() -> tuple[float, float, float]:
             for client in tuple(load.clients):
                 load.drop(client)
-            stamps = {resources.name(number): self._stamp() for number in range(CHANGED)}
+            changed = [resources.name(number % self.n) for number in itertools.islice(numbers, CHANGED)]
+            stamps = {name: self._stamp() for name in changed}
             for name, stamp in stamps.items():
                 server.ask("change", name=name, stamp=stamp)
             requests = [load.returning_request(newest, self.names, seed) for seed in range(self.streams)]

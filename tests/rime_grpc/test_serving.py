@@ -5,7 +5,7 @@ import logging
 import socket
 from contextlib import AsyncExitStack
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 import grpc
 import pytest
@@ -21,6 +21,8 @@ from tests.rime_grpc.fake_context import FakeContext
 from tests.rime_grpc.fake_siblings import Siblings
 
 pytestmark = pytest.mark.asyncio
+
+FETCH_CLUSTERS = "/envoy.service.cluster.v3.ClusterDiscoveryService/FetchClusters"
 
 
 @pytest.fixture
@@ -259,7 +261,7 @@ async def test_a_stream_leaves_nothing_behind(plane):
 
 @pytest.mark.parametrize(
     ("path", "request_of"),
-    [(DELTA_ADS, Request), ("/envoy.service.cluster.v3.ClusterDiscoveryService/FetchClusters", SotwRequest)],
+    [(DELTA_ADS, Request), (FETCH_CLUSTERS, SotwRequest)],
     ids=["stream", "fetch"],
 )
 async def test_a_client_that_goes_in_the_middle_of_what_it_is_sent_is_no_error(path, request_of, plane, caplog):
@@ -279,10 +281,11 @@ async def test_a_client_that_goes_in_the_middle_of_what_it_is_sent_is_no_error(p
 class GoneContext(FakeContext):
     """A call whose client is gone when it is answered."""
 
-    def __init__(self, peer):
+    def __init__(self, peer, request):
         super().__init__()
         self.uri = peer
-        self.requests.put_nowait(b"")
+        self.status = None
+        self.requests.put_nowait(request)
         self.failed = asyncio.Event()
 
     def peer(self):
@@ -291,22 +294,36 @@ class GoneContext(FakeContext):
     def auth_context(self):
         return {}
 
+    def done(self):
+        return self.status is not None
+
     async def write(self, _):
         self.failed.set()
         raise grpc.aio.InternalError("the batch failed")
 
+    async def abort(self, code, _):
+        self.status = code
+        await self.write(b"")
+
+
+A_CLIENT = "ipv4:127.0.0.1:5000"
+A_SIBLING = "unix:/run/rime/1"
+
+
+def served(streams, path, context):
+    """The task of a call."""
+    handler = streams.service(cast("grpc.HandlerCallDetails", SimpleNamespace(method=path)))
+    return asyncio.create_task(handler.stream_stream(None, context))
+
 
 @pytest.mark.parametrize(
     ("path", "peer"),
-    [(CHECK, "ipv4:127.0.0.1:5000"), (WATCH, "ipv4:127.0.0.1:5000")]
-    + [(path, peer) for path in csds.METHODS for peer in ("ipv4:127.0.0.1:5000", "unix:/run/rime/1")],
+    [(path, A_CLIENT) for path in (CHECK, WATCH, *csds.METHODS)] + [(path, A_SIBLING) for path in csds.METHODS],
 )
 async def test_nor_is_it_in_any_other_call(path, peer, plane, monkeypatch):
     streams = serving._Streams(plane.server(), Config(), shared=None)
-    details = cast("grpc.HandlerCallDetails", SimpleNamespace(method=path))
-    serve = cast("Any", streams.service(details)).stream_stream
-    context = GoneContext(peer)
-    call = asyncio.create_task(serve(None, context))
+    context = GoneContext(peer, b"")
+    call = served(streams, path, context)
     await context.failed.wait()
     await asyncio.sleep(0)
     assert not call.done(), "gRPC is about to cancel it"
@@ -315,4 +332,25 @@ async def test_nor_is_it_in_any_other_call(path, peer, plane, monkeypatch):
         await call
     monkeypatch.setattr(serving, "CANCELLED_WITHIN", 0.0)
     with pytest.raises(grpc.aio.InternalError):
-        await serve(None, GoneContext(peer))
+        await served(streams, path, GoneContext(peer, b""))
+
+
+@pytest.mark.parametrize(
+    ("path", "peer"),
+    [(path, A_CLIENT) for path in (DELTA_ADS, FETCH_CLUSTERS, CHECK, WATCH, *csds.METHODS)]
+    + [(path, A_SIBLING) for path in csds.METHODS],
+)
+async def test_a_call_that_is_refused_is_over_at_once_also_where_its_client_has_gone(path, peer, plane):
+    """gRPC cancels no call that was given a status: it would count as a stream for as long as it waited."""
+    streams = serving._Streams(plane.server(), Config(max_streams=1), shared=None)
+    for _ in range(2):
+        context = GoneContext(peer, b"no request")
+        call = served(streams, path, context)
+        await context.failed.wait()
+        await asyncio.sleep(0)
+        assert isinstance(call.exception(), grpc.aio.InternalError)
+    follows = GoneContext(A_CLIENT, b"")
+    call = served(streams, WATCH, follows)
+    await follows.failed.wait()
+    assert follows.status is None, "there is room for it"
+    call.cancel()

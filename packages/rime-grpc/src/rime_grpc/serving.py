@@ -46,7 +46,7 @@ four round trips; with the 64 KiB that HTTP/2 begins with it would be sixty.
 GRACE: Final = 0.5
 """Seconds that streams have to end when the server stops; the whole process is to end within one."""
 
-CANCELLED_WITHIN: Final = 10.0
+CANCELLED_WITHIN: Final = 1.0
 """Seconds in which gRPC cancels a call whose client has gone; it takes milliseconds."""
 
 
@@ -162,7 +162,7 @@ class _Streams(grpc.GenericRpcHandler):
                 del self._open[stream]
 
     async def _check(self, _requests: object, context: "Context") -> None:
-        async with _client_may_go():
+        async with _client_may_go(context):
             await self._health.check(context)
 
     async def _watch(self, _requests: object, context: "Context") -> None:
@@ -171,7 +171,7 @@ class _Streams(grpc.GenericRpcHandler):
 
     async def _tell(self, status: csds.ClientStatus, _requests: object, context: "Context") -> None:
         if is_sibling(context):
-            async with _client_may_go():
+            async with _client_may_go(context):
                 await status.serve_sibling(context)
             return
         async with self._admitted(context) as peer:
@@ -187,23 +187,24 @@ class _Streams(grpc.GenericRpcHandler):
         if refusal is not None:
             await context.abort(grpc.StatusCode[refusal.code], refusal.message)
         try:
-            async with _client_may_go():
+            async with _client_may_go(context):
                 yield peer
         finally:
             self._gate.gone(peer.address)
 
 
 @asynccontextmanager
-async def _client_may_go() -> AsyncIterator[None]:
+async def _client_may_go(context: "Context") -> AsyncIterator[None]:
     """A call whose client may go in the middle of what it is sent.
 
     gRPC then ends the call by cancelling its task; but what is being written may fail a moment earlier, and gRPC would
-    log this as an error of the server's.
+    log this as an error of the server's. A call to which the server has given a status is over, and not cancelled.
     """
     try:
         yield
     except grpc.aio.InternalError:
-        await asyncio.sleep(CANCELLED_WITHIN)
+        if not context.done():
+            await asyncio.sleep(CANCELLED_WITHIN)
         raise
 
 
