@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import IO, Final
+from typing import Final
 
 from benchmarks import resources
 from benchmarks.contenders import RIME
@@ -133,30 +133,24 @@ def soak(
     Raises:
         LoadError: a client that stays lacks something, or the server's log tells of more than who came and went.
     """
+    before = None
     with NamedTemporaryFile("w") as log:
-        states = _soak(connects, changes, progress, warm_up=warm_up, wave=wave, log=log)
+        with ServerProcess(RIME.command("clusters", N), log=log) as server, Load(server.port, CLUSTER) as load:
+            clients = Soak(server, load)
+            clients.settle_in()
+            for gone in range(0, warm_up + connects, wave):
+                if gone == warm_up:
+                    before = clients.state()
+                if gone % (10 * wave) == 0:
+                    progress(f"{gone:,} of {warm_up + connects:,} clients have come and gone")
+                clients.wave(wave, changes * wave // connects)
+            after = clients.state()
         lines = Path(log.name).read_text(encoding="utf-8").splitlines()
     troubles = [line for line in lines if line.split()[1:2] != ["info"]]
     if troubles:
         raise LoadError(f"the server's log tells of {len(troubles):,} troubles; the first: {troubles[0]}")
-    return states
-
-
-def _soak(
-    connects: int, changes: int, progress: Callable[[str], object], *, warm_up: int, wave: int, log: IO[str]
-) -> tuple[State, State]:
-    with ServerProcess(RIME.command("clusters", N), log=log) as server, Load(server.port, CLUSTER) as load:
-        clients = Soak(server, load)
-        clients.settle_in()
-        before = None
-        for gone in range(0, warm_up + connects, wave):
-            if gone == warm_up:
-                before = clients.state()
-            if gone % (10 * wave) == 0:
-                progress(f"{gone:,} of {warm_up + connects:,} clients have come and gone")
-            clients.wave(wave, changes * wave // connects)
-        assert before is not None
-        return before, clients.state()
+    assert before is not None
+    return before, after
 
 
 def measure(progress: Callable[[str], object]) -> Iterator[Figure]:

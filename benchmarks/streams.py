@@ -116,7 +116,6 @@ class Session:
         first = load.first_request(self.names)
         load.watch = FirstState(self.n)
         load.connect([first] * WARM_UP, resources=self.n, at_a_time=AT_A_TIME, timeout=60)
-        before = tuple(load.clients)
         memory: list[int] = []
 
         def storm() -> tuple[float, float, float]:
@@ -131,7 +130,7 @@ class Session:
 
         yield from self._storms("connect storm", trials(load, storm, STORMS))
         yield self._figure("memory of an idle stream", "bytes", [(memory[1] - memory[0]) / self.streams])
-        for client in before:
+        for client in load.clients[:WARM_UP]:
             load.drop(client)
         settle(server, load)
 
