@@ -13,16 +13,18 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from benchmarks import edit, envoy, experiments, kernel, machine, pressure, soak, stages
 from benchmarks.contenders import BARE, RIME, Contender, go_control_plane
+from benchmarks.envoy import NoEnvoyError
 from benchmarks.figures import Figure
 from benchmarks.load.client import LoadError
 from benchmarks.load.http2 import CallEndedError
 from benchmarks.peers import build
+from benchmarks.peers.build import BuildError, MissingToolError
 from benchmarks.resources import name
 from benchmarks.servers.process import ServerProcess
 from benchmarks.streams import Session
@@ -31,14 +33,6 @@ from rime_core import COMPILED
 STREAMS = 1000
 FEWER_STREAMS = (10, 100)
 SIZES = (200, 1_000, 10_000)
-PARTS = {
-    "kernel": kernel.measure,
-    "experiments": experiments.measure,
-    "stages": stages.measure,
-    "pressure": pressure.measure,
-    "edit": edit.measure,
-    "soak": soak.measure,
-}
 PACKAGES = ("rime-core", "rime-grpc", "grpcio", "protobuf", "xxhash", "anyio", "uvloop")
 
 _begun = time.monotonic()
@@ -53,7 +47,11 @@ def main() -> None:
         help="measure go-control-plane and the crate rime-xds as well, edits through a real Envoy, and the soak",
     )
     parser.add_argument("--only", choices=PARTS, help="measure this part alone")
-    parser.add_argument("--out", type=Path, help="the file to write results to; else they are printed alone")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="the file to write results to, of which --only renews a part; without it they are printed alone",
+    )
     options = parser.parse_args()
     if options.out is not None and not options.out.parent.is_dir():
         parser.error(f"--out: there is no folder {options.out.parent}")
@@ -66,9 +64,11 @@ def main() -> None:
             figures.append(figure)
             print(_line(figure), flush=True)
         results = circumstances(peers=options.peers, only=options.only)
-    except (LoadError, CallEndedError, build.MissingToolError, build.BuildError, envoy.NoEnvoyError) as error:
+        results["figures"] = [figure.as_json() for figure in figures]
+        if options.only is not None and options.out is not None and options.out.is_file():
+            results = renewed(json.loads(options.out.read_text(encoding="utf-8")), results)
+    except (LoadError, CallEndedError, MissingToolError, BuildError, NoEnvoyError, OtherError) as error:
         sys.exit(str(error))
-    results["figures"] = [figure.as_json() for figure in figures]
     if options.out is not None:  # all of it, or what was there stays
         options.out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
         progress(f"written to {options.out}")
@@ -80,9 +80,7 @@ def measured(*, peers: bool) -> Iterator[Figure]:
     if peers:
         envoy.find()
         yield from soak.measure(progress)  # first, for it may fail
-    yield from kernel.measure(progress)
-    if COMPILED:
-        yield from _interpreted_kernel()
+    yield from kernels(progress)
     yield from experiments.measure(progress)
     yield from stages.measure(progress)
     for n in SIZES:
@@ -111,8 +109,11 @@ def measured(*, peers: bool) -> Iterator[Figure]:
         yield from edit.measure(progress)
 
 
-def _interpreted_kernel() -> Iterator[Figure]:
-    """What the kernel costs where it is not compiled, which is what the sources are."""
+def kernels(progress: Callable[[str], object]) -> Iterator[Figure]:
+    """What the kernel costs, and where it is compiled, what it costs where it is not: that is what the sources are."""
+    yield from kernel.measure(progress)
+    if not COMPILED:
+        return
     progress("the same, not compiled")
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     command = [sys.executable, "-m", "benchmarks.kernel"]
@@ -121,6 +122,16 @@ def _interpreted_kernel() -> Iterator[Figure]:
         yield from (Figure(**json.loads(line)) for line in kernel_process.stdout)
     if kernel_process.returncode:
         raise SystemExit(f"{' '.join(command)} ended with status {kernel_process.returncode}")
+
+
+PARTS = {
+    "kernel": kernels,
+    "experiments": experiments.measure,
+    "stages": stages.measure,
+    "pressure": pressure.measure,
+    "edit": edit.measure,
+    "soak": soak.measure,
+}
 
 
 def _of_crate(line: dict[str, Any]) -> Figure:
@@ -145,6 +156,31 @@ def circumstances(*, peers: bool, only: str | None) -> dict[str, Any]:
             **(_versions_of_peers() if peers else {}),
         },
     }
+
+
+def renewed(kept: dict[str, Any], results: dict[str, Any]) -> dict[str, Any]:
+    """What was kept, with the figures of a part that was measured anew, and how that was.
+
+    Raises:
+        OtherError: the rest was measured on another machine, or with other versions.
+    """
+    for what in ("machine", "system", "versions"):
+        old, new = kept[what], results[what]
+        same = all(old[each] == new[each] for each in old.keys() & new.keys()) if what == "versions" else old == new
+        if not same:
+            raise OtherError(f"a part is not renewed where the {what} was {old}, and is {new}: measure all anew")
+    anew = {_what(each): each for each in results["figures"]}
+    figures = [anew.pop(_what(each), each) for each in kept["figures"]]
+    again = kept.get("again", {}) | {results["command"]: results["date"]}
+    return kept | {"again": again, "figures": [*figures, *anew.values()]}
+
+
+class OtherError(Exception):
+    """Figures that cannot stand beside those that there are."""
+
+
+def _what(figure: dict[str, Any]) -> tuple[str, str, int, int]:
+    return figure["figure"], figure["of"], figure["n"], figure["streams"]
 
 
 def _versions_of_peers() -> dict[str, str]:

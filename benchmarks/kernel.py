@@ -4,6 +4,7 @@ Bodies are made before the clock runs: a kernel is handed bytes. An unchanged `a
 the same object, as every source hands them. `python -m benchmarks.kernel` gives the figures alone, a line of JSON each.
 """
 
+import itertools
 import json
 import sys
 import tracemalloc
@@ -12,11 +13,18 @@ from functools import partial
 from typing import Final
 
 from benchmarks.figures import Figure, figure, nanoseconds
-from benchmarks.machine import wait_until_fast
+from benchmarks.machine import T, trials
 from rime_core import CLUSTER, COMPILED, Plane, Subscriber
 
 SIZE: Final = 1024
 RUNS: Final = 15
+"""Runs that are measured, of those that the machine was fast for all the time."""
+
+AT_LEAST: Final = 5
+"""Runs that are enough once `LONG_ENOUGH` seconds are over; then all count."""
+
+LONG_ENOUGH: Final = 5.0
+
 BATCH: Final = 2000
 """Changes that one run consists of."""
 
@@ -25,6 +33,7 @@ FEW: Final = 100
 
 SUBSCRIBERS: Final = 100
 BULK: Final = 100_000
+BULK_RUNS: Final = 7
 
 
 def of() -> str:
@@ -66,21 +75,25 @@ def applying(n: int) -> Iterator[Figure]:
     plane, names = filled(n)
     everywhere = [names[number * 7919 % n] for number in range(BATCH)]
     few = [everywhere[number % FEW] for number in range(BATCH)]
-    stamp = 1
+    stamps = itertools.count(1, BATCH)
     for targets, which in (everywhere, ""), (few, ", of the same few"):
-        changed, unchanged = [], []
-        wait_until_fast()
-        for _ in range(RUNS):
-            bodies = [(stamp + number).to_bytes(8) * (SIZE // 8) for number in range(BATCH)]
-            stamp += BATCH
 
-            changed.append(nanoseconds(partial(apply_all, plane, targets, bodies), each=BATCH))
+        def run(targets: list[str] = targets) -> tuple[float, float]:
+            stamp = next(stamps)
+            bodies = [(stamp + number).to_bytes(8) * (SIZE // 8) for number in range(BATCH)]
+            changed = nanoseconds(partial(apply_all, plane, targets, bodies), each=BATCH)
             there = plane.snapshot()[CLUSTER]
             equal = {name: bytes(bytearray(there[name].body)) for name in targets}
             copies = [equal[name] for name in targets]
-            unchanged.append(nanoseconds(partial(apply_all, plane, targets, copies), each=BATCH))
+            return changed, nanoseconds(partial(apply_all, plane, targets, copies), each=BATCH)
+
+        changed, unchanged = zip(*_runs(run), strict=True)
         yield figure(f"apply changed{which}", of(), n, "ns", changed)
         yield figure(f"apply unchanged{which}", of(), n, "ns", unchanged)
+
+
+def _runs(run: Callable[[], T], enough: int = RUNS) -> list[T]:
+    return trials(run, enough, at_least=min(AT_LEAST, enough), seconds=LONG_ENOUGH)
 
 
 def apply_all(plane: Plane, names: list[str], bodies: list[bytes]) -> None:
@@ -100,13 +113,13 @@ def subscribers(n: int) -> Figure:
         subscriber = server.subscribe(CLUSTER, wake=partial(_note, woken, everybody, place))
         everybody.append(subscriber)
         subscriber.acknowledge_update(subscriber.initial())
-    rounds, stamp, values = 200, 1, []
-    wait_until_fast()
-    for _ in range(RUNS):
-        bodies = [(stamp + number).to_bytes(8) * (SIZE // 8) for number in range(rounds)]
-        stamp += rounds
+    rounds, stamps = 200, itertools.count(1, 200)
 
-        def run(bodies: list[bytes] = bodies) -> None:
+    def run() -> float:
+        stamp = next(stamps)
+        bodies = [(stamp + number).to_bytes(8) * (SIZE // 8) for number in range(rounds)]
+
+        def change() -> None:
             for number, body in enumerate(bodies):
                 plane.apply(CLUSTER, names[number % n], body)
                 assert len(woken) == SUBSCRIBERS
@@ -116,8 +129,9 @@ def subscribers(n: int) -> Figure:
                     subscriber.acknowledge_update(update)
                 woken.clear()
 
-        values.append(nanoseconds(run, each=rounds))
-    return figure(f"apply + {SUBSCRIBERS} subscribers", of(), n, "ns", values, streams=SUBSCRIBERS)
+        return nanoseconds(change, each=rounds)
+
+    return figure(f"apply + {SUBSCRIBERS} subscribers", of(), n, "ns", _runs(run), streams=SUBSCRIBERS)
 
 
 def _note(woken: list[Subscriber], everybody: list[Subscriber], place: int) -> None:
@@ -146,18 +160,20 @@ def memory(n: int) -> Figure:
 def bulk() -> Figure:
     """A first state in one transaction."""
     names = [f"resource-{number}" for number in range(BULK)]
-    values = []
-    for run in range(7):
-        bodies = [(run * BULK + number).to_bytes(8) * (SIZE // 8) for number in range(BULK)]
+    stamps = itertools.count(0, BULK)
 
-        def load(bodies: list[bytes] = bodies) -> None:
+    def run() -> float:
+        stamp = next(stamps)
+        bodies = [(stamp + number).to_bytes(8) * (SIZE // 8) for number in range(BULK)]
+
+        def load() -> None:
             with Plane().transaction() as transaction:
                 for name, body in zip(names, bodies, strict=True):
                     transaction.apply(CLUSTER, name, body)
 
-        wait_until_fast()
-        values.append(nanoseconds(load, each=1))
-    return figure("load at once", of(), BULK, "ns", values)
+        return nanoseconds(load, each=1)
+
+    return figure("load at once", of(), BULK, "ns", _runs(run, BULK_RUNS))
 
 
 if __name__ == "__main__":

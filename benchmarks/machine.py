@@ -9,7 +9,9 @@ done many times counts only where it was so at the end as well.
 import os
 import time
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, TypeVar
+
+T = TypeVar("T")
 
 ABOUT: Final = 1.15
 """What is about as fast, as a factor."""
@@ -37,6 +39,29 @@ def wait_until_fast(pause: Callable[[float], object] = time.sleep) -> bool:
             break
         pause(PAUSE)
     return False
+
+
+def trials(
+    trial: Callable[[], T],
+    enough: int,
+    *,
+    at_least: int,
+    seconds: float,
+    pause: Callable[[float], object] = time.sleep,
+) -> list[T]:
+    """What so many trials found that begin and end when the machine is fast; the first begins at once.
+
+    After so many seconds `at_least` of them are enough, and all count.
+    """
+    found: list[T] = []
+    deadline = time.monotonic() + seconds
+    while True:
+        is_late = time.monotonic() > deadline
+        if len(found) >= (at_least if is_late else enough):
+            return found
+        result = trial()
+        if wait_until_fast(pause) or is_late:
+            found.append(result)
 
 
 def _is_fast(took: Mapping[int, float]) -> bool:

@@ -203,9 +203,11 @@ def circumstances(results: Results) -> str:
     """Where and when, and how to have it again."""
     kept, machine = results.kept, results.kept["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in kept["versions"].items())
+    again = kept.get("again", {}).items()
+    parts = "".join(f" A part of it was measured again, by `{command}` on {date}." for command, date in again)
     return (
         f"`{kept['command']}` on {kept['date']}: {machine['cores']} cores ({machine['processor']}),"
-        f" {machine['memory_gib']:g} GiB, {kept['system']}; {versions}."
+        f" {machine['memory_gib']:g} GiB, {kept['system']}; {versions}.{parts}"
     )
 
 

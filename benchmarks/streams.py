@@ -9,14 +9,14 @@ import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final
 
-from benchmarks import resources
+from benchmarks import machine, resources
 from benchmarks.contenders import Contender
 from benchmarks.figures import Figure, figure
 from benchmarks.load.client import Client, Load, LoadError, TooLateError
 from benchmarks.load.response import Received
-from benchmarks.machine import wait_until_fast
+from benchmarks.machine import T
 from benchmarks.servers.process import ServerProcess
 
 AT_A_TIME: Final = 16
@@ -62,8 +62,6 @@ AT_LEAST: Final = 3
 
 CHANGED: Final = 10
 """Resources that change while clients are away."""
-
-T = TypeVar("T")
 
 
 @dataclass
@@ -259,16 +257,8 @@ class Session:
 
 
 def trials(load: Load, trial: Callable[[], T], enough: int = TRIALS) -> list[T]:
-    """What so many trials found that begin and end when the machine is fast; the first begins at once."""
-    found: list[T] = []
-    deadline = time.monotonic() + LONG_ENOUGH
-    while True:
-        is_late = time.monotonic() > deadline
-        if len(found) >= (AT_LEAST if is_late else enough):
-            return found
-        result = trial()
-        if wait_until_fast(load.quiet) or is_late:
-            found.append(result)
+    """What so many trials found that begin and end when the machine is fast; the load client answers meanwhile."""
+    return machine.trials(trial, enough, at_least=AT_LEAST, seconds=LONG_ENOUGH, pause=load.quiet)
 
 
 def settle(server: ServerProcess, load: Load) -> None:
@@ -278,7 +268,7 @@ def settle(server: ServerProcess, load: Load) -> None:
         TooLateError: the server does not.
     """
     come_to_rest(server, load)
-    wait_until_fast(load.quiet)
+    machine.wait_until_fast(load.quiet)
 
 
 def come_to_rest(server: ServerProcess, load: Load) -> None:

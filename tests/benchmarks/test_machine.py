@@ -40,3 +40,17 @@ def test_after_a_while_it_is_measured_anyway_and_not_waited_again_for_what_is_go
     assert machine.wait_until_fast(never), "1.6 is about as fast as 1.5"
     assert machine.wait_until_fast(never), "and 1.2 is faster"
     assert not machine.wait_until_fast(never), "which is then what counts"
+
+
+def test_a_trial_counts_that_begins_and_ends_when_the_machine_is_fast(looks):
+    looks += [(1.0,), (1.0,), (1.5,), (1.0,), (1.0,)]
+    machine.wait_until_fast(never)
+    found = machine.trials(iter("abc").__next__, 2, at_least=1, seconds=60, pause=lambda _seconds: None)
+    assert found == ["a", "c"], "it became slower during b"
+
+
+def test_after_long_enough_fewer_trials_do_and_all_count(looks):
+    looks += [(1.0,), (1.5,), (1.0,), (1.5,), (1.0,)]
+    machine.wait_until_fast(never)
+    found = machine.trials(iter("ab").__next__, 60, at_least=2, seconds=-1.0, pause=lambda _seconds: None)
+    assert found == ["a", "b"]
