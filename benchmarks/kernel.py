@@ -23,7 +23,7 @@ RUNS: Final = 15
 AT_LEAST: Final = 5
 """Runs that are enough once `LONG_ENOUGH` seconds are over; then all count."""
 
-LONG_ENOUGH: Final = 5.0
+LONG_ENOUGH: Final = 3.0
 
 BATCH: Final = 2000
 """Changes that one run consists of."""

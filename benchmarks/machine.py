@@ -28,11 +28,14 @@ _best: dict[int, float] = {}
 """Core → seconds that the work took there at best."""
 
 
-def wait_until_fast(pause: Callable[[float], object] = time.sleep) -> bool:
-    """Wait until all cores are as fast as they have been, in pauses of so many seconds; whether they were at once."""
+def wait_until_fast(pause: Callable[[float], object] = time.sleep, patience: float | None = None) -> bool:
+    """Wait until all cores are as fast as they have been, in pauses of so many seconds; whether they were at once.
+
+    After `patience` seconds, else `PATIENCE`, it is measured anyway.
+    """
     if _is_fast(_look()):
         return True
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + (PATIENCE if patience is None else patience)
     while not _is_fast(took := _look()):
         if time.monotonic() > deadline:
             _best.update(took)
@@ -60,7 +63,7 @@ def trials(
         if len(found) >= (at_least if is_late else enough):
             return found
         result = trial()
-        if wait_until_fast(pause) or is_late:
+        if is_late or wait_until_fast(pause, min(PATIENCE, seconds)):
             found.append(result)
 
 
