@@ -56,19 +56,20 @@ def main() -> None:
     if options.out is not None and not options.out.parent.is_dir():
         parser.error(f"--out: there is no folder {options.out.parent}")
     _allow_files(3 * STREAMS)
-    figures = []
     progress("how fast the machine is at best")
     machine.get_to_know()
     try:
+        results = circumstances(peers=options.peers, only=options.only)
+        kept = kept_beside(results, options.out) if options.only is not None and options.out is not None else None
+        figures = []
         for figure in measured(peers=options.peers) if options.only is None else PARTS[options.only](progress):
             figures.append(figure)
             print(_line(figure), flush=True)
-        results = circumstances(peers=options.peers, only=options.only)
-        results["figures"] = [figure.as_json() for figure in figures]
-        if options.only is not None and options.out is not None and options.out.is_file():
-            results = renewed(json.loads(options.out.read_text(encoding="utf-8")), results)
     except (LoadError, CallEndedError, MissingToolError, BuildError, NoEnvoyError, OtherError) as error:
         sys.exit(str(error))
+    results["figures"] = [figure.as_json() for figure in figures]
+    if kept is not None:
+        results = renewed(kept, results)
     if options.out is not None:  # all of it, or what was there stays
         options.out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
         progress(f"written to {options.out}")
@@ -158,25 +159,37 @@ def circumstances(*, peers: bool, only: str | None) -> dict[str, Any]:
     }
 
 
-def renewed(kept: dict[str, Any], results: dict[str, Any]) -> dict[str, Any]:
-    """What was kept, with the figures of a part that was measured anew, and how that was.
+def kept_beside(results: dict[str, Any], out: Path) -> dict[str, Any] | None:
+    """The results that there are, of which a part may be measured anew in these circumstances.
 
     Raises:
-        OtherError: the rest was measured on another machine, or with other versions.
+        OtherError: they were measured on another machine, or with other versions; or the file holds none.
     """
-    for what in ("machine", "system", "versions"):
-        old, new = kept[what], results[what]
-        same = all(old[each] == new[each] for each in old.keys() & new.keys()) if what == "versions" else old == new
-        if not same:
-            raise OtherError(f"a part is not renewed where the {what} was {old}, and is {new}: measure all anew")
-    anew = {_what(each): each for each in results["figures"]}
-    figures = [anew.pop(_what(each), each) for each in kept["figures"]]
-    again = kept.get("again", {}) | {results["command"]: results["date"]}
-    return kept | {"again": again, "figures": [*figures, *anew.values()]}
+    if not out.is_file():
+        return None
+    try:
+        kept: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
+        old, new = (
+            {**each["versions"], "machine": each["machine"], "system": each["system"]} for each in (kept, results)
+        )
+    except (ValueError, LookupError, TypeError):
+        raise OtherError(f"{out}: these are no results of benchmarks: name another file, or remove it") from None
+    for what in new:
+        if what in old and old[what] != new[what]:
+            raise OtherError(f"{out}: {what} was {old[what]}, and is {new[what]}: measure all anew, not a part")
+    return kept
 
 
 class OtherError(Exception):
     """Figures that cannot stand beside those that there are."""
+
+
+def renewed(kept: dict[str, Any], results: dict[str, Any]) -> dict[str, Any]:
+    """What was kept, with the figures of a part that was measured anew, and how that was."""
+    anew = {_what(each): each for each in results["figures"]}
+    figures = [anew.pop(_what(each), each) for each in kept["figures"]]
+    again = kept.get("again", {}) | {results["command"]: results["date"]}
+    return kept | {"again": again, "figures": [*figures, *anew.values()]}
 
 
 def _what(figure: dict[str, Any]) -> tuple[str, str, int, int]:

@@ -93,7 +93,7 @@ def applying(n: int) -> Iterator[Figure]:
 
 
 def _runs(run: Callable[[], T], enough: int = RUNS) -> list[T]:
-    return trials(run, enough, at_least=min(AT_LEAST, enough), seconds=LONG_ENOUGH)
+    return trials(run, enough, at_least=AT_LEAST, seconds=LONG_ENOUGH)
 
 
 def apply_all(plane: Plane, names: list[str], bodies: list[bytes]) -> None:

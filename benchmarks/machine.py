@@ -28,14 +28,14 @@ _best: dict[int, float] = {}
 """Core → seconds that the work took there at best."""
 
 
-def wait_until_fast(pause: Callable[[float], object] = time.sleep, patience: float | None = None) -> bool:
+def wait_until_fast(pause: Callable[[float], object] = time.sleep, patience: float = PATIENCE) -> bool:
     """Wait until all cores are as fast as they have been, in pauses of so many seconds; whether they were at once.
 
-    After `patience` seconds, else `PATIENCE`, it is measured anyway.
+    After `patience` seconds it is measured anyway.
     """
     if _is_fast(_look()):
         return True
-    deadline = time.monotonic() + (PATIENCE if patience is None else patience)
+    deadline = time.monotonic() + patience
     while not _is_fast(took := _look()):
         if time.monotonic() > deadline:
             _best.update(took)

@@ -32,14 +32,16 @@ def test_one_that_is_slower_on_any_core_is_waited_for(looks):
     assert not looks
 
 
-def test_after_a_while_it_is_measured_anyway_and_not_waited_again_for_what_is_gone(looks, monkeypatch):
-    monkeypatch.setattr(machine, "PATIENCE", -1.0)
+def test_after_a_while_it_is_measured_anyway_and_not_waited_again_for_what_is_gone(looks):
+    def is_fast():
+        return machine.wait_until_fast(never, patience=-1.0)
+
     looks += [(1.0, 1.0), (1.5, 1.5), (1.5, 1.5), (1.6, 1.6), (1.2, 1.2), (1.6, 1.6), (1.2, 1.2)]
-    assert machine.wait_until_fast(never)
-    assert not machine.wait_until_fast(never)
-    assert machine.wait_until_fast(never), "1.6 is about as fast as 1.5"
-    assert machine.wait_until_fast(never), "and 1.2 is faster"
-    assert not machine.wait_until_fast(never), "which is then what counts"
+    assert is_fast()
+    assert not is_fast()
+    assert is_fast(), "1.6 is about as fast as 1.5"
+    assert is_fast(), "and 1.2 is faster"
+    assert not is_fast(), "which is then what counts"
 
 
 def test_a_trial_counts_that_begins_and_ends_when_the_machine_is_fast(looks):
