@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import edit, envoy, experiments, kernel, machine, pressure, soak, stages
-from benchmarks.contenders import BARE, RIME, Contender, go_control_plane
+from benchmarks.contenders import BARE, RIME, go_control_plane
 from benchmarks.envoy import NoEnvoyError
 from benchmarks.figures import Figure
 from benchmarks.load.client import LoadError
@@ -27,11 +27,14 @@ from benchmarks.peers import build
 from benchmarks.peers.build import BuildError, MissingToolError
 from benchmarks.resources import name
 from benchmarks.servers.process import ServerProcess
-from benchmarks.streams import Session
+from benchmarks.streams import LONG_ENOUGH, Session
 from rime_core import COMPILED
 
 STREAMS = 1000
 FEWER_STREAMS = (10, 100)
+SOONER = 15.0
+"""Seconds that are long enough where rime is measured alone, to be seen and not to be kept."""
+
 SIZES = (200, 1_000, 10_000)
 PACKAGES = ("rime-core", "rime-grpc", "grpcio", "protobuf", "xxhash", "anyio", "uvloop")
 
@@ -84,20 +87,23 @@ def measured(*, peers: bool) -> Iterator[Figure]:
     yield from kernels(progress)
     yield from experiments.measure(progress)
     yield from stages.measure(progress)
+    others = go_control_plane(built[0]) if built is not None else ()
+    long_enough = LONG_ENOUGH if peers else SOONER
     for n in SIZES:
-        servers: list[Contender] = [RIME, BARE]
-        if built is not None:
-            servers += go_control_plane(built[0])
-        for server in servers:
-            first = n == SIZES[0]
-            session = Session(server, n, STREAMS, progress)
-            yield from session.run(sustained=first and server is not BARE, storms=n == SIZES[-1] and server is not BARE)
+        for server in (RIME, *([BARE] if peers else ()), *others):
+            all_of_it = server is not BARE
+            session = Session(server, n, STREAMS, progress, long_enough=long_enough)
+            yield from session.run(
+                sustained=all_of_it and n == SIZES[0], storms=all_of_it and n == SIZES[-1], together=peers
+            )
     for streams in FEWER_STREAMS:
-        for server in (RIME, *(go_control_plane(built[0]) if built is not None else ())):
-            yield from Session(server, 1_000, streams, progress).run(sustained=False, storms=False)
+        for server in (RIME, *others):
+            session = Session(server, 1_000, streams, progress, long_enough=long_enough)
+            yield from session.run(sustained=False, storms=False)
     n = SIZES[-1]
     named = [name(number) for number in range(n)]
-    yield from Session(RIME, n, STREAMS, progress, kind="endpoints", names=named).run(sustained=False, storms=False)
+    session = Session(RIME, n, STREAMS, progress, kind="endpoints", names=named, long_enough=long_enough)
+    yield from session.run(sustained=False, storms=False)
     yield from pressure.measure(progress)
     if built is not None:
         progress("the crate rime-xds")

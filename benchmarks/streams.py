@@ -75,14 +75,15 @@ class Session:
     kind: str = "clusters"
     names: Sequence[str] = ()
     """What each client asks for; everything, where this is empty."""
+    long_enough: float = LONG_ENOUGH
 
     @property
     def type_url(self) -> str:
         """The type of its resources."""
         return resources.TYPE_URLS[self.kind]
 
-    def run(self, *, sustained: bool, storms: bool) -> Iterator[Figure]:
-        """All figures of it."""
+    def run(self, *, sustained: bool, storms: bool, together: bool = True) -> Iterator[Figure]:
+        """All figures of it; sustained changes put together as well, or not."""
         self._say("starting")
         with (
             ServerProcess(self.contender.command(self.kind, self.n)) as server,
@@ -94,7 +95,8 @@ class Session:
                 yield from self._sustained(server, load, "sustained changes of one resource", among=1)
                 one_by_one = "sustained changes, one resource after the other"
                 yield from self._sustained(server, load, one_by_one, among=self.n)
-                yield from self._sustained(server, load, f"{one_by_one}, put together", among=self.n, together=True)
+                if together:
+                    yield from self._sustained(server, load, f"{one_by_one}, put together", among=self.n, together=True)
             if storms:
                 yield from self._reconnect(server, load)
 
@@ -102,6 +104,9 @@ class Session:
         return figure(
             f"{name}, named" if self.names else name, self.contender.name, self.n, unit, values, streams=self.streams
         )
+
+    def _trials(self, load: Load, trial: Callable[[], T], enough: int) -> list[T]:
+        return trials(load, trial, enough, seconds=self.long_enough)
 
     def _say(self, what: str) -> None:
         named = " by name" if self.names else ""
@@ -126,7 +131,7 @@ class Session:
             memory.append(_memory(server, load))
             return found
 
-        yield from self._storms("connect storm", trials(load, storm, STORMS))
+        yield from self._storms("connect storm", self._trials(load, storm, STORMS))
         yield self._figure("memory of an idle stream", "bytes", [(memory[1] - memory[0]) / self.streams])
         for client in load.clients[:WARM_UP]:
             load.drop(client)
@@ -160,7 +165,7 @@ class Session:
             load.watch = note
             return self._arrive(server, load, requests, CHANGED)
 
-        yield from self._storms("reconnect storm", trials(load, storm, STORMS))
+        yield from self._storms("reconnect storm", self._trials(load, storm, STORMS))
 
     def _arrive(
         self, server: ServerProcess, load: Load, requests: Sequence[bytes], count: int
@@ -186,7 +191,7 @@ class Session:
     def _one_change(self, server: ServerProcess, load: Load) -> Iterator[Figure]:
         self._say("one change at a time")
         numbers = itertools.count(1)
-        found = trials(load, lambda: self._change(server, load, next(numbers)))
+        found = self._trials(load, lambda: self._change(server, load, next(numbers)), TRIALS)
         took, cpu, loop, shares = map(list, zip(*found, strict=True))
         yield self._figure("one change, last stream has it", "ms", took)
         yield self._figure("one change, server CPU", "ms", cpu)
@@ -256,9 +261,9 @@ class Session:
         return next(self._stamps)
 
 
-def trials(load: Load, trial: Callable[[], T], enough: int = TRIALS) -> list[T]:
+def trials(load: Load, trial: Callable[[], T], enough: int = TRIALS, *, seconds: float = LONG_ENOUGH) -> list[T]:
     """What so many trials found that begin and end when the machine is fast; the load client answers meanwhile."""
-    return machine.trials(trial, enough, at_least=AT_LEAST, seconds=LONG_ENOUGH, pause=load.quiet)
+    return machine.trials(trial, enough, at_least=AT_LEAST, seconds=seconds, pause=load.quiet)
 
 
 def settle(server: ServerProcess, load: Load) -> None:
