@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +33,10 @@ from rime_core import COMPILED
 
 STREAMS = 1000
 FEWER_STREAMS = (10, 100)
-SOONER = 15.0
-"""Seconds that are long enough where rime is measured alone, to be seen and not to be kept."""
-
 SIZES = (200, 1_000, 10_000)
+SOONER = 15.0
+"""Seconds that are long enough for storms and single changes where rime is measured alone: to be seen, not kept."""
+
 PACKAGES = ("rime-core", "rime-grpc", "grpcio", "protobuf", "xxhash", "anyio", "uvloop")
 
 _begun = time.monotonic()
@@ -88,22 +89,19 @@ def measured(*, peers: bool) -> Iterator[Figure]:
     yield from experiments.measure(progress)
     yield from stages.measure(progress)
     others = go_control_plane(built[0]) if built is not None else ()
-    long_enough = LONG_ENOUGH if peers else SOONER
+    session = partial(Session, progress=progress, long_enough=LONG_ENOUGH if peers else SOONER)
     for n in SIZES:
         for server in (RIME, *([BARE] if peers else ()), *others):
             all_of_it = server is not BARE
-            session = Session(server, n, STREAMS, progress, long_enough=long_enough)
-            yield from session.run(
+            yield from session(server, n, STREAMS).run(
                 sustained=all_of_it and n == SIZES[0], storms=all_of_it and n == SIZES[-1], together=peers
             )
     for streams in FEWER_STREAMS:
         for server in (RIME, *others):
-            session = Session(server, 1_000, streams, progress, long_enough=long_enough)
-            yield from session.run(sustained=False, storms=False)
+            yield from session(server, 1_000, streams).run(sustained=False, storms=False)
     n = SIZES[-1]
     named = [name(number) for number in range(n)]
-    session = Session(RIME, n, STREAMS, progress, kind="endpoints", names=named, long_enough=long_enough)
-    yield from session.run(sustained=False, storms=False)
+    yield from session(RIME, n, STREAMS, kind="endpoints", names=named).run(sustained=False, storms=False)
     yield from pressure.measure(progress)
     if built is not None:
         progress("the crate rime-xds")

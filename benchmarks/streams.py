@@ -76,6 +76,7 @@ class Session:
     names: Sequence[str] = ()
     """What each client asks for; everything, where this is empty."""
     long_enough: float = LONG_ENOUGH
+    """Seconds after which `AT_LEAST` storms, or single changes, do."""
 
     @property
     def type_url(self) -> str:
@@ -105,9 +106,6 @@ class Session:
             f"{name}, named" if self.names else name, self.contender.name, self.n, unit, values, streams=self.streams
         )
 
-    def _trials(self, load: Load, trial: Callable[[], T], enough: int) -> list[T]:
-        return trials(load, trial, enough, seconds=self.long_enough)
-
     def _say(self, what: str) -> None:
         named = " by name" if self.names else ""
         self.progress(f"{self.contender.name}, {self.n:,} {self.kind}{named}, {self.streams:,} streams: {what}")
@@ -131,7 +129,7 @@ class Session:
             memory.append(_memory(server, load))
             return found
 
-        yield from self._storms("connect storm", self._trials(load, storm, STORMS))
+        yield from self._storms("connect storm", trials(load, storm, STORMS, seconds=self.long_enough))
         yield self._figure("memory of an idle stream", "bytes", [(memory[1] - memory[0]) / self.streams])
         for client in load.clients[:WARM_UP]:
             load.drop(client)
@@ -165,7 +163,7 @@ class Session:
             load.watch = note
             return self._arrive(server, load, requests, CHANGED)
 
-        yield from self._storms("reconnect storm", self._trials(load, storm, STORMS))
+        yield from self._storms("reconnect storm", trials(load, storm, STORMS, seconds=self.long_enough))
 
     def _arrive(
         self, server: ServerProcess, load: Load, requests: Sequence[bytes], count: int
@@ -191,7 +189,7 @@ class Session:
     def _one_change(self, server: ServerProcess, load: Load) -> Iterator[Figure]:
         self._say("one change at a time")
         numbers = itertools.count(1)
-        found = self._trials(load, lambda: self._change(server, load, next(numbers)), TRIALS)
+        found = trials(load, lambda: self._change(server, load, next(numbers)), seconds=self.long_enough)
         took, cpu, loop, shares = map(list, zip(*found, strict=True))
         yield self._figure("one change, last stream has it", "ms", took)
         yield self._figure("one change, server CPU", "ms", cpu)
