@@ -59,6 +59,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.out is not None and not options.out.parent.is_dir():
         parser.error(f"--out: there is no folder {options.out.parent}")
+    if options.out is not None and options.out.is_dir():
+        parser.error(f"--out: {options.out} is a folder: name a file in it")
     _allow_files(3 * STREAMS)
     progress("how fast the machine is at best")
     machine.get_to_know()
