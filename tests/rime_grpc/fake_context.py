@@ -13,18 +13,27 @@ class FakeContext:
         self.responses: asyncio.Queue[bytes] = asyncio.Queue()
         self.reads = []
         """When each request was read, by the loop's clock."""
+        self.cancelled_reads = 0
 
     def peer(self):
         return "ipv4:127.0.0.1:5000"
 
     async def read(self):
-        request = await self.requests.get()
+        try:
+            request = await self.requests.get()
+        except asyncio.CancelledError:
+            self.cancelled_reads += 1
+            raise
         self.reads.append(asyncio.get_running_loop().time())
         return request
 
     async def write(self, response):
         await asyncio.sleep(self.seconds)
         self.responses.put_nowait(response)
+
+    def over(self):
+        """As gRPC does when a call is: the read that is under way is answered."""
+        self.requests.put_nowait(None)
 
     async def abort(self, code, details):
         raise asyncio.CancelledError(code, details)

@@ -104,7 +104,7 @@ async def test_coming_and_going_show(plane, caplog):
     async with rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound, connect(bound.address) as client:
         await client.send(type_url=CLUSTER, node={"id": "envoy-1"})
         await client.receive()
-    events = [getattr(record, "event", None) for record in caplog.records]
+    events = [record.event for record in caplog.records if hasattr(record, "event")]
     assert events == ["opened", "closed"]
 
 
@@ -168,6 +168,7 @@ class Call:
     async def __aexit__(self, *_):
         self.running.cancel()
         await asyncio.gather(self.running, return_exceptions=True)
+        self.context.over()
 
     def send(self, **fields):
         self.context.requests.put_nowait(Request(**fields).SerializeToString())
@@ -208,6 +209,59 @@ def test_what_is_left_of_a_client_that_went_is_freed_at_once(plane, goes):
         run(story())
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("goes", ["the client", "the stream"])
+def test_a_read_is_answered_and_not_cancelled(plane, goes):
+    """gRPC would never free what it has taken for it (grpc/grpc#43360)."""
+
+    async def story():
+        async with Call(plane, Config()) as call:
+            call.send(type_url=CLUSTER)
+            await call.answer()
+            if goes == "the stream":
+                call.stream.end(grpc.StatusCode.OK, "")
+                await call.running
+        await asyncio.sleep(1)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        assert call.context.cancelled_reads == 0
+
+    run(story())
+
+
+def test_what_is_read_after_the_end_is_not_received(plane):
+    async def story():
+        async with Call(plane, Config()) as call:
+            call.send(type_url=CLUSTER)
+            await call.answer()
+            received = call.stream.heard
+            await asyncio.sleep(1)
+            call.stream.end(grpc.StatusCode.OK, "")
+            await call.running
+            call.send(type_url=CLUSTER)
+            await asyncio.sleep(1)
+            assert call.stream.heard == received
+
+    run(story())
+
+
+@pytest.mark.asyncio
+async def test_nothing_reads_on_once_a_real_call_is_over(plane, caplog):
+    """However it ends: gRPC answers the read."""
+    async with rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound:
+        before = asyncio.all_tasks()
+        for goes in ("away", "wrong"):
+            async with connect(bound.address) as client:
+                await client.subscribe(known={}, node_id="n")
+                await client.receive()
+                reading = [task for task in asyncio.all_tasks() - before if "Stream._read" in repr(task)]
+                assert reading
+                if goes == "wrong":
+                    await client.send(type_url="")
+                    with pytest.raises(grpc.aio.AioRpcError):
+                        await client.call.read()
+            await asyncio.wait(reading)
+    assert "failed" not in [getattr(record, "event", None) for record in caplog.records]
 
 
 def test_who_asks_too_fast_is_read_more_slowly_and_loses_nothing(plane, caplog):
