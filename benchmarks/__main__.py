@@ -91,20 +91,21 @@ def measured(*, peers: bool) -> Iterator[Figure]:
     yield from experiments.measure(progress)
     yield from stages.measure(progress)
     others = go_control_plane(built[0]) if built is not None else ()
-    session = partial(Session, progress=progress, long_enough=LONG_ENOUGH if peers else SOONER)
+    long_enough = LONG_ENOUGH if peers else SOONER
+    session = partial(Session, progress=progress, long_enough=long_enough)
     for n in SIZES:
         for server in (RIME, *([BARE] if peers else ()), *others):
             all_of_it = server is not BARE
             yield from session(server, n, STREAMS).run(
                 sustained=all_of_it and n == SIZES[0], storms=all_of_it and n == SIZES[-1], together=peers
             )
-    for streams in FEWER_STREAMS:
+    for streams in FEWER_STREAMS if peers else ():
         for server in (RIME, *others):
             yield from session(server, 1_000, streams).run(sustained=False, storms=False)
     n = SIZES[-1]
     named = [name(number) for number in range(n)]
     yield from session(RIME, n, STREAMS, kind="endpoints", names=named).run(sustained=False, storms=False)
-    yield from pressure.measure(progress)
+    yield from pressure.measure(progress, long_enough)
     if built is not None:
         progress("the crate rime-xds")
         machine.wait_until_fast()

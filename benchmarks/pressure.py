@@ -16,7 +16,7 @@ from benchmarks.figures import Figure, figure
 from benchmarks.load.client import Client, Load, LoadError
 from benchmarks.load.response import Received
 from benchmarks.servers.process import ServerProcess
-from benchmarks.streams import AT_A_TIME, OneChange, come_to_rest, settle, trials
+from benchmarks.streams import AT_A_TIME, LONG_ENOUGH, OneChange, come_to_rest, settle, trials
 from rime_core import CLUSTER
 
 N: Final = 200
@@ -34,21 +34,25 @@ MISSED: Final = 100_000
 """Changes that are made while clients are stalled."""
 
 
-def measure(progress: Callable[[str], object]) -> Iterator[Figure]:
-    """What fast clients wait, with and without slow ones; what slow ones keep; and what they are sent in the end."""
+def measure(progress: Callable[[str], object], long_enough: float = LONG_ENOUGH) -> Iterator[Figure]:
+    """What fast clients wait, with and without slow ones; what slow ones keep; and what they are sent in the end.
+
+    After `long_enough` seconds a few changes do (`streams.trials`).
+    """
     with ServerProcess(RIME.command("clusters", N)) as server, Load(server.port, CLUSTER) as load:
         progress(f"{FAST} streams, and then {STALLED:,} stalled ones beside them")
         first = load.first_request()
         load.connect([first] * FAST, resources=N, at_a_time=AT_A_TIME, timeout=60)
         load.quiet(0.3)
         change = partial(_change, server, load, tuple(load.clients))
+        waited = partial(trials, load, change, seconds=long_enough)
         settle(server, load)
-        yield figure("one change, fast streams alone", "rime", N, "ms", trials(load, change), streams=FAST)
+        yield figure("one change, fast streams alone", "rime", N, "ms", waited(), streams=FAST)
         slow = _slow(load)
         for _ in range(MORE):
             change()
         settle(server, load)
-        yield figure("one change, beside stalled streams", "rime", N, "ms", trials(load, change), streams=FAST)
+        yield figure("one change, beside stalled streams", "rime", N, "ms", waited(), streams=FAST)
         progress(f"{MISSED:,} changes that stalled streams miss")
         load.watch = lambda _client, _received: None
         server.ask("collect")

@@ -6,6 +6,7 @@ received is checked all the way: a change once on each stream and with the right
 """
 
 import itertools
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -40,7 +41,11 @@ SAMPLE: Final = 50
 BEHIND: Final = 0.25
 """Seconds that no stream may lack a change that was made."""
 
-STEP: Final = 1.15
+FIRST_RATE: Final = 32.0
+GROWTH: Final = 16.0
+"""From one rate to the next, until one is too high."""
+
+NARROW: Final = 1.2
 """To within what factor a rate is found."""
 
 BURST: Final = 0.01
@@ -216,22 +221,19 @@ class Session:
         self, server: ServerProcess, load: Load, what: str, *, among: int, together: bool = False
     ) -> Iterator[Figure]:
         """The highest rate at which no stream is too far behind, and how busy the load client was with it."""
-        rate, step, good, share = 32.0, 4.0, 0.0, 0.0
-        while step > STEP:
-            attempt = good * step or rate
-            self._say(f"{what}, {attempt:,.0f} a second")
-            tries = (self._follows(server, load, attempt, among, together=together) for _ in range(TRIES))
-            busy = next((each for each in tries if each is not None), None)
-            if busy is not None:
-                good, share = attempt, busy
-            elif good:
-                step = step**0.5
-            elif rate < 1:
-                break
-            else:
-                rate /= 4
-        yield self._figure(what, "1/s", [good])
-        yield self._figure(f"{what}, load client's share of a core", "", [share])
+        shares = {0.0: 0.0}
+
+        def follows(rate: float) -> bool:
+            self._say(f"{what}, {rate:,.0f} a second")
+            tries = (self._follows(server, load, rate, among, together=together) for _ in range(TRIES))
+            share = next((each for each in tries if each is not None), None)
+            if share is not None:
+                shares[rate] = share
+            return share is not None
+
+        highest = highest_rate(follows)
+        yield self._figure(what, "1/s", [highest])
+        yield self._figure(f"{what}, load client's share of a core", "", [shares[highest]])
 
     def _follows(self, server: ServerProcess, load: Load, rate: float, among: int, *, together: bool) -> float | None:
         """How busy the load client was with changes at this rate, as a share of one core; None: some were too late."""
@@ -257,6 +259,23 @@ class Session:
 
     def _stamp(self) -> int:
         return next(self._stamps)
+
+
+def highest_rate(follows: Callable[[float], bool]) -> float:
+    """The highest rate a second at which all follow, to within `NARROW`; 0 where they do not at one a second."""
+    good, bad, rate = 0.0, math.inf, FIRST_RATE
+    while bad > max(NARROW * good, 1):
+        if follows(rate):
+            good = rate
+        else:
+            bad = rate
+        if not good:
+            rate = max(bad / GROWTH, 1)
+        elif bad == math.inf:
+            rate = good * GROWTH
+        else:
+            rate = (good * bad) ** 0.5
+    return good
 
 
 def trials(load: Load, trial: Callable[[], T], enough: int = TRIALS, *, seconds: float = LONG_ENOUGH) -> list[T]:
