@@ -42,7 +42,7 @@ BEHIND: Final = 0.25
 """Seconds that no stream may lack a change that was made."""
 
 FIRST_RATE: Final = 32.0
-GROWTH: Final = 16.0
+GROWTH: Final = 4.0
 """From one rate to the next, until one is too high."""
 
 NARROW: Final = 1.2
@@ -51,7 +51,7 @@ NARROW: Final = 1.2
 BURST: Final = 0.01
 """Seconds between two looks whether a server has made all changes."""
 
-TRIES: Final = 2
+TRIES: Final = 3
 """How often a rate is tried: a machine that did something else meanwhile does not count."""
 
 TRIALS: Final = 60
