@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks import edit, envoy, experiments, kernel, machine, pressure, soak, stages
+from benchmarks import edit, envoy, experiments, kernel, machine, pressure, profile, soak, stages
 from benchmarks.contenders import BARE, RIME, go_control_plane
 from benchmarks.envoy import NoEnvoyError
 from benchmarks.figures import Figure
@@ -26,6 +26,7 @@ from benchmarks.load.client import LoadError
 from benchmarks.load.http2 import CallEndedError
 from benchmarks.peers import build
 from benchmarks.peers.build import BuildError, MissingToolError
+from benchmarks.profile import NoPerfError
 from benchmarks.resources import name
 from benchmarks.servers.process import ServerProcess
 from benchmarks.streams import LONG_ENOUGH, Session
@@ -48,7 +49,7 @@ def main() -> None:
     parser.add_argument(
         "--peers",
         action="store_true",
-        help="measure go-control-plane and the crate rime-xds as well, edits through a real Envoy, and the soak",
+        help="measure go-control-plane and the crate rime-xds as well, edits through a real Envoy, the soak, a profile",
     )
     parser.add_argument("--only", choices=PARTS, help="measure this part alone")
     parser.add_argument(
@@ -71,7 +72,7 @@ def main() -> None:
         for figure in measured(peers=options.peers) if options.only is None else PARTS[options.only](progress):
             figures.append(figure)
             print(_line(figure), flush=True)
-    except (LoadError, CallEndedError, MissingToolError, BuildError, NoEnvoyError, OtherError) as error:
+    except (LoadError, CallEndedError, MissingToolError, BuildError, NoEnvoyError, NoPerfError, OtherError) as error:
         sys.exit(str(error))
     results["figures"] = [figure.as_json() for figure in figures]
     if kept is not None:
@@ -86,6 +87,7 @@ def measured(*, peers: bool) -> Iterator[Figure]:
     built = (build.go_control_plane(), build.crate()) if peers else None
     if peers:
         envoy.find()
+        profile.find()
         yield from soak.measure(progress)  # first, for it may fail
     yield from kernels(progress)
     yield from experiments.measure(progress)
@@ -115,6 +117,7 @@ def measured(*, peers: bool) -> Iterator[Figure]:
         lines = crate.stdout.splitlines()
         yield from (_of_crate(json.loads(line)) for line in lines)
         yield from edit.measure(progress)
+        yield from profile.measure(progress)
 
 
 def kernels(progress: Callable[[str], object]) -> Iterator[Figure]:
@@ -138,6 +141,7 @@ PARTS = {
     "stages": stages.measure,
     "pressure": pressure.measure,
     "edit": edit.measure,
+    "profile": profile.measure,
     "soak": soak.measure,
 }
 

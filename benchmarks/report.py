@@ -97,6 +97,20 @@ def soaked(results: Results) -> str:
     return _markdown(rows)
 
 
+def profiled(results: Results) -> str:
+    """What share of the CPU time each library takes, by thread."""
+    shares = {
+        each.figure.removeprefix("profile, "): each for each in results.figures if each.figure.startswith("profile, ")
+    }
+    libraries = dict.fromkeys(name.partition("; ")[0] for name in shares)
+    rows = [["", "the event loop's thread", "gRPC's threads"]]
+    rows += [
+        [library, *(_text(shares.get(f"{library}; {thread}")) for thread in ("event loop", "other threads"))]
+        for library in libraries
+    ]
+    return _markdown(rows)
+
+
 def _markdown(rows: Sequence[Sequence[str]]) -> str:
     lines = [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join([lines[0], "| --- |" + " ---: |" * (len(rows[0]) - 1), *lines[1:]])
@@ -226,6 +240,8 @@ def main() -> None:
         parts["edits"] = lambda: edits(results)
     if results.contenders("soak, memory"):
         parts["soak"] = lambda: soaked(results)
+    if any(each.figure.startswith("profile, ") for each in results.figures):
+        parts["profile"] = lambda: profiled(results)
     parts |= {
         name: partial(table, results, name, streams=most)
         for name in (

@@ -79,18 +79,23 @@ class ServerProcess:
         """Wait until it has done what it was told."""
         return self._answer()
 
+    @property
+    def pid(self) -> int:
+        """Its process id, which is that of its first thread."""
+        return self._process.pid
+
     def cpu_seconds(self) -> float:
         """CPU time that all of its threads have used, by the scheduler's own account (to the nanosecond)."""
-        tasks = Path(f"/proc/{self._process.pid}/task")
+        tasks = Path(f"/proc/{self.pid}/task")
         return sum(_run_time(task / "schedstat") for task in tasks.iterdir()) / 1e9
 
     def loop_seconds(self) -> float:
         """The share of it that its first thread has used."""
-        return _run_time(Path(f"/proc/{self._process.pid}/task/{self._process.pid}/schedstat")) / 1e9
+        return _run_time(Path(f"/proc/{self.pid}/task/{self.pid}/schedstat")) / 1e9
 
     def memory_bytes(self) -> int:
         """What it alone keeps in memory, without what it reads from files, which others may come to share."""
-        rollup = Path(f"/proc/{self._process.pid}/smaps_rollup").read_text(encoding="ascii")
+        rollup = Path(f"/proc/{self.pid}/smaps_rollup").read_text(encoding="ascii")
         kilobytes = {line.split(":")[0]: int(line.split()[1]) for line in rollup.splitlines()[1:]}
         return kilobytes["Private_Dirty"] * 1024
 
