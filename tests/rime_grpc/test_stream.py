@@ -229,15 +229,19 @@ def test_a_read_is_answered_and_not_cancelled(plane, goes):
     run(story())
 
 
-def test_what_is_read_after_the_end_is_not_received(plane):
+@pytest.mark.parametrize("goes", ["the client", "the stream"])
+def test_what_is_read_after_the_end_is_not_received(plane, goes):
     async def story():
         async with Call(plane, Config()) as call:
             call.send(type_url=CLUSTER)
             await call.answer()
             received = call.stream.heard
             await asyncio.sleep(1)
-            call.stream.end(grpc.StatusCode.OK, "")
-            await call.running
+            if goes == "the client":
+                call.running.cancel()
+            else:
+                call.stream.end(grpc.StatusCode.OK, "")
+            await asyncio.wait([call.running])
             call.send(type_url=CLUSTER)
             await asyncio.sleep(1)
             assert call.stream.heard == received
@@ -245,22 +249,42 @@ def test_what_is_read_after_the_end_is_not_received(plane):
     run(story())
 
 
+def test_a_client_that_was_slowed_and_goes_is_not_read_any_more(plane):
+    """gRPC has freed its call by then."""
+
+    async def story():
+        async with Call(plane, Config(max_request_rate=1)) as call:
+            for number in range(20):
+                call.send(type_url=CLUSTER, resource_names_subscribe=[str(number)])
+            await call.answer()
+            read = len(call.context.reads)
+            assert read < 20
+        await asyncio.sleep(100)
+        assert len(call.context.reads) == read
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    run(story())
+
+
 @pytest.mark.asyncio
-async def test_nothing_reads_on_once_a_real_call_is_over(plane, caplog):
-    """However it ends: gRPC answers the read."""
+@pytest.mark.parametrize("ends", ["the client goes", "the client is wrong", "the plane is closed"])
+async def test_gRPC_answers_the_read_of_a_call_that_is_over(ends, plane, caplog):  # noqa: N802 - its name
     async with rime_grpc.serve(plane.server(), "127.0.0.1:0") as bound:
         before = asyncio.all_tasks()
-        for goes in ("away", "wrong"):
-            async with connect(bound.address) as client:
-                await client.subscribe(known={}, node_id="n")
-                await client.receive()
-                reading = [task for task in asyncio.all_tasks() - before if "Stream._read" in repr(task)]
-                assert reading
-                if goes == "wrong":
+        async with connect(bound.address) as client:
+            await client.subscribe(known={}, node_id="n")
+            await client.receive()
+            reading = [task for task in asyncio.all_tasks() - before if "Stream._read" in repr(task)]
+            assert reading
+            if ends != "the client goes":
+                if ends == "the client is wrong":
                     await client.send(type_url="")
-                    with pytest.raises(grpc.aio.AioRpcError):
-                        await client.call.read()
-            await asyncio.wait(reading)
+                else:
+                    plane.close()
+                with pytest.raises(grpc.aio.AioRpcError):
+                    await client.call.read()
+        done, _ = await asyncio.wait(reading, timeout=10)
+    assert [task.exception() for task in done] == [None for _ in reading]
     assert "failed" not in [getattr(record, "event", None) for record in caplog.records]
 
 

@@ -90,6 +90,10 @@ class Stream:
         if self._end[0] is not grpc.StatusCode.OK:
             await self._context.abort(*self._end)
 
+    def _is_over(self) -> bool:
+        """Whether nothing more is to be read: gRPC may have freed the call, and what begins to read it would crash."""
+        return self._end is not None
+
     def end(self, code: grpc.StatusCode, message: str) -> None:
         """End the stream with this status, after what is being written."""
         if self._end is None:
@@ -138,11 +142,11 @@ class Stream:
     async def _read(self) -> None:
         known = False
         try:
-            while True:
+            while not self._is_over():
                 data: object = await self._context.read()
                 if not isinstance(data, bytes):  # grpc.aio.EOF
                     return self.end(grpc.StatusCode.OK, "")
-                if self._end is not None:
+                if self._is_over():
                     break
                 now = self._connected.heard = self._loop.time()
                 self.protocol.receive(self._decoder.decode(data))
@@ -164,7 +168,7 @@ class Stream:
         except grpc.RpcError:
             self.end(grpc.StatusCode.CANCELLED, "the connection was lost")
         except Exception as error:
-            if self._end is None:  # a call that is over cannot be read
+            if not self._is_over():  # a call that is cannot be read
                 # a fault of ours ends this stream and no other
                 self._journal.failed(error)
                 self.end(grpc.StatusCode.INTERNAL, "rime failed; its log says how")
