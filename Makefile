@@ -32,7 +32,7 @@ help:
 	@echo "make mutation     every small change to the core, which its tests must find (hours: see CONTRIBUTING.md)"
 	@echo "make mutation ARGS='delivery protocol/hold'  in some modules"
 	@echo "make mutation-rules  only: for each rule of the protocol, a fault that its tests must find (3 min)"
-	@echo "make bench        how fast the kernel and the gRPC server are, on this machine (4 min, nothing else running)"
+	@echo "make bench        how fast the kernel and the gRPC server are, on this machine (5 min, nothing else running)"
 	@echo "make soak         10,000 clients come and go, and what is left of them (1 min)"
 	@echo "make bench-peers  the same beside go-control-plane and rime-xds, into docs/benchmarks/ (needs Go, cargo, Envoy, perf)"
 	@echo "make dist         build the wheels into $(DIST)/"
