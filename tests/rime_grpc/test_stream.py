@@ -170,6 +170,14 @@ class Call:
         await asyncio.gather(self.running, return_exceptions=True)
         self.context.over()
 
+    async def goes(self, who):
+        """It is over, by the client or by the server."""
+        if who == "the client":
+            self.running.cancel()
+        else:
+            self.stream.end(grpc.StatusCode.OK, "")
+        await asyncio.wait([self.running])
+
     def send(self, **fields):
         self.context.requests.put_nowait(Request(**fields).SerializeToString())
 
@@ -211,17 +219,15 @@ def test_what_is_left_of_a_client_that_went_is_freed_at_once(plane, goes):
         gc.enable()
 
 
-@pytest.mark.parametrize("goes", ["the client", "the stream"])
-def test_a_read_is_answered_and_not_cancelled(plane, goes):
+@pytest.mark.parametrize("who", ["the client", "the server"])
+def test_a_read_is_answered_and_not_cancelled(plane, who):
     """gRPC would never free what it has taken for it (grpc/grpc#43360)."""
 
     async def story():
         async with Call(plane, Config()) as call:
             call.send(type_url=CLUSTER)
             await call.answer()
-            if goes == "the stream":
-                call.stream.end(grpc.StatusCode.OK, "")
-                await call.running
+            await call.goes(who)
         await asyncio.sleep(1)
         assert asyncio.all_tasks() == {asyncio.current_task()}
         assert call.context.cancelled_reads == 0
@@ -229,19 +235,15 @@ def test_a_read_is_answered_and_not_cancelled(plane, goes):
     run(story())
 
 
-@pytest.mark.parametrize("goes", ["the client", "the stream"])
-def test_what_is_read_after_the_end_is_not_received(plane, goes):
+@pytest.mark.parametrize("who", ["the client", "the server"])
+def test_what_is_read_after_the_end_is_not_received(plane, who):
     async def story():
         async with Call(plane, Config()) as call:
             call.send(type_url=CLUSTER)
             await call.answer()
             received = call.stream.heard
             await asyncio.sleep(1)
-            if goes == "the client":
-                call.running.cancel()
-            else:
-                call.stream.end(grpc.StatusCode.OK, "")
-            await asyncio.wait([call.running])
+            await call.goes(who)
             call.send(type_url=CLUSTER)
             await asyncio.sleep(1)
             assert call.stream.heard == received

@@ -91,7 +91,7 @@ class Stream:
             await self._context.abort(*self._end)
 
     def _is_over(self) -> bool:
-        """Whether nothing more is to be read: gRPC may have freed the call, and what begins to read it would crash."""
+        """Whether nothing more is to be read: gRPC may have let go of the call, and fails whoever begins to read it."""
         return self._end is not None
 
     def end(self, code: grpc.StatusCode, message: str) -> None:
@@ -168,7 +168,7 @@ class Stream:
         except grpc.RpcError:
             self.end(grpc.StatusCode.CANCELLED, "the connection was lost")
         except Exception as error:
-            if not self._is_over():  # a call that is cannot be read
+            if not self._is_over():  # a call that is over cannot be read
                 # a fault of ours ends this stream and no other
                 self._journal.failed(error)
                 self.end(grpc.StatusCode.INTERNAL, "rime failed; its log says how")
